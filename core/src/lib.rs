@@ -1,0 +1,41 @@
+//! The thinking of Farend: look at one frame, decide, and turn it round in
+//! place.
+//!
+//! **Invariant:** nothing here allocates, blocks, logs, reads a clock, names an
+//! operating system, or panics on any input. The build proves it: see
+//! `tests/no-panic` and `cargo xtask ci`.
+//!
+//! The same [`reflect`] runs inside the Linux kernel (over [`RawWindow`]), in
+//! user space (over `[u8]`) and in firmware.
+//!
+//! ```
+//! use farend_core::{Limit, MacAddress, Policy, Unlimited, Verdict, reflect};
+//!
+//! let policy = Policy::builder()
+//!     .own_mac(MacAddress([0x02, 0, 0, 0, 0, 1]))
+//!     .build()?;
+//! let mut frame = [0_u8; 60]; // an empty frame is nobody's
+//! let verdict = reflect(&mut frame[..], &policy, &mut Unlimited);
+//! assert!(!matches!(verdict, Verdict::Reflect(_)));
+//! # Ok::<(), farend_core::PolicyError>(())
+//! ```
+#![no_std]
+#![deny(unsafe_code)]
+
+pub mod checksum;
+pub mod counters;
+pub mod policy;
+pub mod rate;
+mod reflect;
+pub mod signature;
+pub mod verdict;
+pub mod window;
+pub mod wire;
+
+pub use counters::Counters;
+pub use policy::{Guards, Mode, Policy, PolicyError};
+pub use rate::{Limit, RateLimit, Unlimited};
+pub use reflect::{Answer, Datagram, inspect, reflect, reflect_datagram};
+pub use verdict::{Kind, Malformed, Reason, Verdict};
+pub use window::{RawWindow, Window};
+pub use wire::ethernet::{MacAddress, Oui};

@@ -1,0 +1,369 @@
+//! What to answer, as plain data.
+//!
+//! A [`Policy`] has no pointer and no padding, so the same octets go into the
+//! kernel program, a user-space worker and a firmware image. It is made by the
+//! [`Builder`], which refuses contradictions; whoever receives one as octets
+//! checks it with [`Policy::from_octets`].
+
+mod builder;
+mod prefix;
+
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+pub use builder::{Builder, PolicyError};
+pub use prefix::{Ipv4Prefix, Ipv6Prefix};
+
+use crate::{
+    rate::UNITS_PER_FRAME,
+    signature::{Custom, KindSet},
+    wire::ethernet::{MacAddress, Oui},
+};
+
+/// Layout of [`Policy`]. Goes up with every change of its fields.
+pub const VERSION: u32 = 1;
+
+/// Signatures of the user's own in one policy.
+pub const CUSTOMS_MAX: usize = 8;
+
+/// Testers' OUIs in one policy.
+pub const TESTER_OUIS_MAX: usize = 8;
+
+/// Allowed prefixes of each IP version in one policy.
+pub const PREFIXES_MAX: usize = 16;
+
+/// Ports on which reflectors answer: echo (RFC 862), STAMP and TWAMP light
+/// (RFC 8762 section 4.1), ITO. The policy's own port is one more.
+pub const REFLECTOR_PORTS: [u16; 3] = [7, 862, 3842];
+
+/// UDP port of the ITO testers.
+pub const ITO_PORT: u16 = 3842;
+
+/// How much of a frame is exchanged on its way back.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+#[repr(u8)]
+pub enum Mode {
+    /// MAC addresses.
+    Mac = 0,
+    /// MAC and IP addresses.
+    MacIp = 1,
+    /// MAC addresses, IP addresses and UDP ports.
+    #[default]
+    All = 2,
+}
+
+/// A set of guards. All are on unless a policy turns one off.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Guards(pub u32);
+
+impl Guards {
+    /// Group source or destination MAC.
+    pub const GROUP_MAC: Self = Self(1);
+    /// Source MAC is our own.
+    pub const OWN_SOURCE_MAC: Self = Self(1 << 1);
+    /// Source MAC and destination MAC are the same.
+    pub const EQUAL_MACS: Self = Self(1 << 2);
+    /// Group, unspecified or broadcast IP address.
+    pub const ADDRESS: Self = Self(1 << 3);
+    /// Loopback IP address.
+    pub const LOOPBACK: Self = Self(1 << 4);
+    /// Wrong IPv4 header checksum.
+    pub const CHECKSUM: Self = Self(1 << 5);
+    /// TTL or hop limit 0.
+    pub const HOP_LIMIT: Self = Self(1 << 6);
+    /// Could be another reflector's answer.
+    pub const LOOP_RISK: Self = Self(1 << 7);
+    /// No guard.
+    pub const NONE: Self = Self(0);
+    /// Every guard.
+    pub const ALL: Self = Self((1 << 8) - 1);
+
+    /// Each guard with its stable name.
+    pub const NAMES: [(&'static str, Self); 8] = [
+        ("group-mac", Self::GROUP_MAC),
+        ("own-source-mac", Self::OWN_SOURCE_MAC),
+        ("equal-macs", Self::EQUAL_MACS),
+        ("address", Self::ADDRESS),
+        ("loopback", Self::LOOPBACK),
+        ("checksum", Self::CHECKSUM),
+        ("hop-limit", Self::HOP_LIMIT),
+        ("loop-risk", Self::LOOP_RISK),
+    ];
+
+    /// The set without these.
+    #[must_use]
+    pub const fn without(self, others: Self) -> Self {
+        Self(self.0 & !others.0)
+    }
+}
+
+/// How many frames may be answered, in the unit of
+/// [`Bucket`](crate::rate::Bucket).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct RateCap {
+    units_per_tick: u64,
+    burst_units: u64,
+}
+
+impl RateCap {
+    /// No cap.
+    pub const UNLIMITED: Self = Self { units_per_tick: 0, burst_units: 0 };
+
+    /// A cap of `frames_per_second`, counted in ticks of which there are
+    /// `ticks_per_second`. It saves up at most the frames of a tenth of a
+    /// second, or one, and those of a tick.
+    ///
+    /// 0 frames or 0 ticks a second make no cap.
+    #[must_use]
+    pub const fn new(frames_per_second: u64, ticks_per_second: u64) -> Self {
+        let units_per_second = frames_per_second.saturating_mul(UNITS_PER_FRAME);
+        let Some(units_per_tick) = units_per_second.checked_div(ticks_per_second) else {
+            return Self::UNLIMITED;
+        };
+        if units_per_tick == 0 {
+            return Self::UNLIMITED;
+        }
+        // Bounded, so that no product of it with the elapsed ticks wraps.
+        let units_per_tick = if units_per_tick > 1 << 52 { 1 << 52 } else { units_per_tick };
+        let tenth = units_per_second / 10;
+        let saved = if tenth < UNITS_PER_FRAME { UNITS_PER_FRAME } else { tenth };
+        // One tick more, or what a tick brings beyond a whole frame were lost.
+        let burst_units = saved.saturating_add(units_per_tick);
+        Self { units_per_tick, burst_units }
+    }
+
+    #[inline(always)]
+    pub(crate) const fn is_unlimited(&self) -> bool {
+        self.units_per_tick == 0
+    }
+
+    #[inline(always)]
+    pub(crate) const fn units_per_tick(&self) -> u64 {
+        self.units_per_tick
+    }
+
+    #[inline(always)]
+    pub(crate) const fn burst_units(&self) -> u64 {
+        self.burst_units
+    }
+}
+
+/// What to answer. Read-only in the hot path.
+///
+/// `repr(C)`, no padding, no pointer. Fields that every frame needs stand
+/// first, in one cache line.
+#[derive(Clone, PartialEq, Eq, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Policy {
+    version: u32,
+    pub(crate) guards: u32,
+    /// Own address; see [`MacAddress::bits`].
+    own_mac: u64,
+    /// Bits of the destination that must equal `own_mac`; 0 for any unicast.
+    pub(crate) destination_mask: u64,
+    pub(crate) source_oui: u32,
+    /// 0 for any OUI.
+    pub(crate) source_oui_mask: u32,
+    port: u16,
+    /// 0 for any port.
+    pub(crate) port_mask: u16,
+    signatures: u16,
+    mode: u8,
+    /// 1 if only the VLAN ids of `vlans` are answered.
+    pub(crate) vlans_given: u8,
+    pub(crate) customs_used: u8,
+    pub(crate) tester_ouis_used: u8,
+    pub(crate) ipv4_prefixes_used: u8,
+    pub(crate) ipv6_prefixes_used: u8,
+    reserved: u32,
+    pub(crate) rate_cap: RateCap,
+    pub(crate) tester_ouis: [u32; TESTER_OUIS_MAX],
+    pub(crate) customs: [Custom; CUSTOMS_MAX],
+    pub(crate) ipv4_prefixes: [Ipv4Prefix; PREFIXES_MAX],
+    pub(crate) ipv6_prefixes: [Ipv6Prefix; PREFIXES_MAX],
+    /// One bit for each VLAN id; that of 0 stands for untagged frames too.
+    vlans: [u64; 64],
+}
+
+const _: () = assert!(size_of::<Policy>() == 64 + 32 + 192 + 128 + 512 + 512);
+
+impl Policy {
+    /// Starts with the defaults: port 3842, any OUI, every built-in signature,
+    /// mode `all`, every guard, no own MAC yet.
+    #[must_use]
+    pub fn builder() -> Builder {
+        Builder::new()
+    }
+
+    /// A policy that answers nothing: what a program holds before it is given
+    /// one.
+    #[must_use]
+    pub const fn closed() -> Self {
+        Self {
+            version: VERSION,
+            guards: Guards::ALL.0,
+            own_mac: 0,
+            destination_mask: u64::MAX >> 16,
+            source_oui: 0,
+            source_oui_mask: 0,
+            port: ITO_PORT,
+            port_mask: u16::MAX,
+            signatures: 0,
+            mode: Mode::All as u8,
+            vlans_given: 0,
+            customs_used: 0,
+            tester_ouis_used: 0,
+            ipv4_prefixes_used: 0,
+            ipv6_prefixes_used: 0,
+            reserved: 0,
+            rate_cap: RateCap::UNLIMITED,
+            tester_ouis: [0; TESTER_OUIS_MAX],
+            customs: [Custom::UNUSED; CUSTOMS_MAX],
+            ipv4_prefixes: [Ipv4Prefix::ALL; PREFIXES_MAX],
+            ipv6_prefixes: [Ipv6Prefix::ALL; PREFIXES_MAX],
+            vlans: [0; 64],
+        }
+    }
+
+    /// Reads a policy that another program wrote.
+    ///
+    /// # Errors
+    ///
+    /// [`PolicyError::Size`] or [`PolicyError::Version`] if it has another
+    /// layout, [`PolicyError::Damaged`] if a field holds what no builder
+    /// writes.
+    pub fn from_octets(octets: &[u8]) -> Result<Self, PolicyError> {
+        let policy = Self::read_from_bytes(octets).map_err(|_| PolicyError::Size {
+            octets: octets.len(),
+            wanted_octets: size_of::<Self>(),
+        })?;
+        if policy.version != VERSION {
+            return Err(PolicyError::Version { version: policy.version, wanted: VERSION });
+        }
+        let is_whole = policy.mode <= Mode::All as u8
+            && usize::from(policy.customs_used) <= CUSTOMS_MAX
+            && usize::from(policy.tester_ouis_used) <= TESTER_OUIS_MAX
+            && usize::from(policy.ipv4_prefixes_used) <= PREFIXES_MAX
+            && usize::from(policy.ipv6_prefixes_used) <= PREFIXES_MAX;
+        if is_whole { Ok(policy) } else { Err(PolicyError::Damaged) }
+    }
+
+    /// The octets to hand to another program; see
+    /// [`from_octets`](Self::from_octets).
+    #[must_use]
+    pub fn as_octets(&self) -> &[u8] {
+        self.as_bytes()
+    }
+
+    /// The UDP port, or `None` for any.
+    #[must_use]
+    pub const fn port(&self) -> Option<u16> {
+        if self.port_mask == 0 { None } else { Some(self.port) }
+    }
+
+    /// Our own address.
+    #[must_use]
+    pub const fn own_mac(&self) -> MacAddress {
+        let [a, b, c, d, e, f, _, _] = self.own_mac.to_le_bytes();
+        MacAddress([a, b, c, d, e, f])
+    }
+
+    /// The only source OUI that is answered, or `None` for any.
+    #[must_use]
+    pub const fn source_oui(&self) -> Option<Oui> {
+        let [a, b, c, _] = self.source_oui.to_le_bytes();
+        if self.source_oui_mask == 0 { None } else { Some(Oui([a, b, c])) }
+    }
+
+    /// How much of a frame is exchanged.
+    #[must_use]
+    #[inline(always)]
+    pub const fn mode(&self) -> Mode {
+        match self.mode {
+            0 => Mode::Mac,
+            1 => Mode::MacIp,
+            _ => Mode::All,
+        }
+    }
+
+    /// What is answered.
+    #[must_use]
+    #[inline(always)]
+    pub const fn kinds(&self) -> KindSet {
+        KindSet(self.signatures)
+    }
+
+    /// How many frames may be answered.
+    #[must_use]
+    #[inline(always)]
+    pub const fn rate_cap(&self) -> &RateCap {
+        &self.rate_cap
+    }
+
+    /// The guards that are on.
+    #[must_use]
+    #[inline(always)]
+    pub const fn guards(&self) -> Guards {
+        Guards(self.guards)
+    }
+
+    #[inline(always)]
+    pub(crate) const fn own_mac_bits(&self) -> u64 {
+        self.own_mac
+    }
+
+    #[inline(always)]
+    pub(crate) const fn has(&self, guard: Guards) -> bool {
+        self.guards & guard.0 != 0
+    }
+
+    #[inline(always)]
+    pub(crate) const fn is_port_wanted(&self, port: u16) -> bool {
+        (port ^ self.port) & self.port_mask == 0
+    }
+
+    /// Whether a reflector answers on this port, as far as we know.
+    #[inline(always)]
+    pub(crate) fn is_reflector_port(&self, port: u16) -> bool {
+        self.is_port_wanted(port) || REFLECTOR_PORTS.contains(&port)
+    }
+
+    #[inline(always)]
+    pub(crate) fn is_vlan_wanted(&self, vid: u16) -> bool {
+        self.vlans_given == 0 || self.vlans[usize::from(vid >> 6) & 63] >> (vid & 63) & 1 != 0
+    }
+
+    /// Whether an OUI, as a number, is a tester's.
+    #[inline(always)]
+    pub(crate) fn is_tester_oui(&self, oui: u32) -> bool {
+        used(&self.tester_ouis, self.tester_ouis_used).contains(&oui)
+    }
+
+    #[inline(always)]
+    pub(crate) fn customs(&self) -> &[Custom] {
+        used(&self.customs, self.customs_used)
+    }
+
+    #[inline(always)]
+    pub(crate) fn ipv4_prefixes(&self) -> &[Ipv4Prefix] {
+        used(&self.ipv4_prefixes, self.ipv4_prefixes_used)
+    }
+
+    #[inline(always)]
+    pub(crate) fn ipv6_prefixes(&self) -> &[Ipv6Prefix] {
+        used(&self.ipv6_prefixes, self.ipv6_prefixes_used)
+    }
+
+    /// Whether sources are limited to given prefixes.
+    #[inline(always)]
+    pub(crate) const fn has_prefixes(&self) -> bool {
+        self.ipv4_prefixes_used | self.ipv6_prefixes_used != 0
+    }
+}
+
+/// The entries in use. A count that is too high, which [`Policy::from_octets`]
+/// refuses, gives none.
+#[inline(always)]
+fn used<T>(entries: &[T], count: u8) -> &[T] {
+    entries.get(..usize::from(count)).unwrap_or(&[])
+}

@@ -1,0 +1,87 @@
+//! Guards that keep a reflector from being a weapon.
+
+use crate::{Guards, Mode, Policy, Reason, Verdict, wire::ipv4, wire::ipv6};
+
+/// What the guards ask of an address of either IP version.
+pub(super) trait Address: Copy {
+    /// Group, unspecified or broadcast.
+    fn is_no_host(self) -> bool;
+    fn is_loopback(self) -> bool;
+    /// Whether the policy names a prefix that holds it.
+    fn is_allowed(self, policy: &Policy) -> bool;
+}
+
+impl Address for ipv4::Address {
+    #[inline(always)]
+    fn is_no_host(self) -> bool {
+        Self::is_no_host(self)
+    }
+
+    #[inline(always)]
+    fn is_loopback(self) -> bool {
+        Self::is_loopback(self)
+    }
+
+    #[inline(always)]
+    fn is_allowed(self, policy: &Policy) -> bool {
+        policy.ipv4_prefixes().iter().any(|prefix| prefix.contains(self))
+    }
+}
+
+impl Address for ipv6::Address {
+    #[inline(always)]
+    fn is_no_host(self) -> bool {
+        Self::is_no_host(self)
+    }
+
+    #[inline(always)]
+    fn is_loopback(self) -> bool {
+        Self::is_loopback(self)
+    }
+
+    #[inline(always)]
+    fn is_allowed(self, policy: &Policy) -> bool {
+        policy.ipv6_prefixes().iter().any(|prefix| prefix.contains(self))
+    }
+}
+
+#[inline(always)]
+pub(super) fn inspect_addresses<A: Address>(
+    policy: &Policy,
+    source: A,
+    destination: A,
+) -> Result<(), Verdict> {
+    if source.is_no_host() && policy.has(Guards::ADDRESS) {
+        return Err(Verdict::Pass(Reason::SourceAddress));
+    }
+    if destination.is_no_host() && policy.has(Guards::ADDRESS) {
+        return Err(Verdict::Pass(Reason::DestinationAddress));
+    }
+    if (source.is_loopback() || destination.is_loopback()) && policy.has(Guards::LOOPBACK) {
+        return Err(Verdict::Pass(Reason::LoopbackAddress));
+    }
+    if policy.has_prefixes() && !source.is_allowed(policy) {
+        return Err(Verdict::Pass(Reason::SourceNotAllowed));
+    }
+    Ok(())
+}
+
+/// Refuses what could be another reflector's answer.
+///
+/// An answer with exchanged ports comes *from* a port that reflectors serve.
+/// With `mac` and `mac-ip` the ports stay, so an answer looks like a request:
+/// two such reflectors would send one frame to and fro for ever, and every
+/// frame is at risk. Known testers are exempt: by OUI, or because the prefixes
+/// of `--allow`, checked before, hold the sender.
+#[inline(always)]
+pub(super) fn inspect_loop_risk(
+    policy: &Policy,
+    source_port: u16,
+    is_tester: bool,
+) -> Result<(), Verdict> {
+    let is_at_risk = policy.is_reflector_port(source_port) || policy.mode() != Mode::All;
+    if is_at_risk && !is_tester && !policy.has_prefixes() && policy.has(Guards::LOOP_RISK) {
+        return Err(Verdict::Pass(Reason::LoopRisk));
+    }
+    Ok(())
+}

@@ -1,0 +1,87 @@
+//! Ethernet addresses and VLAN tags.
+
+use super::octets_at;
+use crate::{
+    Guards, Malformed, Policy, Reason, Verdict, Window,
+    wire::{
+        ethernet::{self, EtherType},
+        vlan,
+    },
+};
+
+/// What the link layer says of a frame.
+pub(super) struct Link {
+    pub(super) ether_type: EtherType,
+    /// Octets before the IP header.
+    pub(super) network_offset: usize,
+    /// See [`ethernet::Oui::bits`].
+    pub(super) source_oui: u32,
+}
+
+#[inline(always)]
+pub(super) fn inspect<W>(window: &mut W, policy: &Policy) -> Result<Link, Verdict>
+where
+    W: Window + ?Sized,
+{
+    let octets = octets_at!(window, ethernet::HEADER_OCTETS, 0, Malformed::EthernetTruncated);
+    let header = ethernet::Header(octets);
+    let destination = header.destination_bits();
+    let source = header.source_bits();
+    let mut ether_type = header.ether_type();
+
+    if (destination ^ policy.own_mac_bits()) & policy.destination_mask != 0 {
+        let is_group = is_group(destination) && policy.has(Guards::GROUP_MAC);
+        return Err(Verdict::Pass(if is_group {
+            Reason::GroupDestinationMac
+        } else {
+            Reason::ForeignDestinationMac
+        }));
+    }
+    if is_group(destination) && policy.has(Guards::GROUP_MAC) {
+        return Err(Verdict::Pass(Reason::GroupDestinationMac));
+    }
+    if is_group(source) && policy.has(Guards::GROUP_MAC) {
+        return Err(Verdict::Pass(Reason::GroupSourceMac));
+    }
+    if source == policy.own_mac_bits() && policy.has(Guards::OWN_SOURCE_MAC) {
+        return Err(Verdict::Pass(Reason::OwnSourceMac));
+    }
+    if source == destination && policy.has(Guards::EQUAL_MACS) {
+        return Err(Verdict::Pass(Reason::EqualMacs));
+    }
+    let source_oui = oui(source);
+    if (source_oui ^ policy.source_oui) & policy.source_oui_mask != 0 {
+        return Err(Verdict::Pass(Reason::SourceOui));
+    }
+
+    let mut network_offset = ethernet::HEADER_OCTETS;
+    let mut outer_vid = 0;
+    for depth in 0..vlan::TAGS_MAX {
+        if !ether_type.is_tag() {
+            break;
+        }
+        let tag = octets_at!(window, vlan::TAG_OCTETS, network_offset, Malformed::TagTruncated);
+        if depth == 0 {
+            outer_vid = vlan::vid(*tag);
+        }
+        ether_type = EtherType::parse([tag[2], tag[3]]);
+        network_offset += vlan::TAG_OCTETS;
+    }
+    if !policy.is_vlan_wanted(outer_vid) {
+        return Err(Verdict::Pass(Reason::Vlan));
+    }
+    Ok(Link { ether_type, network_offset, source_oui })
+}
+
+/// Whether an address, as a number, names a group.
+#[inline(always)]
+const fn is_group(address: u64) -> bool {
+    address & 1 != 0
+}
+
+/// The OUI of an address, both as numbers.
+#[inline(always)]
+const fn oui(address: u64) -> u32 {
+    let [a, b, c, ..] = address.to_le_bytes();
+    u32::from_le_bytes([a, b, c, 0])
+}

@@ -1,0 +1,80 @@
+//! UDP ports, lengths and the signature in the payload.
+
+use super::octets_at;
+use crate::{
+    Kind, Malformed, Policy, Reason, Verdict, Window,
+    signature::{self, CUSTOM_KINDS, PAYLOAD_OCTETS_MIN},
+    wire::udp,
+};
+
+/// What the UDP header says.
+pub(super) struct Ports {
+    pub(super) source: u16,
+    /// Octets of header and payload, as the header has it.
+    pub(super) length: usize,
+}
+
+#[inline(always)]
+pub(super) fn inspect_ports<W>(
+    window: &mut W,
+    policy: &Policy,
+    offset: usize,
+) -> Result<Ports, Verdict>
+where
+    W: Window + ?Sized,
+{
+    let octets = octets_at!(window, udp::HEADER_OCTETS, offset, Malformed::UdpTruncated);
+    let header = udp::Header(octets);
+    if !policy.is_port_wanted(header.destination_port()) {
+        return Err(Verdict::Pass(Reason::UdpPort));
+    }
+    Ok(Ports { source: header.source_port(), length: header.length() })
+}
+
+/// Checks the length and finds the signature.
+///
+/// `end` is where the IP packet ends in the frame. A datagram may end before
+/// it (RFC 768 gives UDP a length of its own); it may not end after it, and
+/// what lies behind its own end is no payload.
+#[inline(always)]
+pub(super) fn inspect_payload<W>(
+    window: &mut W,
+    policy: &Policy,
+    offset: usize,
+    length: usize,
+    end: usize,
+) -> Result<Kind, Verdict>
+where
+    W: Window + ?Sized,
+{
+    //= RFC 768: the minimum value of the length is eight.
+    if length < udp::HEADER_OCTETS || offset + length > end {
+        return Err(Verdict::Malformed(Malformed::UdpLength));
+    }
+    let payload_octets = length - udp::HEADER_OCTETS;
+    let kinds = policy.kinds();
+    if payload_octets >= PAYLOAD_OCTETS_MIN {
+        let payload = octets_at!(
+            window,
+            PAYLOAD_OCTETS_MIN,
+            offset + udp::HEADER_OCTETS,
+            Malformed::UdpTruncated
+        );
+        if let Some(kind) = signature::recognise(payload)
+            && kinds.contains(kind)
+        {
+            return Ok(kind);
+        }
+    }
+    for (custom, kind) in policy.customs().iter().zip(CUSTOM_KINDS) {
+        let Some(at) = custom.offset_in_datagram(payload_octets) else { continue };
+        let octets = octets_at!(window, 8, offset + at, Malformed::UdpTruncated);
+        if custom.matches(*octets) {
+            return Ok(kind);
+        }
+    }
+    if kinds.contains(Kind::Any) {
+        return Ok(Kind::Any);
+    }
+    Err(Verdict::Pass(Reason::Signature))
+}

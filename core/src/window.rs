@@ -1,0 +1,52 @@
+//! The only door to frame memory.
+
+mod raw;
+mod slice;
+
+pub use raw::RawWindow;
+
+/// Highest offset, in octets, at which an access may start.
+///
+/// Two reasons. The kernel's verifier must see a small bound on every offset
+/// that a length field of the frame has steered; without it a 16-bit field
+/// times four is refused. And a header that starts later than this is not
+/// found in any sound test frame: two tags, a full IPv4 header and a UDP
+/// header end at octet 90, IPv6 with four extension headers of 64 octets at
+/// 326.
+pub const OFFSET_OCTETS_MAX: usize = 511;
+
+/// Bounds-checked, fixed-size access to the octets of one frame.
+///
+/// Implemented for `[u8]` in safe code, and for [`RawWindow`] over the pair of
+/// pointers that XDP gives. Implementations answer `None`, never panic, and
+/// never touch memory outside the frame. All of them agree: the same octets
+/// give the same answers.
+pub trait Window {
+    /// Borrows `N` octets that start `offset` octets into the frame.
+    ///
+    /// `None` if they are not all inside the directly readable part of the
+    /// frame, or if `offset` is above [`OFFSET_OCTETS_MAX`].
+    fn at<const N: usize>(&mut self, offset: usize) -> Option<&mut [u8; N]>;
+
+    /// Octets in the frame, Ethernet header in, FCS out, as far as known: a
+    /// number to compare with length fields and to count, never a bound for
+    /// access.
+    ///
+    /// For a frame in fragments this is the length of the first one until
+    /// [`reaches`](Self::reaches) had to ask for more.
+    fn len(&self) -> usize;
+
+    /// Whether the frame is empty.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Whether the frame goes on for at least `octets`.
+    ///
+    /// A window over a frame in fragments asks the kernel here, and only when
+    /// the first fragment is not enough.
+    #[inline(always)]
+    fn reaches(&mut self, octets: usize) -> bool {
+        octets <= self.len()
+    }
+}
