@@ -16,6 +16,8 @@
 //! because a frame whose header was damaged must not be answered. The sum of
 //! a sound header, checksum field included, is all ones (RFC 1071 section 1).
 
+use crate::wire::get;
+
 /// A one's complement sum under way, in native word order.
 ///
 /// The sum is the same in either octet order up to an exchange of its two
@@ -27,13 +29,12 @@ impl Sum {
     /// Sums the fixed part of an IPv4 header.
     #[inline(always)]
     pub(crate) const fn of_ipv4(header: &[u8; 20]) -> Self {
-        let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t] = *header;
         Self(0)
-            .add([a, b, c, d])
-            .add([e, f, g, h])
-            .add([i, j, k, l])
-            .add([m, n, o, p])
-            .add([q, r, s, t])
+            .add(get::<0, 4, _>(header))
+            .add(get::<4, 4, _>(header))
+            .add(get::<8, 4, _>(header))
+            .add(get::<12, 4, _>(header))
+            .add(get::<16, 4, _>(header))
     }
 
     /// Adds two 16-bit words. At most 2^32 times, which no header comes near.

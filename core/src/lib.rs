@@ -24,6 +24,7 @@
 
 pub mod checksum;
 pub mod counters;
+pub mod cpu_state;
 pub mod policy;
 pub mod rate;
 mod reflect;

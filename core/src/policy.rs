@@ -132,8 +132,10 @@ impl RateCap {
         Self { units_per_tick, burst_units }
     }
 
+    /// Whether there is no cap.
+    #[must_use]
     #[inline(always)]
-    pub(crate) const fn is_unlimited(&self) -> bool {
+    pub const fn is_unlimited(&self) -> bool {
         self.units_per_tick == 0
     }
 

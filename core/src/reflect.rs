@@ -17,19 +17,49 @@ mod transport;
 pub use datagram::{Datagram, reflect_datagram};
 
 use crate::{
-    Kind, Limit, Mode, Policy, Reason, Verdict, Window,
-    wire::{ethernet, ipv4, ipv6, udp},
+    Kind, Limit, Malformed, Mode, Policy, Reason, Verdict, Window,
+    wire::{
+        ethernet::{self, EtherType},
+        ipv4, ipv6, udp,
+    },
 };
 
-/// Borrows octets of the frame or returns with the verdict on their absence.
-///
-/// A header that lies in a later fragment, or further in than a window looks,
-/// is not broken: the frame goes on for long enough.
+/// Why a frame is not answered, before it is known whether octets that could
+/// not be read are missing or only out of sight.
+enum Refusal {
+    Verdict(Verdict),
+    /// The octets before `end` could not be read.
+    Absent {
+        end: usize,
+        cause: Malformed,
+    },
+}
+
+impl From<Reason> for Refusal {
+    #[inline(always)]
+    fn from(reason: Reason) -> Self {
+        Self::Verdict(Verdict::Pass(reason))
+    }
+}
+
+impl From<Malformed> for Refusal {
+    #[inline(always)]
+    fn from(cause: Malformed) -> Self {
+        Self::Verdict(Verdict::Malformed(cause))
+    }
+}
+
+/// Borrows `octets` at `offset`, or returns because they are absent.
 macro_rules! octets_at {
     ($window:expr, $octets:expr, $offset:expr, $cause:expr) => {
         match $window.at::<{ $octets }>($offset) {
             Some(octets) => octets,
-            None => return Err($crate::reflect::absent($window, $offset + $octets, $cause)),
+            None => {
+                return Err($crate::reflect::Refusal::Absent {
+                    end: $offset + $octets,
+                    cause: $cause,
+                });
+            }
         }
     };
 }
@@ -86,12 +116,49 @@ pub fn inspect<W>(window: &mut W, policy: &Policy) -> Result<Answer, Verdict>
 where
     W: Window + ?Sized,
 {
-    let link = link::inspect(window, policy)?;
-    match link.ether_type {
-        ethernet::EtherType::IPV4 => network::inspect_ipv4(window, policy, link),
-        ethernet::EtherType::IPV6 => network::inspect_ipv6(window, policy, link),
-        _ => Err(Verdict::Pass(Reason::EtherType)),
+    match look(window, policy) {
+        Ok(answer) => Ok(answer),
+        Err(Refusal::Verdict(verdict)) => Err(verdict),
+        // A header that lies in a later fragment, or further in than a window
+        // looks, is not broken: the frame goes on for long enough.
+        Err(Refusal::Absent { end, .. }) if window.reaches(end) => {
+            Err(Verdict::Pass(Reason::HeaderDepth))
+        }
+        Err(Refusal::Absent { cause, .. }) => Err(Verdict::Malformed(cause)),
     }
+}
+
+#[inline(always)]
+fn look<W>(window: &mut W, policy: &Policy) -> Result<Answer, Refusal>
+where
+    W: Window + ?Sized,
+{
+    let link = link::inspect(window, policy)?;
+    let network = match link.ether_type {
+        EtherType::IPV4 => network::inspect_ipv4(window, link.network_offset)?,
+        EtherType::IPV6 => network::inspect_ipv6(window, link.network_offset)?,
+        _ => return Err(Reason::EtherType.into()),
+    };
+    let ports = transport::inspect_ports(window, policy, network.transport_offset)?;
+    if network.end < network.transport_offset || !window.reaches(network.end) {
+        return Err(match network.family {
+            Family::Ipv4 => Malformed::Ipv4TotalLength.into(),
+            Family::Ipv6 => Malformed::Ipv6PayloadLength.into(),
+        });
+    }
+    let kind = transport::inspect_payload(window, policy, &network, ports.length)?;
+    let is_tester = policy.is_tester_oui(link.source_oui);
+    guard::inspect_loop_risk(policy, ports.source, is_tester)?;
+    match network.family {
+        Family::Ipv4 => network::guard_ipv4(window, policy, link.network_offset)?,
+        Family::Ipv6 => network::guard_ipv6(window, policy, link.network_offset)?,
+    }
+    Ok(Answer {
+        kind,
+        family: network.family,
+        network_offset: link.network_offset,
+        transport_offset: network.transport_offset,
+    })
 }
 
 /// Exchanges what the mode says. The offsets were all reached by [`inspect`].
@@ -100,9 +167,7 @@ fn turn_round<W>(window: &mut W, answer: Answer, mode: Mode)
 where
     W: Window + ?Sized,
 {
-    if let Some(octets) = window.at::<{ ethernet::HEADER_OCTETS }>(0) {
-        ethernet::Header(octets).swap_addresses();
-    }
+    ethernet::swap_addresses(window);
     if mode == Mode::Mac {
         return;
     }
@@ -124,14 +189,4 @@ where
     if let Some(octets) = window.at::<{ udp::HEADER_OCTETS }>(answer.transport_offset) {
         udp::Header(octets).swap_ports();
     }
-}
-
-/// The verdict on a frame whose octets up to `end` could not be read.
-#[cold]
-#[inline(always)]
-fn absent<W>(window: &mut W, end: usize, cause: crate::Malformed) -> Verdict
-where
-    W: Window + ?Sized,
-{
-    if window.reaches(end) { Verdict::Pass(Reason::HeaderDepth) } else { Verdict::Malformed(cause) }
 }

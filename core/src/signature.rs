@@ -3,7 +3,11 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use crate::{Kind, policy::CUSTOMS_MAX, wire::udp};
+use crate::{
+    Kind,
+    policy::CUSTOMS_MAX,
+    wire::{get, udp},
+};
 
 /// Least payload that the built-in signatures are looked for in: five octets
 /// that belong to the vendor, then seven of signature. It holds for
@@ -81,9 +85,8 @@ pub const fn recognise(payload: &[u8; PAYLOAD_OCTETS_MIN]) -> Option<Kind> {
     const Y1564: u64 = bits(b"Y.1564 ");
     const MSNSEED: u64 = bits(b"MSNSEED");
 
-    let [a, b, c, d, e, f, g, h, i, j, k, l] = *payload;
-    let at_ito_offset = u64::from_le_bytes([e, f, g, h, i, j, k, l]) >> 8;
-    let at_start = u64::from_le_bytes([a, b, c, d, e, f, g, h]) << 8 >> 8;
+    let at_ito_offset = u64::from_le_bytes(get::<{ ITO_OFFSET - 1 }, 8, _>(payload)) >> 8;
+    let at_start = u64::from_le_bytes(get::<0, 8, _>(payload)) << 8 >> 8;
     match (at_ito_offset, at_start) {
         (PROBEOT, _) => Some(Kind::Probeot),
         (DATA_OT, _) => Some(Kind::DataOt),

@@ -2,7 +2,7 @@
 
 use core::net::{IpAddr, SocketAddr};
 
-use super::{guard, transport};
+use super::{Family, Refusal, guard, network::Network, transport};
 use crate::{
     Limit, Policy, Reason, Verdict, Window,
     wire::{ipv4, ipv6, udp},
@@ -38,7 +38,8 @@ pub fn reflect_datagram<L: Limit>(
     match inspect(octets, datagram, policy) {
         Ok(_) if !limit.admit(policy.rate_cap()) => Verdict::Drop(Reason::RateCap),
         Ok(kind) => Verdict::Reflect(kind),
-        Err(verdict) => verdict,
+        Err(Refusal::Verdict(verdict)) => verdict,
+        Err(Refusal::Absent { cause, .. }) => Verdict::Malformed(cause),
     }
 }
 
@@ -46,7 +47,7 @@ fn inspect(
     octets: &mut [u8],
     datagram: &Datagram,
     policy: &Policy,
-) -> Result<crate::Kind, Verdict> {
+) -> Result<crate::Kind, Refusal> {
     let end = octets.len();
     if let Some(header) = octets.at::<{ udp::HEADER_OCTETS }>(0) {
         // A length that does not fit is 0, which the length rule refuses.
@@ -54,17 +55,18 @@ fn inspect(
         udp::Header(header).write(datagram.source.port(), datagram.destination.port(), length);
     }
     let ports = transport::inspect_ports(octets, policy, 0)?;
-    let kind = transport::inspect_payload(octets, policy, 0, ports.length, end)?;
+    let network = Network { family: Family::Ipv6, transport_offset: 0, end };
+    let kind = transport::inspect_payload(octets, policy, &network, ports.length)?;
     match (datagram.source.ip(), datagram.destination.ip()) {
         (IpAddr::V4(source), IpAddr::V4(destination)) => guard::inspect_addresses(
             policy,
-            ipv4::Address(source.octets()),
-            ipv4::Address(destination.octets()),
+            ipv4::Address(source.to_bits()),
+            ipv4::Address(destination.to_bits()),
         )?,
         (source, destination) => guard::inspect_addresses(
             policy,
-            ipv6::Address(as_ipv6(source)),
-            ipv6::Address(as_ipv6(destination)),
+            ipv6::Address::parse(as_ipv6(source)),
+            ipv6::Address::parse(as_ipv6(destination)),
         )?,
     }
     guard::inspect_loop_risk(policy, ports.source, false)?;

@@ -1,6 +1,7 @@
 //! Guards that keep a reflector from being a weapon.
 
-use crate::{Guards, Mode, Policy, Reason, Verdict, wire::ipv4, wire::ipv6};
+use super::Refusal;
+use crate::{Guards, Mode, Policy, Reason, wire::ipv4, wire::ipv6};
 
 /// What the guards ask of an address of either IP version.
 pub(super) trait Address: Copy {
@@ -50,18 +51,18 @@ pub(super) fn inspect_addresses<A: Address>(
     policy: &Policy,
     source: A,
     destination: A,
-) -> Result<(), Verdict> {
+) -> Result<(), Refusal> {
     if source.is_no_host() && policy.has(Guards::ADDRESS) {
-        return Err(Verdict::Pass(Reason::SourceAddress));
+        return Err(Reason::SourceAddress.into());
     }
     if destination.is_no_host() && policy.has(Guards::ADDRESS) {
-        return Err(Verdict::Pass(Reason::DestinationAddress));
+        return Err(Reason::DestinationAddress.into());
     }
     if (source.is_loopback() || destination.is_loopback()) && policy.has(Guards::LOOPBACK) {
-        return Err(Verdict::Pass(Reason::LoopbackAddress));
+        return Err(Reason::LoopbackAddress.into());
     }
     if policy.has_prefixes() && !source.is_allowed(policy) {
-        return Err(Verdict::Pass(Reason::SourceNotAllowed));
+        return Err(Reason::SourceNotAllowed.into());
     }
     Ok(())
 }
@@ -78,10 +79,10 @@ pub(super) fn inspect_loop_risk(
     policy: &Policy,
     source_port: u16,
     is_tester: bool,
-) -> Result<(), Verdict> {
+) -> Result<(), Refusal> {
     let is_at_risk = policy.is_reflector_port(source_port) || policy.mode() != Mode::All;
     if is_at_risk && !is_tester && !policy.has_prefixes() && policy.has(Guards::LOOP_RISK) {
-        return Err(Verdict::Pass(Reason::LoopRisk));
+        return Err(Reason::LoopRisk.into());
     }
     Ok(())
 }

@@ -1,8 +1,8 @@
 //! Ethernet addresses and VLAN tags.
 
-use super::octets_at;
+use super::{Refusal, octets_at};
 use crate::{
-    Guards, Malformed, Policy, Reason, Verdict, Window,
+    Guards, Malformed, Policy, Reason, Window,
     wire::{
         ethernet::{self, EtherType},
         vlan,
@@ -19,7 +19,7 @@ pub(super) struct Link {
 }
 
 #[inline(always)]
-pub(super) fn inspect<W>(window: &mut W, policy: &Policy) -> Result<Link, Verdict>
+pub(super) fn inspect<W>(window: &mut W, policy: &Policy) -> Result<Link, Refusal>
 where
     W: Window + ?Sized,
 {
@@ -31,27 +31,27 @@ where
 
     if (destination ^ policy.own_mac_bits()) & policy.destination_mask != 0 {
         let is_group = is_group(destination) && policy.has(Guards::GROUP_MAC);
-        return Err(Verdict::Pass(if is_group {
-            Reason::GroupDestinationMac
+        return Err(if is_group {
+            Reason::GroupDestinationMac.into()
         } else {
-            Reason::ForeignDestinationMac
-        }));
+            Reason::ForeignDestinationMac.into()
+        });
     }
     if is_group(destination) && policy.has(Guards::GROUP_MAC) {
-        return Err(Verdict::Pass(Reason::GroupDestinationMac));
+        return Err(Reason::GroupDestinationMac.into());
     }
     if is_group(source) && policy.has(Guards::GROUP_MAC) {
-        return Err(Verdict::Pass(Reason::GroupSourceMac));
+        return Err(Reason::GroupSourceMac.into());
     }
     if source == policy.own_mac_bits() && policy.has(Guards::OWN_SOURCE_MAC) {
-        return Err(Verdict::Pass(Reason::OwnSourceMac));
+        return Err(Reason::OwnSourceMac.into());
     }
     if source == destination && policy.has(Guards::EQUAL_MACS) {
-        return Err(Verdict::Pass(Reason::EqualMacs));
+        return Err(Reason::EqualMacs.into());
     }
     let source_oui = oui(source);
     if (source_oui ^ policy.source_oui) & policy.source_oui_mask != 0 {
-        return Err(Verdict::Pass(Reason::SourceOui));
+        return Err(Reason::SourceOui.into());
     }
 
     let mut network_offset = ethernet::HEADER_OCTETS;
@@ -68,7 +68,7 @@ where
         network_offset += vlan::TAG_OCTETS;
     }
     if !policy.is_vlan_wanted(outer_vid) {
-        return Err(Verdict::Pass(Reason::Vlan));
+        return Err(Reason::Vlan.into());
     }
     Ok(Link { ether_type, network_offset, source_oui })
 }

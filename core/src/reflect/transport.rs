@@ -1,8 +1,8 @@
 //! UDP ports, lengths and the signature in the payload.
 
-use super::octets_at;
+use super::{Refusal, network::Network, octets_at};
 use crate::{
-    Kind, Malformed, Policy, Reason, Verdict, Window,
+    Kind, Malformed, Policy, Reason, Window,
     signature::{self, CUSTOM_KINDS, PAYLOAD_OCTETS_MIN},
     wire::udp,
 };
@@ -19,37 +19,37 @@ pub(super) fn inspect_ports<W>(
     window: &mut W,
     policy: &Policy,
     offset: usize,
-) -> Result<Ports, Verdict>
+) -> Result<Ports, Refusal>
 where
     W: Window + ?Sized,
 {
     let octets = octets_at!(window, udp::HEADER_OCTETS, offset, Malformed::UdpTruncated);
     let header = udp::Header(octets);
     if !policy.is_port_wanted(header.destination_port()) {
-        return Err(Verdict::Pass(Reason::UdpPort));
+        return Err(Reason::UdpPort.into());
     }
     Ok(Ports { source: header.source_port(), length: header.length() })
 }
 
 /// Checks the length and finds the signature.
 ///
-/// `end` is where the IP packet ends in the frame. A datagram may end before
-/// it (RFC 768 gives UDP a length of its own); it may not end after it, and
-/// what lies behind its own end is no payload.
+/// A datagram may end before the IP packet does (RFC 768 gives UDP a length of
+/// its own); it may not end after it, and what lies behind its own end is no
+/// payload.
 #[inline(always)]
 pub(super) fn inspect_payload<W>(
     window: &mut W,
     policy: &Policy,
-    offset: usize,
+    network: &Network,
     length: usize,
-    end: usize,
-) -> Result<Kind, Verdict>
+) -> Result<Kind, Refusal>
 where
     W: Window + ?Sized,
 {
+    let offset = network.transport_offset;
     //= RFC 768: the minimum value of the length is eight.
-    if length < udp::HEADER_OCTETS || offset + length > end {
-        return Err(Verdict::Malformed(Malformed::UdpLength));
+    if length < udp::HEADER_OCTETS || offset + length > network.end {
+        return Err(Malformed::UdpLength.into());
     }
     let payload_octets = length - udp::HEADER_OCTETS;
     let kinds = policy.kinds();
@@ -76,5 +76,5 @@ where
     if kinds.contains(Kind::Any) {
         return Ok(Kind::Any);
     }
-    Err(Verdict::Pass(Reason::Signature))
+    Err(Reason::Signature.into())
 }

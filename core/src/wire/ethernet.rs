@@ -2,8 +2,15 @@
 
 use core::fmt;
 
+use super::{get, swap_u16, swap_u32};
+use crate::Window;
+
 /// Octets of the header, without tags and FCS.
 pub const HEADER_OCTETS: usize = 14;
+
+const DESTINATION: usize = 0;
+const SOURCE: usize = 6;
+const ETHER_TYPE: usize = 12;
 
 /// The type field of a frame or tag. An unknown value is data, not an error.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -108,6 +115,15 @@ impl fmt::Debug for Oui {
     }
 }
 
+/// Exchanges the addresses of a frame and looks at nothing; a frame too short
+/// for them is left alone.
+#[inline(always)]
+pub fn swap_addresses<W: Window + ?Sized>(window: &mut W) {
+    if let Some(octets) = window.at::<HEADER_OCTETS>(0) {
+        Header(octets).swap_addresses();
+    }
+}
+
 /// View of a header.
 #[derive(Debug)]
 pub(crate) struct Header<'frame>(pub(crate) &'frame mut [u8; HEADER_OCTETS]);
@@ -118,26 +134,25 @@ impl Header<'_> {
 
     #[inline(always)]
     pub(crate) const fn destination_bits(&self) -> u64 {
-        let [a, b, c, d, e, f, g, h, ..] = *self.0;
-        u64::from_le_bytes([a, b, c, d, e, f, g, h]) & Self::ADDRESS_MASK
+        u64::from_le_bytes(get::<DESTINATION, 8, _>(self.0)) & Self::ADDRESS_MASK
     }
 
     #[inline(always)]
     pub(crate) const fn source_bits(&self) -> u64 {
-        let [_, _, _, _, a, b, c, d, e, f, g, h, ..] = *self.0;
-        u64::from_le_bytes([a, b, c, d, e, f, g, h]) >> 16
+        // The two octets before the address fall off at the end.
+        u64::from_le_bytes(get::<{ SOURCE - 2 }, 8, _>(self.0)) >> 16
     }
 
     #[inline(always)]
     pub(crate) const fn ether_type(&self) -> EtherType {
-        EtherType::parse([self.0[12], self.0[13]])
+        EtherType::parse(get::<ETHER_TYPE, 2, _>(self.0))
     }
 
     /// Exchanges destination and source.
     #[inline(always)]
     pub(crate) const fn swap_addresses(&mut self) {
-        let [a, b, c, d, e, f, g, h, i, j, k, l, m, n] = *self.0;
-        *self.0 = [g, h, i, j, k, l, a, b, c, d, e, f, m, n];
+        swap_u32::<DESTINATION, SOURCE, _>(self.0);
+        swap_u16::<{ DESTINATION + 4 }, { SOURCE + 4 }, _>(self.0);
     }
 }
 

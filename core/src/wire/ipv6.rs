@@ -1,5 +1,7 @@
 //! IPv6 and its extension headers (RFC 8200 sections 3 and 4).
 
+use super::{get, swap_u64};
+
 /// Octets of the fixed header.
 pub const HEADER_OCTETS: usize = 40;
 
@@ -9,6 +11,13 @@ pub const EXTENSIONS_MAX: usize = 4;
 /// Octets of the shortest extension header, and the unit of their lengths.
 pub const EXTENSION_OCTETS: usize = 8;
 
+const VERSION: usize = 0;
+const PAYLOAD_LENGTH: usize = 4;
+const NEXT_HEADER: usize = 6;
+const HOP_LIMIT: usize = 7;
+const SOURCE: usize = 8;
+const DESTINATION: usize = 24;
+
 /// View of the fixed header.
 #[derive(Debug)]
 pub(crate) struct Header<'frame>(pub(crate) &'frame mut [u8; HEADER_OCTETS]);
@@ -16,42 +25,47 @@ pub(crate) struct Header<'frame>(pub(crate) &'frame mut [u8; HEADER_OCTETS]);
 impl Header<'_> {
     #[inline(always)]
     pub(crate) const fn version(&self) -> u8 {
-        self.0[0] >> 4
+        self.0[VERSION] >> 4
     }
 
     /// Octets that follow the fixed header.
     #[inline(always)]
     pub(crate) const fn payload_length(&self) -> usize {
-        u16::from_be_bytes([self.0[4], self.0[5]]) as usize
+        u16::from_be_bytes(get::<PAYLOAD_LENGTH, 2, _>(self.0)) as usize
     }
 
     #[inline(always)]
     pub(crate) const fn next_header(&self) -> u8 {
-        self.0[6]
+        self.0[NEXT_HEADER]
     }
 
     #[inline(always)]
     pub(crate) const fn hop_limit(&self) -> u8 {
-        self.0[7]
+        self.0[HOP_LIMIT]
     }
 
     #[inline(always)]
-    pub(crate) fn source(&self) -> Address {
-        Address(core::array::from_fn(|i| self.0[8 + i]))
+    pub(crate) const fn source(&self) -> Address {
+        Address([
+            u64::from_le_bytes(get::<SOURCE, 8, _>(self.0)),
+            u64::from_le_bytes(get::<{ SOURCE + 8 }, 8, _>(self.0)),
+        ])
     }
 
     #[inline(always)]
-    pub(crate) fn destination(&self) -> Address {
-        Address(core::array::from_fn(|i| self.0[24 + i]))
+    pub(crate) const fn destination(&self) -> Address {
+        Address([
+            u64::from_le_bytes(get::<DESTINATION, 8, _>(self.0)),
+            u64::from_le_bytes(get::<{ DESTINATION + 8 }, 8, _>(self.0)),
+        ])
     }
 
     /// Exchanges the addresses. UDP's checksum over the pseudo-header stays
     /// valid: see [`checksum`](crate::checksum).
     #[inline(always)]
-    pub(crate) fn swap_addresses(&mut self) {
-        let (_, addresses) = self.0.split_at_mut(8);
-        let (source, destination) = addresses.split_at_mut(16);
-        source.swap_with_slice(destination);
+    pub(crate) const fn swap_addresses(&mut self) {
+        swap_u64::<SOURCE, DESTINATION, _>(self.0);
+        swap_u64::<{ SOURCE + 8 }, { DESTINATION + 8 }, _>(self.0);
     }
 }
 
@@ -78,31 +92,30 @@ impl Extension<'_> {
     }
 }
 
-/// An address, in wire order.
+/// An address, as two numbers whose lowest octet is the first on the wire.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Address(pub(crate) [u8; 16]);
+pub(crate) struct Address(pub(crate) [u64; 2]);
 
 impl Address {
-    /// The address as two numbers whose lowest octet is the first on the wire.
-    #[inline(always)]
-    pub(crate) const fn halves(self) -> [u64; 2] {
-        let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = self.0;
-        [u64::from_le_bytes([a, b, c, d, e, f, g, h]), u64::from_le_bytes([i, j, k, l, m, n, o, p])]
+    /// Reads an address in wire order.
+    pub(crate) const fn parse(octets: [u8; 16]) -> Self {
+        Self([
+            u64::from_le_bytes(get::<0, 8, _>(&octets)),
+            u64::from_le_bytes(get::<8, 8, _>(&octets)),
+        ])
     }
 
     /// `::1` (RFC 4291 section 2.5.3).
     #[inline(always)]
     pub(crate) const fn is_loopback(self) -> bool {
-        let [high, low] = self.halves();
-        high == 0 && low == 1 << 56
+        self.0[0] == 0 && self.0[1] == 1 << 56
     }
 
     /// `ff00::/8` or `::`: no single host to answer (RFC 4291 sections 2.5.2
     /// and 2.7).
     #[inline(always)]
     pub(crate) const fn is_no_host(self) -> bool {
-        let [high, low] = self.halves();
-        self.0[0] == 0xff || high | low == 0
+        self.0[0] & 0xff == 0xff || self.0[0] | self.0[1] == 0
     }
 }
 
@@ -114,12 +127,12 @@ mod tests {
     fn special_addresses_are_told_apart() {
         let mut loopback = [0; 16];
         loopback[15] = 1;
-        assert!(Address(loopback).is_loopback());
-        assert!(!Address(loopback).is_no_host());
-        assert!(Address([0; 16]).is_no_host());
-        assert!(!Address([0; 16]).is_loopback());
+        assert!(Address::parse(loopback).is_loopback());
+        assert!(!Address::parse(loopback).is_no_host());
+        assert!(Address([0; 2]).is_no_host());
+        assert!(!Address([0; 2]).is_loopback());
         let mut group = [0; 16];
         group[0] = 0xff;
-        assert!(Address(group).is_no_host());
+        assert!(Address::parse(group).is_no_host());
     }
 }

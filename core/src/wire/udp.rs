@@ -1,7 +1,13 @@
 //! UDP (RFC 768): source port, destination port, length, checksum.
 
+use super::{get, swap_u16};
+
 /// Octets of the header.
 pub const HEADER_OCTETS: usize = 8;
+
+const SOURCE_PORT: usize = 0;
+const DESTINATION_PORT: usize = 2;
+const LENGTH: usize = 4;
 
 /// View of a header.
 #[derive(Debug)]
@@ -10,18 +16,18 @@ pub(crate) struct Header<'frame>(pub(crate) &'frame mut [u8; HEADER_OCTETS]);
 impl Header<'_> {
     #[inline(always)]
     pub(crate) const fn source_port(&self) -> u16 {
-        u16::from_be_bytes([self.0[0], self.0[1]])
+        u16::from_be_bytes(get::<SOURCE_PORT, 2, _>(self.0))
     }
 
     #[inline(always)]
     pub(crate) const fn destination_port(&self) -> u16 {
-        u16::from_be_bytes([self.0[2], self.0[3]])
+        u16::from_be_bytes(get::<DESTINATION_PORT, 2, _>(self.0))
     }
 
     /// Octets of header and payload.
     #[inline(always)]
     pub(crate) const fn length(&self) -> usize {
-        u16::from_be_bytes([self.0[4], self.0[5]]) as usize
+        u16::from_be_bytes(get::<LENGTH, 2, _>(self.0)) as usize
     }
 
     /// Writes all but the checksum, which becomes 0: none.
@@ -35,10 +41,6 @@ impl Header<'_> {
     /// [`checksum`](crate::checksum).
     #[inline(always)]
     pub(crate) const fn swap_ports(&mut self) {
-        let [a, b, c, d, ..] = *self.0;
-        self.0[0] = c;
-        self.0[1] = d;
-        self.0[2] = a;
-        self.0[3] = b;
+        swap_u16::<SOURCE_PORT, DESTINATION_PORT, _>(self.0);
     }
 }

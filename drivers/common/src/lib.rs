@@ -1,0 +1,7 @@
+//! What every Farend driver shares.
+//!
+//! **Invariant:** nothing here knows one operating system's packet I/O, and
+//! nothing here parses a frame.
+#![deny(unsafe_code)]
+
+pub mod worker;

@@ -1,0 +1,52 @@
+//! The kernel half of Farend: [`farend_core::reflect`] as an XDP program.
+//!
+//! **Invariant:** no byte offset of any header stands here. What is here is
+//! only what the kernel has and user space has not: the context, the per-CPU
+//! map, and the translation of a verdict into an XDP action.
+#![no_std]
+#![no_main]
+#![deny(unsafe_code)]
+
+mod policy;
+mod state;
+mod window;
+
+use aya_ebpf::{
+    bindings::xdp_action::{XDP_DROP, XDP_PASS, XDP_TX},
+    macros::xdp,
+    programs::XdpContext,
+};
+use farend_core::{Verdict, Window, reflect};
+
+use crate::window::{PerCpuLimit, XdpWindow};
+
+/// Turns test traffic round; everything else goes on to the host.
+#[xdp(frags)]
+pub fn farend_reflect(context: XdpContext) -> u32 {
+    let Some(state) = state::of_this_cpu() else { return XDP_PASS };
+    let Some(policy) = policy::current() else { return XDP_PASS };
+    let mut window = XdpWindow::new(&context);
+    let verdict = reflect(&mut window, policy, &mut PerCpuLimit(&mut state.bucket));
+    state.counters.count(verdict, window.len());
+    match verdict {
+        Verdict::Reflect(_) => XDP_TX,
+        Verdict::Drop(_) => XDP_DROP,
+        Verdict::Pass(_) | Verdict::Malformed(_) => XDP_PASS,
+    }
+}
+
+/// Sends every frame back with its MAC addresses exchanged and nothing looked
+/// at: the floor that benches compare with. Never attached by a driver.
+#[xdp(frags)]
+pub fn farend_floor(context: XdpContext) -> u32 {
+    let mut window = XdpWindow::new(&context);
+    farend_core::wire::ethernet::swap_addresses(&mut window);
+    XDP_TX
+}
+
+#[panic_handler]
+fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {
+    // Unreachable: the core has no panic path, and a loop without an end would
+    // not pass the verifier.
+    loop {}
+}

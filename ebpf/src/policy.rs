@@ -1,0 +1,30 @@
+//! The policy this program was loaded with.
+#![expect(unsafe_code, reason = "the driver finds the policy by the name of its symbol")]
+
+use core::hint::black_box;
+
+use farend_core::Policy;
+
+/// Read-only data that the driver overwrites before it loads the program. The
+/// verifier takes its fields for constants and removes what they make
+/// unreachable.
+// SAFETY: no other object is linked to this one, so the name is its own.
+#[unsafe(no_mangle)]
+static POLICY: Policy = Policy::closed();
+
+#[cfg(feature = "policy-map")]
+#[aya_ebpf::macros::map]
+static POLICY_MAP: aya_ebpf::maps::Array<Policy> = aya_ebpf::maps::Array::with_max_entries(1, 0);
+
+#[cfg(not(feature = "policy-map"))]
+#[inline(always)]
+pub fn current() -> Option<&'static Policy> {
+    // The compiler must not take the closed policy's fields for constants.
+    Some(black_box(&POLICY))
+}
+
+#[cfg(feature = "policy-map")]
+#[inline(always)]
+pub fn current() -> Option<&'static Policy> {
+    POLICY_MAP.get(0)
+}

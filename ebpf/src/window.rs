@@ -1,0 +1,67 @@
+//! The window over an XDP frame, and the clock of its rate cap.
+#![expect(unsafe_code, reason = "the only access to the XDP context and to helpers")]
+
+use aya_ebpf::{
+    bindings::xdp_md,
+    helpers::generated::{bpf_jiffies64, bpf_xdp_get_buff_len},
+    programs::XdpContext,
+};
+use farend_core::{Limit, RawWindow, Window, policy::RateCap, rate::Bucket};
+
+/// A frame that may be in fragments: the first one is readable, the length of
+/// all is known to the kernel.
+pub struct XdpWindow<'frame> {
+    first: RawWindow<'frame>,
+    octets: usize,
+    context: *mut xdp_md,
+}
+
+impl<'frame> XdpWindow<'frame> {
+    #[inline(always)]
+    pub fn new(context: &'frame XdpContext) -> Self {
+        let (data, data_end) = (context.data() as *mut u8, context.data_end() as *mut u8);
+        // SAFETY: the kernel keeps data..data_end readable, writable and this
+        // program's alone until the program returns, which 'frame does not
+        // outlive; no helper that moves the frame is called.
+        let first = unsafe { RawWindow::new(data, data_end) };
+        let octets = first.len();
+        Self { first, octets, context: context.ctx }
+    }
+}
+
+impl Window for XdpWindow<'_> {
+    #[inline(always)]
+    fn at<const N: usize>(&mut self, offset: usize) -> Option<&mut [u8; N]> {
+        self.first.at(offset)
+    }
+
+    #[inline(always)]
+    fn len(&self) -> usize {
+        self.octets
+    }
+
+    #[inline(always)]
+    fn reaches(&mut self, octets: usize) -> bool {
+        if octets <= self.octets {
+            return true;
+        }
+        // SAFETY: the context is the one that the kernel gave this program.
+        self.octets = unsafe { bpf_xdp_get_buff_len(self.context) } as usize;
+        octets <= self.octets
+    }
+}
+
+/// This CPU's bucket, refilled by the kernel's tick: no clock is read.
+pub struct PerCpuLimit<'map>(pub &'map mut Bucket);
+
+impl Limit for PerCpuLimit<'_> {
+    #[inline(always)]
+    fn admit(&mut self, cap: &RateCap) -> bool {
+        if cap.is_unlimited() {
+            return true;
+        }
+        // SAFETY: the helper takes nothing and only reads the tick.
+        let now_tick = unsafe { bpf_jiffies64() };
+        self.0.admit(cap, now_tick)
+    }
+}
