@@ -4,4 +4,8 @@
 //! nothing here parses a frame.
 #![deny(unsafe_code)]
 
+pub mod arguments;
+pub mod console;
+pub mod settings;
+pub mod values;
 pub mod worker;
