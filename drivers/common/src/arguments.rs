@@ -14,6 +14,7 @@ use crate::{
 };
 
 /// Options on what to answer, on statistics and on the configuration file.
+#[expect(clippy::doc_markdown, reason = "doc comments of options are their plain help")]
 #[derive(Args, Clone, Debug, Default)]
 pub struct Arguments {
     /// UDP destination port to answer, or any [default: 3842]

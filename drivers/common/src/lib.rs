@@ -6,6 +6,10 @@
 
 pub mod arguments;
 pub mod console;
+#[cfg(target_os = "linux")]
+pub mod privileges;
 pub mod settings;
+pub mod signals;
+pub mod statistics;
 pub mod values;
 pub mod worker;

@@ -223,7 +223,7 @@ impl FromStr for Seconds {
     type Err = Expected;
 
     fn from_str(text: &str) -> Result<Self, Expected> {
-        match text.trim_end_matches('s').parse::<f64>() {
+        match text.strip_suffix('s').unwrap_or(text).parse::<f64>() {
             Ok(seconds) if (0.001..=SECONDS_MAX).contains(&seconds) => {
                 Ok(Self(Duration::from_secs_f64(seconds)))
             }

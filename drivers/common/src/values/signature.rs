@@ -108,12 +108,13 @@ fn parse_octets(text: &str) -> Option<Vec<u8>> {
 
 impl fmt::Display for UserSignature {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let hex = |octets: &[u8]| -> String { octets.iter().map(|o| format!("{o:02x}")).collect() };
-        write!(f, "{}:{}", self.offset, hex(&self.octets))?;
+        write!(f, "{}:", self.offset)?;
+        self.octets.iter().try_for_each(|octet| write!(f, "{octet:02x}"))?;
         if self.mask.iter().all(|octet| *octet == 0xff) {
             return Ok(());
         }
-        write!(f, "/{}", hex(&self.mask))
+        f.write_str("/")?;
+        self.mask.iter().try_for_each(|octet| write!(f, "{octet:02x}"))
     }
 }
 
