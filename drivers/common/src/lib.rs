@@ -4,4 +4,5 @@
 //! nothing here parses a frame.
 #![deny(unsafe_code)]
 
+pub mod clock;
 pub mod worker;
