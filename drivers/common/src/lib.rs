@@ -5,6 +5,7 @@
 #![deny(unsafe_code)]
 
 pub mod arguments;
+pub mod clock;
 pub mod console;
 #[cfg(target_os = "linux")]
 pub mod privileges;
