@@ -6,6 +6,7 @@
 
 pub mod arguments;
 pub mod clock;
+pub mod config;
 pub mod console;
 #[cfg(target_os = "linux")]
 pub mod privileges;
