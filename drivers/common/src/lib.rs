@@ -8,6 +8,7 @@ pub mod arguments;
 pub mod clock;
 pub mod config;
 pub mod console;
+pub mod hints;
 #[cfg(target_os = "linux")]
 pub mod privileges;
 pub mod settings;

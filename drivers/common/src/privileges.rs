@@ -29,6 +29,9 @@ impl Capability {
     pub const BPF: Self =
         Self { name: "bpf", set: CapabilitySet::BPF, grown_from: CapabilitySet::SYS_ADMIN };
 
+    /// Everything that is not finer; here, to reach other programs' bpf links.
+    pub const SYS_ADMIN: Self = Self::new("sys_admin", CapabilitySet::SYS_ADMIN);
+
     const fn new(name: &'static str, set: CapabilitySet) -> Self {
         Self { name, set, grown_from: CapabilitySet::empty() }
     }

@@ -6,7 +6,7 @@ use std::{fmt, io, net::UdpSocket, os::fd::AsFd};
 
 use farend_core::MacAddress;
 
-pub use netlink::Rtnetlink;
+pub use netlink::{Change, Rtnetlink};
 
 use crate::sys::ethtool;
 
@@ -25,6 +25,8 @@ pub struct Interface {
     pub is_up: bool,
     /// Whether it has a carrier.
     pub is_running: bool,
+    /// Whether it takes in frames to other stations.
+    pub is_promiscuous: bool,
     /// Whether it is the loopback interface.
     pub is_loopback: bool,
     /// Kind of a virtual interface: `veth`, `bond`, ...

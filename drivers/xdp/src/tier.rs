@@ -4,6 +4,7 @@
 //! from then on answers questions until it is stopped. A tier in user space is
 //! a worker with a `run` loop; [`Threaded`] makes a tier of it.
 
+mod open;
 mod threaded;
 #[cfg(target_os = "linux")]
 pub mod xdp;
@@ -14,6 +15,7 @@ use clap::ValueEnum;
 use farend_core::Policy;
 use farend_driver::worker::WorkerStatistics;
 
+pub use open::{Opened, PolicyRefusal, open, policy, rehearse};
 pub use threaded::Threaded;
 
 /// What reflects on one interface, or on some addresses.

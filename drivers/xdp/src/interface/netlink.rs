@@ -243,6 +243,7 @@ fn interface(link: &LinkMessage) -> Interface {
             LinkAttribute::Address(octets) if is_ethernet => {
                 interface.mac = octets.as_slice().try_into().ok().map(MacAddress);
             }
+            LinkAttribute::Promiscuity(users) => interface.is_promiscuous = *users > 0,
             LinkAttribute::NumRxQueues(queues) => interface.receive_queues = *queues,
             LinkAttribute::LinkInfo(infos) => interface.kind = kind(infos),
             LinkAttribute::Link(index) => peer_index = Some(*index),

@@ -109,7 +109,10 @@ impl Tier for Attachment {
     }
 
     fn failure(&mut self) -> Option<TierError> {
-        None
+        let info = sys::xdp_link_info(self.link.as_fd()).ok()??;
+        (info.interface_index == 0).then(|| {
+            TierError::new("the program was detached from outside, or the interface is gone")
+        })
     }
 
     fn stop(&mut self) -> WorkerStatistics {
@@ -121,6 +124,28 @@ impl Tier for Attachment {
         let counters = self.counters().unwrap_or(self.before);
         WorkerStatistics { counters, losses: Vec::new() }
     }
+}
+
+/// Ticks a second of the clock that the program asks: the kernel's jiffies,
+/// which the coarse clocks stand still between (`clock_getres(2)`).
+#[must_use]
+pub fn ticks_per_second() -> u64 {
+    let tick = rustix::time::clock_getres(rustix::time::ClockId::MonotonicCoarse);
+    match u64::try_from(tick.tv_nsec) {
+        Ok(nanoseconds @ 1..) => 1_000_000_000 / nanoseconds,
+        // No kernel has ticks of a second; 100 is the least of all.
+        _ => 100,
+    }
+}
+
+/// Loads the program and lets go of it: whether it could be attached, without
+/// attaching.
+///
+/// # Errors
+///
+/// As in [`Attachment::open`].
+pub fn rehearse(policy: &Policy) -> Result<(), TierError> {
+    Program::load(policy).map(drop)
 }
 
 /// Waits until every CPU has left the program it ran a moment ago.
