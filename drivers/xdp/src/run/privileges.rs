@@ -6,17 +6,15 @@
 #[cfg(target_os = "linux")]
 use farend_driver::privileges::{Capability, drop_all_but};
 
+#[cfg(target_os = "linux")]
+use crate::tier::xdp::CAPABILITIES;
 use crate::{failure::Failure, plan::Plan, tier::TierChoice};
 
 /// Gives up what opening does not need.
 #[cfg(target_os = "linux")]
 pub(super) fn drop_to_open(plan: &Plan) -> Result<(), Failure> {
-    let mut kept = vec![
-        Capability::NET_ADMIN,
-        Capability::BPF,
-        Capability::NET_RAW,
-        Capability::NET_BIND_SERVICE,
-    ];
+    let mut kept = CAPABILITIES.to_vec();
+    kept.extend([Capability::NET_RAW, Capability::NET_BIND_SERVICE]);
     if plan.is_foreign_replaced {
         // To find the bpf link of somebody else.
         kept.push(Capability::SYS_ADMIN);
@@ -27,18 +25,11 @@ pub(super) fn drop_to_open(plan: &Plan) -> Result<(), Failure> {
 /// Gives up what serving does not need; names what is left.
 #[cfg(target_os = "linux")]
 pub(super) fn drop_to_serve(choices: &[TierChoice]) -> Result<Option<Vec<&'static str>>, Failure> {
-    let mut kept = Vec::new();
-    for choice in choices {
-        match choice {
-            // A reload loads another program.
-            TierChoice::Xdp | TierChoice::XdpGeneric | TierChoice::AfPacket => {
-                kept.extend([Capability::NET_ADMIN, Capability::BPF]);
-            }
-            TierChoice::Udp | TierChoice::Auto => {}
-        }
-    }
-    kept.dedup();
-    drop_all_but(&kept).map(Some).map_err(|error| failure(&error))
+    // A reload loads another program.
+    let has_program = choices.iter().any(|choice| *choice != TierChoice::Udp);
+    drop_all_but(if has_program { &CAPABILITIES } else { &[] })
+        .map(Some)
+        .map_err(|error| failure(&error))
 }
 
 #[cfg(target_os = "linux")]

@@ -27,8 +27,11 @@ use crate::{
 };
 use program::Program;
 
-/// Capabilities that loading and attaching needs.
-pub const CAPABILITIES: [Capability; 2] = [Capability::NET_ADMIN, Capability::BPF];
+/// Capabilities that loading and attaching needs. The program takes the
+/// difference of two pointers, the length of a frame, which the verifier lets
+/// only holders of `CAP_PERFMON` do.
+pub const CAPABILITIES: [Capability; 3] =
+    [Capability::NET_ADMIN, Capability::BPF, Capability::PERFMON];
 
 /// First Linux with what the program needs: frames in fragments (5.18), after
 /// bpf links for XDP (5.9).
@@ -201,7 +204,7 @@ fn permission_error() -> TierError {
     }
     let names: Vec<_> =
         missing.iter().map(|one| format!("CAP_{}", one.name.to_uppercase())).collect();
-    TierError::new(format!("no permission: {} missing", names.join(" and ")))
+    TierError::new(format!("no permission: {} missing", names.join(", ")))
         .with_advice(privileges::advice(&CAPABILITIES))
 }
 

@@ -12,6 +12,7 @@ use aya::{
     programs::{ProgramFd, Xdp},
 };
 use farend_core::{Counters, Policy};
+use farend_driver::privileges::Capability;
 
 use super::{KERNEL_MIN, TierError, is_kernel_too_old, permission_error};
 use crate::sys::StateEntry;
@@ -101,6 +102,7 @@ fn load_error(error: &(dyn Error + 'static)) -> TierError {
     }
     match os_error(error) {
         Some(libc::EPERM) => permission_error(),
+        Some(libc::EACCES) if !Capability::PERFMON.is_held() => permission_error(),
         Some(libc::ENOSYS) => {
             TierError::new("this kernel has no bpf(2)").with_advice("use --tier af-packet")
         }
