@@ -1,0 +1,4 @@
+//! Turns test traffic round on Linux.
+#![deny(unsafe_code)]
+
+pub mod tier;
