@@ -4,6 +4,8 @@
 //! from then on answers questions until it is stopped. A tier in user space is
 //! a worker with a `run` loop; [`Threaded`] makes a tier of it.
 
+#[cfg(target_os = "linux")]
+pub mod af_packet;
 mod open;
 mod threaded;
 #[cfg(target_os = "linux")]

@@ -1,7 +1,7 @@
 //! Chooses the tier and opens it.
 
 use farend_core::Policy;
-use farend_driver::{clock, settings::Settings};
+use farend_driver::{clock, console::say, settings::Settings};
 
 use super::{Threaded, Tier, TierChoice, TierError};
 use crate::{
@@ -10,7 +10,10 @@ use crate::{
     target::Target,
 };
 #[cfg(target_os = "linux")]
-use crate::{interface::Interface, tier::xdp};
+use crate::{
+    interface::Interface,
+    tier::{af_packet, xdp},
+};
 #[cfg(target_os = "linux")]
 use farend_driver::privileges::{self, Capability};
 
@@ -224,7 +227,7 @@ fn open_one(
     match choice {
         TierChoice::Auto | TierChoice::Xdp => attach(xdp::Mode::Native),
         TierChoice::XdpGeneric => attach(xdp::Mode::Generic),
-        TierChoice::AfPacket => open_af_packet(interface, policy),
+        TierChoice::AfPacket => open_af_packet(interface, &plan.settings, policy),
         TierChoice::Udp => open_udp(target, policy),
     }
 }
@@ -245,7 +248,7 @@ fn open_one(
 fn open_udp(target: &Target, policy: &Policy) -> Result<Box<dyn Tier>, TierError> {
     let mut options = farend_udp::Options::new(policy.port());
     options.addresses = target.addresses().map_err(TierError::new)?;
-    options.notice = |line| farend_driver::console::say(format!("notice: {line}"));
+    options.notice = notice;
     let mut worker =
         farend_udp::Worker::open(&options).map_err(|error| TierError::new(error.to_string()))?;
     Ok(Box::new(Threaded::new("udp", policy, move |policy, stop, statistics| {
@@ -254,7 +257,24 @@ fn open_udp(target: &Target, policy: &Policy) -> Result<Box<dyn Tier>, TierError
 }
 
 #[cfg(target_os = "linux")]
-fn open_af_packet(interface: &Interface, policy: &Policy) -> Result<Box<dyn Tier>, TierError> {
-    let _ = (interface, policy);
-    Err(TierError::new("joined with the branch of the packet sockets"))
+fn open_af_packet(
+    interface: &Interface,
+    settings: &Settings,
+    policy: &Policy,
+) -> Result<Box<dyn Tier>, TierError> {
+    let options = af_packet::Options {
+        is_promiscuous: settings.any_destination,
+        notice,
+        ..af_packet::Options::new(interface.index, &interface.name, interface.mtu_octets)
+    };
+    let mut worker =
+        af_packet::Worker::open(&options).map_err(|error| TierError::new(error.to_string()))?;
+    Ok(Box::new(Threaded::new("af-packet", policy, move |policy, stop, statistics| {
+        worker.run(policy, stop, statistics)
+    })))
+}
+
+/// Where workers say what a person should know.
+fn notice(line: &str) {
+    say(format!("notice: {line}"));
 }
