@@ -122,7 +122,7 @@ fn tier_of(config: &Config, name: &str) -> Result<TierChoice, Failure> {
 /// # Errors
 ///
 /// Names the setting that needs frames.
-pub fn udp_settings(settings: &Settings, has_loopback: bool) -> Result<Settings, String> {
+pub(crate) fn udp_settings(settings: &Settings, has_loopback: bool) -> Result<Settings, String> {
     let needs_frames = [
         (settings.port == Port::Any, "--port any".to_owned()),
         (settings.oui != SourceOui::Any, format!("--oui {}", settings.oui)),

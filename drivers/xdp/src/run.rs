@@ -48,11 +48,11 @@ struct Run<'line> {
 /// # Errors
 ///
 /// Why it could not begin, or what ended it.
-pub fn run(line: &CommandLine) -> Result<(), Failure> {
+pub(crate) fn run(line: &CommandLine) -> Result<(), Failure> {
     let plan = Plan::make(line)?;
     let targets = Target::find_all(&plan.targets, plan.tier)?;
     for target in &targets {
-        tier::policy(&plan, target, plan.tier)?;
+        tier::check_policy(&plan, target)?;
     }
     let mut run = Run::open(line, plan, targets)?;
     let outcome = run.serve();
