@@ -69,7 +69,7 @@ impl<'line> Run<'line> {
         // missed.
         #[cfg(target_os = "linux")]
         let monitor = Monitor::start().map_err(|error| about("listen to the kernel", &error))?;
-        privileges::drop_to_open(&plan)?;
+        privileges::drop_to_open()?;
         let mut reporter = Reporter::new(plan.settings.format, io::stdout());
         for note in plan.notes() {
             say(format!("notice: {note}"));

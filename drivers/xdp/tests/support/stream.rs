@@ -3,7 +3,7 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, Barrier,
         atomic::{AtomicBool, Ordering},
     },
     thread::{self, JoinHandle},
@@ -38,10 +38,14 @@ impl Stream {
     /// Starts to send; a millisecond's worth at a time.
     pub(crate) fn start(namespace: &str, interface: &'static str, frames_per_ms: u32) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
+        // Nothing is sent before somebody listens.
+        let listening = Arc::new(Barrier::new(2));
+        let is_listening = Arc::clone(&listening);
         let (flag, name) = (Arc::clone(&stop), namespace.to_owned());
         let sender = thread::spawn(move || {
             enter(&name);
             let raw = Raw::open(interface);
+            is_listening.wait();
             let mut sent = 0;
             let mut next = Instant::now();
             while !flag.load(Ordering::Relaxed) {
@@ -59,6 +63,7 @@ impl Stream {
         let receiver = thread::spawn(move || {
             enter(&name);
             let raw = Raw::open(interface);
+            listening.wait();
             let mut received = Received::default();
             let mut seen = vec![false; 1 << 22];
             loop {
