@@ -236,10 +236,10 @@ impl<'line> Run<'line> {
 
     /// Stops all targets, tells what they did, and says how it ended.
     fn finish(mut self, outcome: Result<(), Failure>) -> Result<(), Failure> {
-        for session in &mut self.sessions {
-            session.stop();
-        }
-        let snapshot = self.snapshot();
+        // What stopping takes is no time of service.
+        let elapsed = self.started.elapsed();
+        self.sessions.iter_mut().for_each(Session::stop);
+        let snapshot = Snapshot { elapsed, ..self.snapshot() };
         let told = self.reporter.finale(&snapshot).map_err(|error| unwritten(&error));
         outcome?;
         if let Some(failure) = self.failure {

@@ -4,9 +4,11 @@
 
 mod support;
 
+use std::{net::UdpSocket, time::Duration};
+
 use support::{
     farend::{End, Farend},
-    namespace::Pair,
+    namespace::{Pair, inside},
 };
 
 /// Takes every privilege away.
@@ -85,6 +87,29 @@ fn without_privileges_auto_comes_down_to_plain_sockets() {
         assert!(end.stderr.contains(&format!("tier {tier} skipped on far: ")), "{end:?}");
     }
     assert!(end.stderr.contains("ready: far tier=udp"), "{end:?}");
+}
+
+#[test]
+fn plain_sockets_serve_loopback_without_privileges() {
+    let Some(pair) = Pair::new(1_500) else { return };
+    for address in ["127.0.0.1", "::1"] {
+        let arguments = format!("--tier udp {address} --stats json");
+        let farend = Farend::start(&pair.far, NOBODY, &arguments);
+        farend.wait_for("ready: ");
+        inside(&pair.far, || {
+            let socket = UdpSocket::bind((address, 0)).unwrap();
+            socket.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
+            let probe = b"\x01\x02\x03\x04\x05PROBEOT and more";
+            socket.send_to(probe, (address, 3842)).unwrap();
+            let mut octets = [0; 64];
+            let (length, from) = socket.recv_from(&mut octets).unwrap();
+            assert_eq!((&octets[..length], from.port()), (&probe[..], 3842));
+        });
+        let end = farend.stop();
+        assert_eq!(end.code, Some(0), "{end:?}");
+        assert_eq!(end.last()["interfaces"][0]["interface"], address);
+        assert_eq!(end.last()["total"]["reflected"]["probeot"], 1);
+    }
 }
 
 #[test]
