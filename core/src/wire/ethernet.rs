@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use super::{get, swap_u16, swap_u32};
+use super::{get, put, swap_u16, swap_u32};
 use crate::Window;
 
 /// Octets of the header, without tags and FCS.
@@ -19,6 +19,8 @@ pub struct EtherType(pub u16);
 impl EtherType {
     /// IPv4 (RFC 894).
     pub const IPV4: Self = Self(0x0800);
+    /// ARP (RFC 826).
+    pub const ARP: Self = Self(0x0806);
     /// IPv6 (RFC 2464).
     pub const IPV6: Self = Self(0x86dd);
     /// Customer tag (IEEE 802.1Q).
@@ -48,6 +50,9 @@ impl EtherType {
 pub struct MacAddress(pub [u8; 6]);
 
 impl MacAddress {
+    /// Every station.
+    pub const BROADCAST: Self = Self([0xff; 6]);
+
     /// Whether it names a group of stations, broadcast among them.
     #[must_use]
     pub const fn is_group(self) -> bool {
@@ -146,6 +151,26 @@ impl Header<'_> {
     #[inline(always)]
     pub(crate) const fn ether_type(&self) -> EtherType {
         EtherType::parse(get::<ETHER_TYPE, 2, _>(self.0))
+    }
+
+    pub(crate) const fn destination(&self) -> MacAddress {
+        MacAddress(get::<DESTINATION, 6, _>(self.0))
+    }
+
+    pub(crate) const fn source(&self) -> MacAddress {
+        MacAddress(get::<SOURCE, 6, _>(self.0))
+    }
+
+    /// Writes the whole header.
+    pub(crate) const fn write(
+        &mut self,
+        destination: MacAddress,
+        source: MacAddress,
+        ether_type: EtherType,
+    ) {
+        put::<DESTINATION, 6, _>(self.0, destination.0);
+        put::<SOURCE, 6, _>(self.0, source.0);
+        put::<ETHER_TYPE, 2, _>(self.0, ether_type.0.to_be_bytes());
     }
 
     /// Exchanges destination and source.

@@ -1,6 +1,6 @@
 //! UDP (RFC 768): source port, destination port, length, checksum.
 
-use super::{get, swap_u16};
+use super::{get, put, swap_u16};
 
 /// Octets of the header.
 pub const HEADER_OCTETS: usize = 8;
@@ -8,6 +8,7 @@ pub const HEADER_OCTETS: usize = 8;
 const SOURCE_PORT: usize = 0;
 const DESTINATION_PORT: usize = 2;
 const LENGTH: usize = 4;
+const CHECKSUM: usize = 6;
 
 /// View of a header.
 #[derive(Debug)]
@@ -35,6 +36,17 @@ impl Header<'_> {
         let ([a, b], [c, d], [e, f]) =
             (source_port.to_be_bytes(), destination_port.to_be_bytes(), length.to_be_bytes());
         *self.0 = [a, b, c, d, e, f, 0, 0];
+    }
+
+    pub(crate) const fn checksum(&self) -> [u8; 2] {
+        get::<CHECKSUM, 2, _>(self.0)
+    }
+
+    /// Writes a computed checksum.
+    pub(crate) fn set_checksum(&mut self, checksum: [u8; 2]) {
+        //= RFC 768: if the computed checksum is zero, it is transmitted as all ones.
+        let checksum = if checksum == [0; 2] { [0xff; 2] } else { checksum };
+        put::<CHECKSUM, 2, _>(self.0, checksum);
     }
 
     /// Exchanges the ports. The checksum stays valid: see
