@@ -1,0 +1,6 @@
+//! What end-to-end tests share. Each test file uses its own part.
+#![allow(dead_code, reason = "each test file uses its own part")]
+
+pub(crate) mod frame;
+pub(crate) mod namespace;
+pub(crate) mod raw;
