@@ -126,8 +126,7 @@ pub(crate) fn add_address(interface: &str, address: IpAddr, prefix_bits: u8) -> 
     // Duplicate address detection would take two seconds.
     message.header.flags = AddressHeaderFlags::Nodad;
     message.header.index = index(interface)?;
-    message.attributes =
-        vec![AddressAttribute::Local(address), AddressAttribute::Address(address)];
+    message.attributes = vec![AddressAttribute::Local(address), AddressAttribute::Address(address)];
     change(RouteNetlinkMessage::NewAddress(message), NLM_F_CREATE | NLM_F_EXCL)
         .with_context(|| format!("cannot give {address} to {interface}"))
 }
