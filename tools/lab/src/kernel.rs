@@ -1,7 +1,7 @@
 //! The kernel as a test fixture: XDP programs of the checked-in object, run by
 //! `BPF_PROG_TEST_RUN` or attached to an interface of the lab.
 
-use std::{path::PathBuf, time::Duration};
+use std::{env, path::PathBuf, time::Duration};
 
 use anyhow::{Context, Result, bail};
 use aya::{
@@ -31,10 +31,15 @@ pub(crate) const FRONT_OCTETS: usize = 56;
 /// Frames of one burst of the live-frame source, at most what the kernel takes.
 const LIVE_BURST_FRAMES: u32 = 64;
 
-/// Where the checked-in object is, in this source tree.
+/// Environment variable that names another object to load.
+pub const OBJECT_VARIABLE: &str = "FAREND_BPF_OBJECT";
+
+/// Where the object is: the checked-in one of this source tree, unless
+/// [`OBJECT_VARIABLE`] names another.
 #[must_use]
 pub fn object_path() -> PathBuf {
-    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../ebpf/prebuilt/farend.bpf.o"))
+    let checked_in = concat!(env!("CARGO_MANIFEST_DIR"), "/../../ebpf/prebuilt/farend.bpf.o");
+    env::var_os(OBJECT_VARIABLE).map_or_else(|| checked_in.into(), PathBuf::from)
 }
 
 /// One program of the object, loaded into the kernel: the verifier took it.
@@ -76,17 +81,17 @@ impl Program {
     ///
     /// If there is no object, or the kernel refuses it.
     pub fn reflect(policy: &Policy) -> Result<Self> {
-        Self::load("farend_reflect", &mut EbpfLoader::new(), policy)
+        Self::load_with("farend_reflect", &mut EbpfLoader::new(), policy)
     }
 
-    /// Loads one of the programs that need no policy: `farend_floor`,
-    /// `farend_pass`.
+    /// Loads any of the XDP programs, with a policy that answers nothing:
+    /// `farend_floor`, `farend_pass`.
     ///
     /// # Errors
     ///
     /// As for [`reflect`](Self::reflect).
     pub fn plain(name: &'static str) -> Result<Self> {
-        Self::load(name, &mut EbpfLoader::new(), &Policy::closed())
+        Self::load_with(name, &mut EbpfLoader::new(), &Policy::closed())
     }
 
     /// Loads `farend_source` or `farend_count` for frames that begin as these.
@@ -99,10 +104,10 @@ impl Program {
         let mut loader = EbpfLoader::new();
         loader.override_global("LAB_SENT", sent, true);
         loader.override_global("LAB_EXPECTED", expected, true);
-        Self::load(name, &mut loader, &Policy::closed())
+        Self::load_with(name, &mut loader, &Policy::closed())
     }
 
-    fn load<'a>(
+    fn load_with<'a>(
         name: &'static str,
         loader: &mut EbpfLoader<'a>,
         policy: &'a Policy,
@@ -223,15 +228,6 @@ impl Program {
         let counts = self.object.map("LAB_COUNTS").context("no map LAB_COUNTS")?;
         let counts = PerCpuArray::<_, [u64; 2]>::try_from(counts)?;
         Ok(counts.get(&0, 0)?.iter().fold([0, 0], |[a, b], [c, d]| [a + c, b + d]))
-    }
-
-    /// Instructions that the kernel runs, as the verifier left them.
-    ///
-    /// # Errors
-    ///
-    /// If the kernel does not tell.
-    pub fn verified_instructions(&self) -> Result<Option<u32>> {
-        Ok(self.xdp()?.info()?.verified_instruction_count())
     }
 }
 

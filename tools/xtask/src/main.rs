@@ -1,2 +1,48 @@
-//! x
-fn main() {}
+//! Every command of the project: `cargo xtask demo | test | ci | bench | ebpf`.
+#![deny(unsafe_code)]
+
+mod ci;
+mod ebpf;
+mod host;
+mod shell;
+mod test;
+mod tidy;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::shell::Shell;
+
+/// Farend: show it, test it, measure it, build its kernel program.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the tests; as root also those in network namespaces and the kernel
+    Test(test::Arguments),
+    /// Run everything that continuous integration runs
+    Ci(ci::Arguments),
+    /// Rebuild the kernel program, or check the one at hand
+    Ebpf(ebpf::Arguments),
+}
+
+fn main() -> ExitCode {
+    let result = match Arguments::parse().command {
+        Command::Test(arguments) => test::run(&Shell::loud(), &arguments),
+        Command::Ci(arguments) => ci::run(&arguments),
+        Command::Ebpf(arguments) => ebpf::run(&Shell::loud(), &arguments),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
