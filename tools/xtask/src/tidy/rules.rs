@@ -132,11 +132,11 @@ fn unsafe_within_budget(text: &str, budget: usize, complaints: &mut Vec<String>)
 /// Whether a line holds unsafe code, not only the word.
 fn is_unsafe(line: &str) -> bool {
     let code = line.split("//").next().unwrap_or(line);
-    let after = code.split_once(concat!("uns", "afe")).map(|(_, after)| after);
-    after.is_some_and(|after| {
-        [" {", " fn", " impl", " extern", " trait", "("]
-            .iter()
-            .any(|start| after.starts_with(start))
+    code.split_once("unsafe").is_some_and(|(before, after)| {
+        !before.ends_with(|c: char| c.is_alphanumeric() || c == '_')
+            && [" {", " fn", " impl", " extern", " trait", "("]
+                .iter()
+                .any(|start| after.starts_with(start))
     })
 }
 
