@@ -1,8 +1,10 @@
 //! Every command of the project: `cargo xtask demo | test | ci | bench | ebpf`.
 #![deny(unsafe_code)]
 
+mod bench;
 mod ci;
 mod ebpf;
+mod hex;
 mod host;
 mod shell;
 mod test;
@@ -28,6 +30,8 @@ enum Command {
     Test(test::Arguments),
     /// Run everything that continuous integration runs
     Ci(ci::Arguments),
+    /// Measure, beside what each number is compared with
+    Bench(bench::Arguments),
     /// Rebuild the kernel program, or check the one at hand
     Ebpf(ebpf::Arguments),
 }
@@ -36,6 +40,7 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Test(arguments) => test::run(&Shell::loud(), &arguments),
         Command::Ci(arguments) => ci::run(&arguments),
+        Command::Bench(arguments) => bench::run(&arguments),
         Command::Ebpf(arguments) => ebpf::run(&Shell::loud(), &arguments),
     };
     match result {

@@ -1,7 +1,6 @@
 //! What the checked-in object was built from, and with what.
 
 use std::{
-    fmt::Write as _,
     fs,
     path::{Path, PathBuf},
 };
@@ -11,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::{build, toolchain::Toolchain};
-use crate::shell::root;
+use crate::{hex::hex, shell::root};
 
 /// The record beside the object.
 #[derive(Debug, Deserialize, Serialize)]
@@ -59,12 +58,7 @@ fn path() -> PathBuf {
 
 /// SHA-256, as text.
 pub(crate) fn hash(octets: &[u8]) -> String {
-    let mut text = String::from("sha256:");
-    for octet in Sha256::digest(octets) {
-        // Writing to a string does not fail.
-        let _written = write!(text, "{octet:02x}");
-    }
-    text
+    format!("sha256:{}", hex(&Sha256::digest(octets)))
 }
 
 /// SHA-256 of everything that goes into the object.
