@@ -25,6 +25,7 @@ mod link;
 mod namespace;
 mod pair;
 mod process;
+pub mod reflector;
 mod sys;
 pub mod traffic;
 
@@ -33,6 +34,7 @@ use std::io::{self, Write as _};
 pub use namespace::Namespace;
 pub use pair::{Host, Lab, Wire};
 pub use process::Process;
+pub use reflector::Reflector;
 
 /// Environment variable that forbids tests to skip.
 pub const NO_SKIP: &str = "FAREND_NO_SKIP";

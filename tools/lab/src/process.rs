@@ -11,6 +11,8 @@ use std::{
 use anyhow::{Context, Result, anyhow};
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::sys;
+
 /// How often a process that should end is looked at.
 const LOOK_INTERVAL_MS: u64 = 5;
 
@@ -21,6 +23,17 @@ pub struct Process {
 }
 
 impl Process {
+    /// Starts a program where this process is. It is killed when the returned
+    /// value is dropped, and when the thread that called this ends.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be started.
+    pub fn spawn(mut command: Command) -> Result<Self> {
+        sys::die_with_parent(&mut command);
+        Self::start(command)
+    }
+
     pub(crate) fn start(mut command: Command) -> Result<Self> {
         let child = command
             .spawn()

@@ -30,6 +30,14 @@ pub(crate) fn enter_new_network() -> io::Result<()> {
     unsafe { unshare_unsafe(UnshareFlags::NEWNET) }.map_err(io::Error::from)
 }
 
+/// Makes the command die with the thread that starts it.
+pub(crate) fn die_with_parent(command: &mut Command) {
+    let bind = || Ok(set_parent_process_death_signal(Some(Signal::KILL))?);
+    // SAFETY: the closure runs in the child between fork and exec and makes
+    // one system call.
+    unsafe { command.pre_exec(bind) };
+}
+
 /// Makes the command start inside a network namespace, with a /sys that shows
 /// it, and die with the thread that starts it.
 pub(crate) fn start_inside(command: &mut Command, namespace: OwnedFd) {

@@ -8,7 +8,7 @@ use std::{fs, time::Instant};
 use anyhow::{Result, bail};
 
 use self::steps::{STEPS, Step};
-use crate::shell::{Shell, root};
+use crate::shell::{Shell, target};
 
 /// Which steps to run.
 #[derive(Debug, Default, clap::Args)]
@@ -60,7 +60,7 @@ fn choose(names: &[String]) -> Result<Vec<&'static Step>> {
 
 /// Runs one step, one line about it; what it said is shown if it fails.
 fn run_one(step: &Step) -> Result<()> {
-    let folder = root().join("target/ci");
+    let folder = target().join("ci");
     fs::create_dir_all(&folder)?;
     let log = folder.join(format!("{}.log", step.name));
     let shell = if step.is_loud { Shell::loud() } else { Shell::quiet(&log)? };

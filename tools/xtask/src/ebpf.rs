@@ -17,7 +17,7 @@ use anyhow::{Context, Result, bail};
 use self::{record::Record, toolchain::Toolchain};
 use crate::{
     host,
-    shell::{Shell, root},
+    shell::{Shell, root, target},
 };
 
 /// Whether to build or to check.
@@ -59,7 +59,7 @@ pub(crate) fn check(shell: &Shell) -> Result<()> {
         shell.say("the recorded toolchain gives the same octets");
         return Ok(());
     }
-    let path = root().join("target/ebpf/checked.bpf.o");
+    let path = target().join("ebpf/checked.bpf.o");
     fs::write(&path, &rebuilt)?;
     verify::verifier_and_corpus(shell, &path)?;
     shell.say(&format!(

@@ -3,9 +3,12 @@
 
 mod bench;
 mod ci;
+mod demo;
 mod ebpf;
 mod hex;
 mod host;
+mod probe;
+mod programs;
 mod shell;
 mod test;
 mod tidy;
@@ -26,6 +29,8 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Show it: a tester and a reflector on two hosts, every tier side by side
+    Demo(demo::Arguments),
     /// Run the tests; as root also those in network namespaces and the kernel
     Test(test::Arguments),
     /// Run everything that continuous integration runs
@@ -38,6 +43,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
+        Command::Demo(arguments) => demo::run(&arguments),
         Command::Test(arguments) => test::run(&Shell::loud(), &arguments),
         Command::Ci(arguments) => ci::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),

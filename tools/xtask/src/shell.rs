@@ -84,6 +84,12 @@ pub(crate) fn root() -> PathBuf {
     folder.canonicalize().unwrap_or(folder)
 }
 
+/// The folder that cargo builds into.
+pub(crate) fn target() -> PathBuf {
+    let folder = std::env::var_os("CARGO_TARGET_DIR");
+    root().join(folder.map_or_else(|| "target".into(), PathBuf::from))
+}
+
 /// Cargo, in the source tree.
 pub(crate) fn cargo() -> Command {
     let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());

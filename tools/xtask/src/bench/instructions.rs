@@ -15,7 +15,7 @@ use super::{
 use crate::{
     hex::hex,
     host,
-    shell::{Shell, cargo, root},
+    shell::{Shell, cargo, target},
 };
 
 /// Runs of the shorter of both loops; their difference is what is counted.
@@ -84,7 +84,7 @@ pub(crate) fn measure(shell: &Shell, _effort: Effort, report: &mut Report) -> Re
 
 /// Builds the loop as a user's program is built, for the wanted processors.
 fn build(shell: &Shell) -> Result<PathBuf> {
-    let folder = root().join("target").join(CPU);
+    let folder = target().join(CPU);
     let mut command = cargo();
     command.env("RUSTFLAGS", format!("-Ctarget-cpu={CPU}")).env("CARGO_TARGET_DIR", &folder).args(
         ["build", "--release", "--quiet", "--package", "farend-benches", "--bin", "instructions"],

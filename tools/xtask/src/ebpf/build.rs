@@ -5,7 +5,7 @@ use std::{env, fs, path::PathBuf, process::Command};
 use anyhow::{Context, Result};
 
 use super::toolchain::Toolchain;
-use crate::shell::{Shell, root};
+use crate::shell::{Shell, root, target};
 
 /// How the kernel program is compiled. A change of these is a change of the
 /// sources.
@@ -29,7 +29,7 @@ const TARGET: &str = "bpfel-unknown-none";
 /// Builds the object and returns its octets.
 pub(crate) fn object(shell: &Shell, toolchain: &Toolchain) -> Result<Vec<u8>> {
     let root = root();
-    let target_folder = root.join("target/ebpf");
+    let target_folder = target().join("ebpf");
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     toolchain.set_up(&mut command);
