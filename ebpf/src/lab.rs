@@ -73,7 +73,7 @@ pub fn farend_pass(_context: XdpContext) -> u32 {
 /// The front of a frame, or `None` if it is shorter.
 #[inline(always)]
 fn front<'frame>(window: &'frame mut XdpWindow<'_>) -> Option<&'frame mut Front> {
-    let octets = window.at::<{ 8 * FRONT_WORDS }>(0)?;
+    let octets = window.at_mut::<{ 8 * FRONT_WORDS }>(0)?;
     octets.as_chunks_mut().0.first_chunk_mut()
 }
 

@@ -8,7 +8,7 @@ use aya::{
     Ebpf, EbpfLoader,
     maps::PerCpuArray,
     programs::{
-        Xdp, XdpMode,
+        SchedClassifier, Xdp, XdpMode,
         xdp::{XdpLink, XdpLinkId},
     },
 };
@@ -112,13 +112,7 @@ impl Program {
         loader: &mut EbpfLoader<'a>,
         policy: &'a Policy,
     ) -> Result<Self> {
-        let path = object_path();
-        let octets = std::fs::read(&path)
-            .with_context(|| format!("cannot read {}; run cargo xtask ebpf", path.display()))?;
-        let mut object = loader
-            .override_global("POLICY", policy.as_octets(), true)
-            .load(&octets)
-            .context("the kernel does not take the eBPF object")?;
+        let mut object = open(loader, policy)?;
         let xdp: &mut Xdp =
             object.program_mut(name).with_context(|| format!("no program {name}"))?.try_into()?;
         xdp.load().with_context(|| format!("the verifier refuses {name}"))?;
@@ -229,6 +223,29 @@ impl Program {
         let counts = PerCpuArray::<_, [u64; 2]>::try_from(counts)?;
         Ok(counts.get(&0, 0)?.iter().fold([0, 0], |[a, b], [c, d]| [a + c, b + d]))
     }
+}
+
+/// Loads `farend_shield`, the traffic control program of the same object.
+///
+/// # Errors
+///
+/// If there is no object, or the verifier refuses the program.
+pub fn verify_shield() -> Result<()> {
+    let mut object = open(&mut EbpfLoader::new(), &Policy::closed())?;
+    let shield = object.program_mut("farend_shield").context("no program farend_shield")?;
+    let shield: &mut SchedClassifier = shield.try_into()?;
+    shield.load().context("the verifier refuses farend_shield")
+}
+
+/// Reads the object and makes its maps.
+fn open<'a>(loader: &mut EbpfLoader<'a>, policy: &'a Policy) -> Result<Ebpf> {
+    let path = object_path();
+    let octets = std::fs::read(&path)
+        .with_context(|| format!("cannot read {}; run cargo xtask ebpf", path.display()))?;
+    loader
+        .override_global("POLICY", policy.as_octets(), true)
+        .load(&octets)
+        .context("the kernel does not take the eBPF object")
 }
 
 /// `struct xdp_md` of `linux/bpf.h`, for a frame that came in by an interface.

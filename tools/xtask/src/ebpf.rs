@@ -74,9 +74,10 @@ fn rebuild(shell: &Shell) -> Result<()> {
     fs::write(object_path(), &object).context("cannot write the object")?;
     Record::new(&toolchain, &object)?.write()?;
     shell.say(&format!("{}: {} octets, {toolchain}", object_path().display(), object.len()));
+    verify::programs(shell)?;
     let instructions = gate::check(&object)?;
     shell.say(&format!("{instructions} instructions"));
-    verify::programs(shell)
+    Ok(())
 }
 
 fn object_path() -> PathBuf {

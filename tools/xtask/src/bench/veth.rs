@@ -37,7 +37,9 @@ impl Exchange {
         let sent = Flow::ipv4(lab.near.mac, lab.far.mac).frame(frame_octets);
         let (mut reflected, mut swapped) = (sent.clone(), sent.clone());
         let _verdict = reflect(&mut reflected[..], &policy, &mut Unlimited);
-        swap_addresses(&mut swapped[..]);
+        if let Some(header) = swapped.first_chunk_mut() {
+            swap_addresses(header);
+        }
         Ok(Self { sent, reflected, swapped, policy })
     }
 }

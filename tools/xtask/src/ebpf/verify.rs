@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::Result;
-use farend_lab::kernel::{OBJECT_VARIABLE, Program};
+use farend_lab::kernel::{OBJECT_VARIABLE, Program, verify_shield};
 
 use crate::{
     host,
@@ -19,6 +19,8 @@ pub(crate) fn programs(shell: &Shell) -> Result<()> {
         Program::plain(name)?;
         shell.say(&format!("{name}: the verifier takes it"));
     }
+    verify_shield()?;
+    shell.say("farend_shield: the verifier takes it");
     Ok(())
 }
 

@@ -120,10 +120,10 @@ fn nothing_unfinished(text: &str, complaints: &mut Vec<String>) {
 fn unsafe_within_budget(text: &str, budget: usize, complaints: &mut Vec<String>) {
     let uses: Vec<usize> =
         numbered(text).filter(|(_, line)| is_unsafe(line)).map(|(number, _)| number).collect();
-    if uses.len() != budget {
+    if uses.len() > budget {
         let line = uses.last().copied().unwrap_or(1);
         complaints.push(format!(
-            ":{line}: {} unsafe operations, not {budget}; do without, or change ci/unsafe.txt",
+            ":{line}: {} unsafe operations, more than {budget}; do without, or change ci/unsafe.txt",
             uses.len(),
         ));
     }
