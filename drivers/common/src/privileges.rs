@@ -38,6 +38,9 @@ impl Capability {
     /// Everything that is not finer; here, to reach other programs' bpf links.
     pub const SYS_ADMIN: Self = Self::new("sys_admin", CapabilitySet::SYS_ADMIN);
 
+    /// Take capabilities out of the bounding set.
+    pub const SETPCAP: Self = Self::new("setpcap", CapabilitySet::SETPCAP);
+
     const fn new(name: &'static str, set: CapabilitySet) -> Self {
         Self { name, set, grown_from: CapabilitySet::empty() }
     }

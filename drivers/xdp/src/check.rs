@@ -12,14 +12,14 @@ use crate::{arguments::CommandLine, failure::Failure, plan::Plan, target::Target
 /// # Errors
 ///
 /// The first thing that would keep it from running.
-pub fn check(line: &CommandLine) -> Result<(), Failure> {
+pub(crate) fn check(line: &CommandLine) -> Result<(), Failure> {
     let plan = Plan::make(line)?;
     for note in plan.notes() {
         say(format!("notice: {note}"));
     }
     let targets = Target::find_all(&plan.targets, plan.tier)?;
     for target in &targets {
-        tier::policy(&plan, target, plan.tier)?;
+        tier::check_policy(&plan, target)?;
     }
     for target in &targets {
         let choice = tier::rehearse(&plan, target, |choice, error| {

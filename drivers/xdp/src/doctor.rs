@@ -10,7 +10,7 @@ use crate::{
 
 /// What is wrong with an interface for a tier, one line each, with the fix.
 #[must_use]
-pub fn examine(interface: &Interface, tier: TierChoice, settings: &Settings) -> Vec<String> {
+pub(crate) fn examine(interface: &Interface, tier: TierChoice, settings: &Settings) -> Vec<String> {
     let checks = [
         state(interface),
         veth_peer(interface, tier),
@@ -33,7 +33,7 @@ fn state(interface: &Interface) -> Option<String> {
 
 /// A veth peer in this namespace that nothing sent natively can reach.
 #[must_use]
-pub fn deaf_veth_peer(interface: &Interface) -> Option<String> {
+pub(crate) fn deaf_veth_peer(interface: &Interface) -> Option<String> {
     let peer = interface.peer.filter(|peer| !peer.is_elsewhere)?;
     let peer = Rtnetlink::open().ok()?.by_index(peer.index).ok()??;
     peer.xdp.native.is_none().then(|| {

@@ -9,7 +9,7 @@ use crate::interface::{Change, Interface, Rtnetlink};
 
 /// What became of one interface.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Event {
+pub(crate) enum Event {
     /// It is gone.
     Deleted,
     /// It went down: set down, or the carrier lost.
@@ -37,7 +37,7 @@ pub enum Event {
 
 /// The difference between two states of an interface, as events.
 #[must_use]
-pub fn compare(before: &Interface, now: &Interface) -> Vec<Event> {
+pub(crate) fn compare(before: &Interface, now: &Interface) -> Vec<Event> {
     let mut events = Vec::new();
     if before.name != now.name {
         events.push(Event::Renamed { name: now.name.clone() });
@@ -59,7 +59,7 @@ pub fn compare(before: &Interface, now: &Interface) -> Vec<Event> {
 
 /// Listens to the kernel.
 #[derive(Debug)]
-pub struct Monitor {
+pub(crate) struct Monitor {
     changes: Rtnetlink,
     questions: Rtnetlink,
 }
@@ -70,7 +70,7 @@ impl Monitor {
     /// # Errors
     ///
     /// The kernel gives no socket.
-    pub fn start() -> io::Result<Self> {
+    pub(crate) fn start() -> io::Result<Self> {
         Ok(Self { changes: Rtnetlink::listen()?, questions: Rtnetlink::open()? })
     }
 
@@ -80,7 +80,7 @@ impl Monitor {
     /// # Errors
     ///
     /// The socket fails.
-    pub fn changed(&mut self, indices: &[u32]) -> io::Result<Vec<(u32, Option<Interface>)>> {
+    pub(crate) fn changed(&mut self, indices: &[u32]) -> io::Result<Vec<(u32, Option<Interface>)>> {
         let mut seen = Vec::new();
         for change in self.changes.changes()? {
             match change {

@@ -48,11 +48,11 @@ struct Run<'line> {
 /// # Errors
 ///
 /// Why it could not begin, or what ended it.
-pub fn run(line: &CommandLine) -> Result<(), Failure> {
+pub(crate) fn run(line: &CommandLine) -> Result<(), Failure> {
     let plan = Plan::make(line)?;
     let targets = Target::find_all(&plan.targets, plan.tier)?;
     for target in &targets {
-        tier::policy(&plan, target, plan.tier)?;
+        tier::check_policy(&plan, target)?;
     }
     let mut run = Run::open(line, plan, targets)?;
     let outcome = run.serve();
@@ -69,7 +69,7 @@ impl<'line> Run<'line> {
         // missed.
         #[cfg(target_os = "linux")]
         let monitor = Monitor::start().map_err(|error| about("listen to the kernel", &error))?;
-        privileges::drop_to_open(&plan)?;
+        privileges::drop_to_open()?;
         let mut reporter = Reporter::new(plan.settings.format, io::stdout());
         for note in plan.notes() {
             say(format!("notice: {note}"));

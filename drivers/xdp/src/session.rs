@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// A target, the tier that serves it and what it has done.
-pub struct Session {
+pub(crate) struct Session {
     /// The name it had at the start, which statistics keep.
     name: String,
     target: Target,
@@ -27,7 +27,7 @@ pub struct Session {
 impl Session {
     /// Takes an open tier.
     #[must_use]
-    pub fn new(target: Target, opened: Opened) -> Self {
+    pub(crate) fn new(target: Target, opened: Opened) -> Self {
         let name = target.name().to_owned();
         let last = InterfaceStatistics {
             interface: name.clone(),
@@ -51,25 +51,25 @@ impl Session {
 
     /// What the user calls it.
     #[must_use]
-    pub fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
     /// What is served.
     #[must_use]
-    pub const fn target(&self) -> &Target {
+    pub(crate) const fn target(&self) -> &Target {
         &self.target
     }
 
     /// By which tier.
     #[must_use]
-    pub const fn choice(&self) -> TierChoice {
+    pub(crate) const fn choice(&self) -> TierChoice {
         self.choice
     }
 
     /// Whether it still answers.
     #[must_use]
-    pub const fn is_open(&self) -> bool {
+    pub(crate) const fn is_open(&self) -> bool {
         self.tier.is_some()
     }
 
@@ -78,13 +78,13 @@ impl Session {
     /// # Errors
     ///
     /// Why it cannot.
-    pub fn start(&mut self) -> Result<(), TierError> {
+    pub(crate) fn start(&mut self) -> Result<(), TierError> {
         self.tier.as_mut().map_or(Ok(()), |tier| tier.start())
     }
 
     /// What to say when it answers.
     #[must_use]
-    pub fn ready(&self) -> ReadyInterface {
+    pub(crate) fn ready(&self) -> ReadyInterface {
         ReadyInterface {
             interface: self.name.clone(),
             tier: self.choice.name(),
@@ -98,7 +98,7 @@ impl Session {
     /// # Errors
     ///
     /// Why it cannot; the policy before stays in force.
-    pub fn replace_policy(&mut self, policy: Policy) -> Result<(), TierError> {
+    pub(crate) fn replace_policy(&mut self, policy: Policy) -> Result<(), TierError> {
         if policy == self.policy {
             return Ok(());
         }
@@ -110,7 +110,7 @@ impl Session {
     }
 
     /// What it has done so far; the last that is known, once it has ended.
-    pub fn statistics(&mut self) -> InterfaceStatistics {
+    pub(crate) fn statistics(&mut self) -> InterfaceStatistics {
         if let Some(tier) = &mut self.tier {
             if let Ok(worker) = tier.statistics() {
                 self.last.worker = worker;
@@ -121,12 +121,12 @@ impl Session {
     }
 
     /// Why it stopped by itself, if it did.
-    pub fn failure(&mut self) -> Option<TierError> {
+    pub(crate) fn failure(&mut self) -> Option<TierError> {
         self.tier.as_mut().and_then(|tier| tier.failure())
     }
 
     /// Answers what it holds and lets go of the target.
-    pub fn stop(&mut self) {
+    pub(crate) fn stop(&mut self) {
         if let Some(mut tier) = self.tier.take() {
             self.last.worker = tier.stop();
             self.read_drops();
@@ -148,7 +148,7 @@ impl Session {
     /// The interface, if it serves one.
     #[cfg(target_os = "linux")]
     #[must_use]
-    pub fn interface(&self) -> Option<&Interface> {
+    pub(crate) fn interface(&self) -> Option<&Interface> {
         match &self.target {
             Target::Interface(interface) => Some(interface),
             Target::Addresses { .. } => None,
@@ -157,7 +157,7 @@ impl Session {
 
     /// Takes over what has become of the interface.
     #[cfg(target_os = "linux")]
-    pub fn update_interface(&mut self, now: Interface) {
+    pub(crate) fn update_interface(&mut self, now: Interface) {
         self.target = Target::Interface(Box::new(now));
     }
 }

@@ -17,7 +17,7 @@ use clap::ValueEnum;
 use farend_core::Policy;
 use farend_driver::worker::WorkerStatistics;
 
-pub use open::{Opened, PolicyRefusal, open, policy, rehearse};
+pub use open::{Opened, PolicyRefusal, check_policy, open, policy, rehearse};
 pub use threaded::Threaded;
 
 /// What reflects on one interface, or on some addresses.

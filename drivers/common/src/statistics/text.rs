@@ -31,7 +31,7 @@ pub(super) fn finale(now: &Snapshot) -> String {
 fn line(one: &InterfaceStatistics, rates: Rates) -> String {
     let counters = &one.worker.counters;
     let mut parts = vec![
-        format!("{} {}: {} frames/s", one.interface, one.tier, si(rates.reflected_frames_per_s)),
+        format!("{} {}: {}frames/s", one.interface, one.tier, si(rates.reflected_frames_per_s)),
         format!("L1 {}bit/s, L2 {}bit/s", si(rates.l1_bits_per_s), si(rates.l2_bits_per_s)),
         named("reflected", counters.reflected(), &one.met(|v| matches!(v, Verdict::Reflect(_)))),
         named("passed", counters.passed(), &one.met(|v| matches!(v, Verdict::Pass(_)))),

@@ -8,17 +8,16 @@ use farend_driver::privileges::{Capability, drop_all_but};
 
 #[cfg(target_os = "linux")]
 use crate::tier::xdp::CAPABILITIES;
-use crate::{failure::Failure, plan::Plan, tier::TierChoice};
+use crate::{failure::Failure, tier::TierChoice};
 
 /// Gives up what opening does not need.
 #[cfg(target_os = "linux")]
-pub(super) fn drop_to_open(plan: &Plan) -> Result<(), Failure> {
+pub(super) fn drop_to_open() -> Result<(), Failure> {
     let mut kept = CAPABILITIES.to_vec();
     kept.extend([Capability::NET_RAW, Capability::NET_BIND_SERVICE]);
-    if plan.is_foreign_replaced {
-        // To find the bpf link of somebody else.
-        kept.push(Capability::SYS_ADMIN);
-    }
+    // To name a program of somebody else and find its bpf link; and to drop
+    // more.
+    kept.extend([Capability::SYS_ADMIN, Capability::SETPCAP]);
     drop_all_but(&kept).map(drop).map_err(|error| failure(&error))
 }
 
@@ -38,7 +37,7 @@ fn failure(error: &std::io::Error) -> Failure {
 }
 
 #[cfg(not(target_os = "linux"))]
-pub(super) fn drop_to_open(_plan: &Plan) -> Result<(), Failure> {
+pub(super) fn drop_to_open() -> Result<(), Failure> {
     Ok(())
 }
 

@@ -89,7 +89,7 @@ pub fn rehearse(
     for choice in LADDER {
         let outcome = match policy(plan, target, choice) {
             Ok(policy) => rehearse_one(target, choice, &policy),
-            Err(PolicyRefusal::NeedsFrames(message)) => Err(TierError::new(message)),
+            Err(PolicyRefusal::Unfit(message)) => Err(TierError::new(message)),
             Err(PolicyRefusal::Contradiction(failure)) => return Err(failure),
         };
         match unfit(target, choice).map_or(outcome, Err) {
@@ -121,6 +121,19 @@ fn rehearse_one(target: &Target, _choice: TierChoice, _policy: &Policy) -> Resul
     target.addresses().map(drop).map_err(TierError::new)
 }
 
+/// Looks for contradictions before anything is opened.
+///
+/// # Errors
+///
+/// As in [`policy`]; but where the tier is to be found, one that does not fit
+/// is no error.
+pub fn check_policy(plan: &Plan, target: &Target) -> Result<(), Failure> {
+    match policy(plan, target, plan.tier) {
+        Err(PolicyRefusal::Unfit(_)) if plan.tier == TierChoice::Auto => Ok(()),
+        outcome => Ok(outcome.map(drop)?),
+    }
+}
+
 /// Why one rung of the ladder does not hold.
 enum Refusal {
     /// The next may.
@@ -132,7 +145,7 @@ enum Refusal {
 impl From<PolicyRefusal> for Refusal {
     fn from(refusal: PolicyRefusal) -> Self {
         match refusal {
-            PolicyRefusal::NeedsFrames(message) => Self::Tier(TierError::new(message)),
+            PolicyRefusal::Unfit(message) => Self::Tier(TierError::new(message)),
             PolicyRefusal::Contradiction(failure) => Self::Plan(failure),
         }
     }
@@ -141,8 +154,8 @@ impl From<PolicyRefusal> for Refusal {
 /// Why there is no policy for a tier.
 #[derive(Debug)]
 pub enum PolicyRefusal {
-    /// A setting needs frames, and the tier has none.
-    NeedsFrames(String),
+    /// The tier does not go with the settings or with the target; another may.
+    Unfit(String),
     /// Settings contradict one another.
     Contradiction(Failure),
 }
@@ -150,7 +163,7 @@ pub enum PolicyRefusal {
 impl From<PolicyRefusal> for Failure {
     fn from(refusal: PolicyRefusal) -> Self {
         match refusal {
-            PolicyRefusal::NeedsFrames(message) => Self::usage(message),
+            PolicyRefusal::Unfit(message) => Self::usage(message),
             PolicyRefusal::Contradiction(failure) => failure,
         }
     }
@@ -167,34 +180,38 @@ pub fn policy(plan: &Plan, target: &Target, choice: TierChoice) -> Result<Policy
         let addresses = target.addresses().unwrap_or_default();
         let has_loopback =
             addresses.is_empty() || addresses.iter().any(std::net::IpAddr::is_loopback);
-        let settings =
-            udp_settings(&plan.settings, has_loopback).map_err(PolicyRefusal::NeedsFrames)?;
+        let settings = udp_settings(&plan.settings, has_loopback).map_err(PolicyRefusal::Unfit)?;
         return settings.policy(None, clock::TICKS_PER_SECOND).map_err(contradiction);
     }
-    frame_policy(&plan.settings, target, choice).map_err(contradiction)
+    frame_policy(plan, target, choice)
 }
 
 #[cfg(target_os = "linux")]
-fn frame_policy(
-    settings: &Settings,
-    target: &Target,
-    choice: TierChoice,
-) -> Result<Policy, farend_core::PolicyError> {
-    let Target::Interface(interface) = target else { return settings.policy(None, 1) };
+fn frame_policy(plan: &Plan, target: &Target, choice: TierChoice) -> Result<Policy, PolicyRefusal> {
+    let Target::Interface(interface) = target else { return Err(only_udp(target)) };
+    let Some(mac) = interface.mac.filter(|mac| mac.0 != [0; 6]) else {
+        return Err(only_udp(target));
+    };
     let ticks_per_second = match choice {
         TierChoice::AfPacket => clock::TICKS_PER_SECOND,
         _ => xdp::ticks_per_second(),
     };
-    settings.policy(interface.mac.filter(|mac| mac.0 != [0; 6]), ticks_per_second)
+    let policy = plan.settings.policy(Some(mac), ticks_per_second);
+    policy.map_err(|error| PolicyRefusal::Contradiction(plan.contradiction(&error)))
 }
 
 #[cfg(not(target_os = "linux"))]
 fn frame_policy(
-    settings: &Settings,
-    _target: &Target,
+    _plan: &Plan,
+    target: &Target,
     _choice: TierChoice,
-) -> Result<Policy, farend_core::PolicyError> {
-    settings.policy(None, 1)
+) -> Result<Policy, PolicyRefusal> {
+    Err(only_udp(target))
+}
+
+fn only_udp(target: &Target) -> PolicyRefusal {
+    let name = target.name();
+    PolicyRefusal::Unfit(format!("{name} is no Ethernet interface: --tier udp alone serves it"))
 }
 
 /// Why a tier that would open is still not to be chosen by itself.
