@@ -2,7 +2,7 @@
 
 use core::net::{IpAddr, SocketAddr};
 
-use super::{Family, Refusal, guard, network::Network, transport};
+use super::{Refusal, guard, transport};
 use crate::{
     Limit, Policy, Reason, Verdict, Window,
     wire::{ipv4, ipv6, udp},
@@ -49,28 +49,26 @@ fn inspect(
     policy: &Policy,
 ) -> Result<crate::Kind, Refusal> {
     let end = octets.len();
-    if let Some(header) = octets.at::<{ udp::HEADER_OCTETS }>(0) {
+    if let Some(header) = octets.at_mut::<{ udp::HEADER_OCTETS }>(0) {
         // A length that does not fit is 0, which the length rule refuses.
         let length = u16::try_from(end).unwrap_or(0);
-        udp::Header(header).write(datagram.source.port(), datagram.destination.port(), length);
+        udp::write(header, datagram.source.port(), datagram.destination.port(), length);
     }
-    let ports = transport::inspect_ports(octets, policy, 0)?;
-    let network = Network { family: Family::Ipv6, transport_offset: 0, end };
-    let kind = transport::inspect_payload(octets, policy, &network, ports.length)?;
+    let found = transport::inspect(octets, policy, 0, end)?;
     match (datagram.source.ip(), datagram.destination.ip()) {
-        (IpAddr::V4(source), IpAddr::V4(destination)) => guard::inspect_addresses(
+        (IpAddr::V4(source), IpAddr::V4(destination)) => guard::inspect_socket_addresses(
             policy,
             ipv4::Address(source.to_bits()),
             ipv4::Address(destination.to_bits()),
         )?,
-        (source, destination) => guard::inspect_addresses(
+        (source, destination) => guard::inspect_socket_addresses(
             policy,
             ipv6::Address::parse(as_ipv6(source)),
             ipv6::Address::parse(as_ipv6(destination)),
         )?,
     }
-    guard::inspect_loop_risk(policy, ports.source, None)?;
-    Ok(kind)
+    guard::inspect_loop_risk(policy, found.header, None)?;
+    Ok(found.kind)
 }
 
 fn as_ipv6(address: IpAddr) -> [u8; 16] {
@@ -143,7 +141,7 @@ mod tests {
             .build()
             .unwrap();
         for (from, to) in [("127.0.0.1:9", "127.0.0.1:3842"), ("[::1]:9", "[::1]:3842")] {
-            assert_eq!(verdict(payload, from, to, &on), Verdict::Pass(Reason::LoopbackAddress));
+            assert_eq!(verdict(payload, from, to, &on), Verdict::Pass(Reason::SourceAddress));
             assert_eq!(verdict(payload, from, to, &off), Verdict::Reflect(Kind::Rfc2544));
         }
     }

@@ -1,25 +1,30 @@
 //! UDP ports, lengths and the signature in the payload.
 
-use super::{Refusal, network::Network, octets_at};
+use super::{Refusal, octets_at};
 use crate::{
     Kind, Malformed, Policy, Reason, Window,
     signature::{self, PAYLOAD_OCTETS_MIN, custom_kind},
     wire::udp,
 };
 
-/// What the UDP header says.
-pub(super) struct Ports {
-    pub(super) source: u16,
-    /// Octets of header and payload, as the header has it.
-    pub(super) length: usize,
+/// A datagram for us.
+pub(super) struct Transport<'frame> {
+    pub(super) header: udp::Header<'frame>,
+    pub(super) kind: Kind,
 }
 
+/// Checks port and lengths and finds the signature.
+///
+/// `end` is where the IP packet ends. A datagram may end before it does (RFC
+/// 768 gives UDP a length of its own); it may not end after it, and what lies
+/// behind its own end is no payload.
 #[inline(always)]
-pub(super) fn inspect_ports<W>(
-    window: &mut W,
+pub(super) fn inspect<'frame, W>(
+    window: &'frame W,
     policy: &Policy,
     offset: usize,
-) -> Result<Ports, Refusal>
+    end: usize,
+) -> Result<Transport<'frame>, Refusal>
 where
     W: Window + ?Sized,
 {
@@ -28,44 +33,35 @@ where
     if !policy.is_port_wanted(header.destination_port()) {
         return Err(Reason::UdpPort.into());
     }
-    Ok(Ports { source: header.source_port(), length: header.length() })
+    //= RFC 768: the minimum value of the length is eight.
+    let length = header.length();
+    if length < udp::HEADER_OCTETS || offset + length > end {
+        return Err(Malformed::UdpLength.into());
+    }
+    if length >= udp::HEADER_OCTETS + PAYLOAD_OCTETS_MIN {
+        let start = offset + udp::HEADER_OCTETS;
+        let payload = octets_at!(window, PAYLOAD_OCTETS_MIN, start, Malformed::UdpTruncated);
+        if let Some(kind) = signature::recognise(payload)
+            && policy.kinds().contains(kind)
+        {
+            return Ok(Transport { header, kind });
+        }
+    }
+    let kind = inspect_custom(window, policy, offset, length - udp::HEADER_OCTETS)?;
+    Ok(Transport { header, kind })
 }
 
-/// Checks the length and finds the signature.
-///
-/// A datagram may end before the IP packet does (RFC 768 gives UDP a length of
-/// its own); it may not end after it, and what lies behind its own end is no
-/// payload.
+/// Looks for the user's own signatures.
 #[inline(always)]
-pub(super) fn inspect_payload<W>(
-    window: &mut W,
+fn inspect_custom<W>(
+    window: &W,
     policy: &Policy,
-    network: &Network,
-    length: usize,
+    offset: usize,
+    payload_octets: usize,
 ) -> Result<Kind, Refusal>
 where
     W: Window + ?Sized,
 {
-    let offset = network.transport_offset;
-    //= RFC 768: the minimum value of the length is eight.
-    if length < udp::HEADER_OCTETS || offset + length > network.end {
-        return Err(Malformed::UdpLength.into());
-    }
-    let payload_octets = length - udp::HEADER_OCTETS;
-    let kinds = policy.kinds();
-    if payload_octets >= PAYLOAD_OCTETS_MIN {
-        let payload = octets_at!(
-            window,
-            PAYLOAD_OCTETS_MIN,
-            offset + udp::HEADER_OCTETS,
-            Malformed::UdpTruncated
-        );
-        if let Some(kind) = signature::recognise(payload)
-            && kinds.contains(kind)
-        {
-            return Ok(kind);
-        }
-    }
     for (index, custom) in policy.customs().enumerate() {
         let Some(at) = custom.offset_in_datagram(payload_octets) else { continue };
         let octets = octets_at!(window, 8, offset + at, Malformed::UdpTruncated);
@@ -73,8 +69,5 @@ where
             return Ok(custom_kind(index));
         }
     }
-    if kinds.contains(Kind::Any) {
-        return Ok(Kind::Any);
-    }
-    Err(Reason::Signature.into())
+    if policy.kinds().contains(Kind::Any) { Ok(Kind::Any) } else { Err(Reason::Signature.into()) }
 }
