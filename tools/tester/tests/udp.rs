@@ -261,11 +261,17 @@ fn a_closed_port_is_told_from_silence() {
     assert!(probed.stderr.contains("unreachable"), "{}", probed.stderr);
 }
 
+/// A sender that the other tests keep from its CPU says so, and sends less.
+fn assert_all_due_were_sent(probed: &Probed, due: u64) {
+    let (sent, slips) = (probed.count("sent"), probed.count("pacing_slips"));
+    assert!(sent == due || sent < due && slips > 0, "{sent} sent, {slips} slips");
+}
+
 #[test]
 fn the_asked_rate_is_offered() {
     let echo = Echo::new(|_, octets| vec![octets]);
     let probed = echo.probe("--rate 500 --duration 1 --frame-octets 64");
-    assert_eq!(probed.count("sent"), 500);
+    assert_all_due_were_sent(&probed, 500);
     let run = &probed.runs[0];
     assert_eq!(run["asked"]["frames_per_s"], 500.0);
     assert_eq!(run["asked"]["l1_bits_per_s"], 500.0 * 84.0 * 8.0);
@@ -282,7 +288,7 @@ fn bandwidth_and_warm_up_are_understood() {
     assert_eq!(probed.code, Some(2), "--rate and --bandwidth contradict each other");
     let probed = echo.probe("--bandwidth 1M --duration 0.5 --frame-octets 1518 --warm-up 0.2");
     assert_eq!(probed.code, Some(0), "{}", probed.stderr);
-    assert_eq!(probed.count("sent"), 40);
+    assert_all_due_were_sent(&probed, 40);
     assert_eq!(probed.runs.len(), 1, "the warm-up is no run");
 }
 
