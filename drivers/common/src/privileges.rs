@@ -30,11 +30,8 @@ impl Capability {
         Self { name: "bpf", set: CapabilitySet::BPF, grown_from: CapabilitySet::SYS_ADMIN };
 
     /// Programs that compute with pointers (Linux 5.8; before, `sys_admin`).
-    pub const PERFMON: Self = Self {
-        name: "perfmon",
-        set: CapabilitySet::PERFMON,
-        grown_from: CapabilitySet::SYS_ADMIN,
-    };
+    pub const PERFMON: Self =
+        Self { name: "perfmon", set: CapabilitySet::PERFMON, grown_from: CapabilitySet::SYS_ADMIN };
     /// Everything that is not finer; here, to reach other programs' bpf links.
     pub const SYS_ADMIN: Self = Self::new("sys_admin", CapabilitySet::SYS_ADMIN);
 
