@@ -4,3 +4,4 @@
 pub(crate) mod frame;
 pub(crate) mod namespace;
 pub(crate) mod raw;
+pub(crate) mod reflector;
