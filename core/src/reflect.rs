@@ -139,7 +139,7 @@ where
         EtherType::IPV6 => network::inspect_ipv6(window, link.network_offset)?,
         _ => return Err(Reason::EtherType.into()),
     };
-    let ports = transport::inspect_ports(window, policy, network.transport_offset)?;
+    let ports = transport::inspect_ports(window, policy, &network)?;
     if network.end < network.transport_offset || !window.reaches(network.end) {
         return Err(match network.family {
             Family::Ipv4 => Malformed::Ipv4TotalLength.into(),

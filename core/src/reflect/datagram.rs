@@ -54,10 +54,12 @@ fn inspect(
         let length = u16::try_from(end).unwrap_or(0);
         udp::Header(header).write(datagram.source.port(), datagram.destination.port(), length);
     }
-    let ports = transport::inspect_ports(octets, policy, 0)?;
     let network = Network { family: Family::Ipv6, transport_offset: 0, end };
+    let ports = transport::inspect_ports(octets, policy, &network)?;
     let kind = transport::inspect_payload(octets, policy, &network, ports.length)?;
-    match (datagram.source.ip(), datagram.destination.ip()) {
+    // A socket for both IP versions names IPv4 hosts ::ffff:a.b.c.d (RFC 4291
+    // section 2.5.5.2): the guards and prefixes of IPv4 hold for them.
+    match (datagram.source.ip().to_canonical(), datagram.destination.ip().to_canonical()) {
         (IpAddr::V4(source), IpAddr::V4(destination)) => guard::inspect_addresses(
             policy,
             ipv4::Address(source.to_bits()),
@@ -83,7 +85,7 @@ fn as_ipv6(address: IpAddr) -> [u8; 16] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Guards, Kind, Malformed, Unlimited};
+    use crate::{Guards, Kind, Malformed, Unlimited, policy::Ipv4Prefix};
 
     fn verdict(payload: &[u8], source: &str, destination: &str, policy: &Policy) -> Verdict {
         let mut octets = [0xaa; 64];
@@ -146,6 +148,26 @@ mod tests {
             assert_eq!(verdict(payload, from, to, &on), Verdict::Pass(Reason::LoopbackAddress));
             assert_eq!(verdict(payload, from, to, &off), Verdict::Reflect(Kind::Rfc2544));
         }
+    }
+
+    #[test]
+    fn ipv4_hosts_on_a_socket_for_both_versions_meet_the_same_guards() {
+        let payload = b"RFC2544.....";
+        let to = "[::ffff:192.0.2.2]:3842";
+        assert_eq!(
+            verdict(payload, "[::ffff:127.0.0.1]:9", to, &policy()),
+            Verdict::Pass(Reason::LoopbackAddress)
+        );
+        assert_eq!(
+            verdict(payload, "[::ffff:224.0.0.1]:9", to, &policy()),
+            Verdict::Pass(Reason::SourceAddress)
+        );
+        let prefix = Ipv4Prefix::new([192, 0, 2, 0], 24).unwrap();
+        let allowing = Policy::builder().any_destination().allow_ipv4(prefix).build().unwrap();
+        assert_eq!(
+            verdict(payload, "[::ffff:192.0.2.1]:9", to, &allowing),
+            Verdict::Reflect(Kind::Rfc2544)
+        );
     }
 
     #[test]

@@ -16,6 +16,19 @@ pub(super) struct Network {
     pub(super) end: usize,
 }
 
+impl Network {
+    /// Which header is cut off in a frame that ends before the UDP header: of
+    /// IPv4 the options, of IPv6 an extension header, because the fixed parts
+    /// of both were read.
+    #[inline(always)]
+    pub(super) const fn truncated(&self) -> Malformed {
+        match self.family {
+            Family::Ipv4 => Malformed::Ipv4Truncated,
+            Family::Ipv6 => Malformed::ExtensionTruncated,
+        }
+    }
+}
+
 #[inline(always)]
 pub(super) fn inspect_ipv4<W>(window: &mut W, offset: usize) -> Result<Network, Refusal>
 where

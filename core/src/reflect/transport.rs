@@ -18,12 +18,19 @@ pub(super) struct Ports {
 pub(super) fn inspect_ports<W>(
     window: &mut W,
     policy: &Policy,
-    offset: usize,
+    network: &Network,
 ) -> Result<Ports, Refusal>
 where
     W: Window + ?Sized,
 {
-    let octets = octets_at!(window, udp::HEADER_OCTETS, offset, Malformed::UdpTruncated);
+    let offset = network.transport_offset;
+    let Some(octets) = window.at::<{ udp::HEADER_OCTETS }>(offset) else {
+        // The header before may name more octets of itself than there are:
+        // then it is that one in which the frame ends.
+        let cause =
+            if window.reaches(offset) { Malformed::UdpTruncated } else { network.truncated() };
+        return Err(Refusal::Absent { end: offset + udp::HEADER_OCTETS, cause });
+    };
     let header = udp::Header(octets);
     if !policy.is_port_wanted(header.destination_port()) {
         return Err(Reason::UdpPort.into());
