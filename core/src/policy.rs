@@ -338,22 +338,25 @@ impl Policy {
     /// Whether an OUI, as a number, is a tester's.
     #[inline(always)]
     pub(crate) fn is_tester_oui(&self, oui: u32) -> bool {
-        used(&self.tester_ouis, self.tester_ouis_used).contains(&oui)
+        self.tester_ouis
+            .iter()
+            .take(usize::from(self.tester_ouis_used))
+            .any(|tester| *tester == oui)
     }
 
     #[inline(always)]
-    pub(crate) fn customs(&self) -> &[Custom] {
-        used(&self.customs, self.customs_used)
+    pub(crate) fn customs(&self) -> impl Iterator<Item = &Custom> {
+        self.customs.iter().take(usize::from(self.customs_used))
     }
 
     #[inline(always)]
-    pub(crate) fn ipv4_prefixes(&self) -> &[Ipv4Prefix] {
-        used(&self.ipv4_prefixes, self.ipv4_prefixes_used)
+    pub(crate) fn ipv4_prefixes(&self) -> impl Iterator<Item = &Ipv4Prefix> {
+        self.ipv4_prefixes.iter().take(usize::from(self.ipv4_prefixes_used))
     }
 
     #[inline(always)]
-    pub(crate) fn ipv6_prefixes(&self) -> &[Ipv6Prefix] {
-        used(&self.ipv6_prefixes, self.ipv6_prefixes_used)
+    pub(crate) fn ipv6_prefixes(&self) -> impl Iterator<Item = &Ipv6Prefix> {
+        self.ipv6_prefixes.iter().take(usize::from(self.ipv6_prefixes_used))
     }
 
     /// Whether sources are limited to given prefixes.
@@ -361,11 +364,4 @@ impl Policy {
     pub(crate) const fn has_prefixes(&self) -> bool {
         self.ipv4_prefixes_used | self.ipv6_prefixes_used != 0
     }
-}
-
-/// The entries in use. A count that is too high, which [`Policy::from_octets`]
-/// refuses, gives none.
-#[inline(always)]
-fn used<T>(entries: &[T], count: u8) -> &[T] {
-    entries.get(..usize::from(count)).unwrap_or(&[])
 }

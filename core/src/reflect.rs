@@ -147,8 +147,7 @@ where
         });
     }
     let kind = transport::inspect_payload(window, policy, &network, ports.length)?;
-    let is_tester = policy.is_tester_oui(link.source_oui);
-    guard::inspect_loop_risk(policy, ports.source, is_tester)?;
+    guard::inspect_loop_risk(policy, ports.source, Some(link.source_oui))?;
     match network.family {
         Family::Ipv4 => network::guard_ipv4(window, policy, link.network_offset)?,
         Family::Ipv6 => network::guard_ipv6(window, policy, link.network_offset)?,

@@ -5,7 +5,6 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::{
     Kind,
-    policy::CUSTOMS_MAX,
     wire::{get, udp},
 };
 
@@ -98,17 +97,22 @@ pub const fn recognise(payload: &[u8; PAYLOAD_OCTETS_MIN]) -> Option<Kind> {
     }
 }
 
-/// The kinds of the user's own signatures, in the order of their entries.
-pub const CUSTOM_KINDS: [Kind; CUSTOMS_MAX] = [
-    Kind::Custom1,
-    Kind::Custom2,
-    Kind::Custom3,
-    Kind::Custom4,
-    Kind::Custom5,
-    Kind::Custom6,
-    Kind::Custom7,
-    Kind::Custom8,
-];
+/// The kind of the user's own signature with this index; the last one's for
+/// indices beyond it.
+#[must_use]
+#[inline(always)]
+pub const fn custom_kind(index: usize) -> Kind {
+    match index {
+        0 => Kind::Custom1,
+        1 => Kind::Custom2,
+        2 => Kind::Custom3,
+        3 => Kind::Custom4,
+        4 => Kind::Custom5,
+        5 => Kind::Custom6,
+        6 => Kind::Custom7,
+        _ => Kind::Custom8,
+    }
+}
 
 /// A signature of the user's own: up to eight octets, under a mask.
 ///

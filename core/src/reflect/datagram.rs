@@ -71,7 +71,7 @@ fn inspect(
             ipv6::Address::parse(as_ipv6(destination)),
         )?,
     }
-    guard::inspect_loop_risk(policy, ports.source, false)?;
+    guard::inspect_loop_risk(policy, ports.source, None)?;
     Ok(kind)
 }
 

@@ -25,7 +25,7 @@ impl Address for ipv4::Address {
 
     #[inline(always)]
     fn is_allowed(self, policy: &Policy) -> bool {
-        policy.ipv4_prefixes().iter().any(|prefix| prefix.contains(self))
+        policy.ipv4_prefixes().any(|prefix| prefix.contains(self))
     }
 }
 
@@ -42,7 +42,7 @@ impl Address for ipv6::Address {
 
     #[inline(always)]
     fn is_allowed(self, policy: &Policy) -> bool {
-        policy.ipv6_prefixes().iter().any(|prefix| prefix.contains(self))
+        policy.ipv6_prefixes().any(|prefix| prefix.contains(self))
     }
 }
 
@@ -72,16 +72,21 @@ pub(super) fn inspect_addresses<A: Address>(
 /// An answer with exchanged ports comes *from* a port that reflectors serve.
 /// With `mac` and `mac-ip` the ports stay, so an answer looks like a request:
 /// two such reflectors would send one frame to and fro for ever, and every
-/// frame is at risk. Known testers are exempt: by OUI, or because the prefixes
+/// frame is at risk. A datagram without a known MAC address has no OUI. Known
+/// testers are exempt: by OUI, or because the prefixes
 /// of `--allow`, checked before, hold the sender.
 #[inline(always)]
 pub(super) fn inspect_loop_risk(
     policy: &Policy,
     source_port: u16,
-    is_tester: bool,
+    source_oui: Option<u32>,
 ) -> Result<(), Refusal> {
     let is_at_risk = policy.is_reflector_port(source_port) || policy.mode() != Mode::All;
-    if is_at_risk && !is_tester && !policy.has_prefixes() && policy.has(Guards::LOOP_RISK) {
+    if is_at_risk
+        && policy.has(Guards::LOOP_RISK)
+        && !policy.has_prefixes()
+        && !source_oui.is_some_and(|oui| policy.is_tester_oui(oui))
+    {
         return Err(Reason::LoopRisk.into());
     }
     Ok(())

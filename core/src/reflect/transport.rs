@@ -3,7 +3,7 @@
 use super::{Refusal, network::Network, octets_at};
 use crate::{
     Kind, Malformed, Policy, Reason, Window,
-    signature::{self, CUSTOM_KINDS, PAYLOAD_OCTETS_MIN},
+    signature::{self, PAYLOAD_OCTETS_MIN, custom_kind},
     wire::udp,
 };
 
@@ -73,11 +73,11 @@ where
             return Ok(kind);
         }
     }
-    for (custom, kind) in policy.customs().iter().zip(CUSTOM_KINDS) {
+    for (index, custom) in policy.customs().enumerate() {
         let Some(at) = custom.offset_in_datagram(payload_octets) else { continue };
         let octets = octets_at!(window, 8, offset + at, Malformed::UdpTruncated);
         if custom.matches(*octets) {
-            return Ok(kind);
+            return Ok(custom_kind(index));
         }
     }
     if kinds.contains(Kind::Any) {

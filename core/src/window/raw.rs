@@ -53,6 +53,10 @@ impl Window for RawWindow<'_> {
         if start.wrapping_add(N) > self.data_end {
             return None;
         }
+        // SAFETY: a frame does not start at address 0, by the contract of
+        // `new`, and what is not before its start is not at 0 either. Said,
+        // because else `None` and `Some` are told apart by one more compare.
+        unsafe { core::hint::assert_unchecked(!start.is_null()) };
         // SAFETY: start..start + N was just compared to lie inside
         // data..data_end, which is live and ours alone by the contract of
         // `new`; [u8; N] has no alignment. The sum cannot wrap: the offset is
