@@ -1,0 +1,1 @@
+//! Random frames that are nearly sound.
