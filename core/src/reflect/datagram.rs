@@ -2,7 +2,12 @@
 
 use core::net::{IpAddr, SocketAddr};
 
-use super::{Family, Refusal, guard, network::Network, transport};
+use super::{
+    Family, Refusal,
+    guard::{self, Address},
+    network::Network,
+    transport,
+};
 use crate::{
     Limit, Policy, Reason, Verdict, Window,
     wire::{ipv4, ipv6, udp},
@@ -59,26 +64,33 @@ fn inspect(
     let kind = transport::inspect_payload(octets, policy, &network, ports.length)?;
     // A socket for both IP versions names IPv4 hosts ::ffff:a.b.c.d (RFC 4291
     // section 2.5.5.2): the guards and prefixes of IPv4 hold for them.
-    match (datagram.source.ip().to_canonical(), datagram.destination.ip().to_canonical()) {
-        (IpAddr::V4(source), IpAddr::V4(destination)) => guard::inspect_addresses(
-            policy,
-            ipv4::Address(source.to_bits()),
-            ipv4::Address(destination.to_bits()),
-        )?,
-        (source, destination) => guard::inspect_addresses(
-            policy,
-            ipv6::Address::parse(as_ipv6(source)),
-            ipv6::Address::parse(as_ipv6(destination)),
-        )?,
-    }
+    let source = datagram.source.ip().to_canonical();
+    let destination = datagram.destination.ip().to_canonical();
+    guard::inspect_addresses(policy, source, destination)?;
     guard::inspect_loop_risk(policy, ports.source, None)?;
     Ok(kind)
 }
 
-fn as_ipv6(address: IpAddr) -> [u8; 16] {
-    match address {
-        IpAddr::V4(address) => address.to_ipv6_mapped().octets(),
-        IpAddr::V6(address) => address.octets(),
+impl Address for IpAddr {
+    fn is_no_host(self) -> bool {
+        match self {
+            Self::V4(address) => ipv4::Address(address.to_bits()).is_no_host(),
+            Self::V6(address) => ipv6::Address::parse(address.octets()).is_no_host(),
+        }
+    }
+
+    fn is_loopback(self) -> bool {
+        match self {
+            Self::V4(address) => ipv4::Address(address.to_bits()).is_loopback(),
+            Self::V6(address) => ipv6::Address::parse(address.octets()).is_loopback(),
+        }
+    }
+
+    fn is_allowed(self, policy: &Policy) -> bool {
+        match self {
+            Self::V4(address) => ipv4::Address(address.to_bits()).is_allowed(policy),
+            Self::V6(address) => ipv6::Address::parse(address.octets()).is_allowed(policy),
+        }
     }
 }
 
