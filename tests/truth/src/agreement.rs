@@ -45,7 +45,7 @@ fn limit() -> RateLimit {
 #[derive(Clone, Debug)]
 pub struct Disagreement {
     what: String,
-    entry: Box<Entry>,
+    entry: Entry,
 }
 
 impl fmt::Display for Disagreement {
@@ -67,16 +67,7 @@ pub fn check(
 ) -> Result<Outcome, Box<Disagreement>> {
     let truth = oracle::reflect(frame, options);
     let fails = |what: String| {
-        let entry = Entry {
-            name: String::new(),
-            what: what.clone(),
-            options: options.clone(),
-            policy: policy.clone(),
-            verdict: truth.verdict,
-            octets: frame.to_vec(),
-            answer: None,
-        };
-        Box::new(Disagreement { what, entry: Box::new(entry) })
+        Box::new(Disagreement { what, entry: as_corpus_file(frame, options, policy) })
     };
     for (name, outcome) in
         [("slice", reflect_slice(frame, policy)), ("raw pointers", reflect_raw(frame, policy))]
@@ -97,6 +88,21 @@ pub fn check(
     };
     held.map_err(fails)?;
     Ok(truth)
+}
+
+/// A frame as an entry of the corpus with the oracle's verdict. Its text is
+/// ready to become a file.
+#[must_use]
+pub fn as_corpus_file(frame: &[u8], options: &PolicyOptions, policy: &Policy) -> Entry {
+    Entry {
+        name: String::new(),
+        what: "found by a random test".to_owned(),
+        options: options.clone(),
+        policy: policy.clone(),
+        verdict: oracle::reflect(frame, options).verdict,
+        octets: frame.to_vec(),
+        answer: None,
+    }
 }
 
 /// Octets that two frames have in common at the start.

@@ -86,7 +86,6 @@ pub fn dissect(frame: &[u8], options: &PolicyOptions) -> Result<Dissection, Verd
 }
 
 /// Decides about a datagram that a socket received.
-#[must_use]
 pub fn reflect_datagram(
     payload: &[u8],
     source: SocketAddr,

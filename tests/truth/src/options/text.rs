@@ -55,7 +55,7 @@ fn words(options: &PolicyOptions) -> Vec<String> {
 }
 
 fn hex(octets: &[u8]) -> String {
-    octets.iter().map(|octet| format!("{octet:02x}")).collect()
+    octets.iter().map(|octet| format!("{octet:02x}")).collect::<Vec<_>>().concat()
 }
 
 fn colons(octets: &[u8]) -> String {
