@@ -56,7 +56,7 @@ fn ethernet() -> impl Strategy<Value = Vec<u8>> {
 
 fn destination() -> impl Strategy<Value = [u8; 6]> {
     prop_oneof![
-        30 => Just(OWN_MAC),
+        80 => Just(OWN_MAC),
         1 => Just([0xff; 6]),
         1 => Just([0x01, 0, 0x5e, 0, 0, 1]),
         1 => Just([0x02, 0, 0, 0, 0, 1]),
@@ -66,9 +66,9 @@ fn destination() -> impl Strategy<Value = [u8; 6]> {
 
 fn source() -> impl Strategy<Value = [u8; 6]> {
     prop_oneof![
-        10 => Just([0x02, 0, 0, 0, 0, 1]),
-        5 => Just([0x00, 0xc0, 0x17, 0, 0, 1]),
-        2 => Just([0x00, 0x19, 0xb3, 0, 0, 1]),
+        40 => Just([0x02, 0, 0, 0, 0, 1]),
+        30 => Just([0x00, 0xc0, 0x17, 0, 0, 1]),
+        10 => Just([0x00, 0x19, 0xb3, 0, 0, 1]),
         1 => Just(OWN_MAC),
         1 => Just([0xff; 6]),
         1 => Just([0; 6]),
@@ -79,7 +79,7 @@ fn source() -> impl Strategy<Value = [u8; 6]> {
 /// TPID and control information, without the type that follows.
 fn tag() -> impl Strategy<Value = Vec<u8>> {
     let tpid = prop_oneof![
-        20 => select(vec![0x8100_u16, 0x88a8, 0x9100]),
+        60 => select(vec![0x8100_u16, 0x88a8, 0x9100]),
         1 => any::<u16>(),
     ];
     let control = prop_oneof![

@@ -23,8 +23,8 @@ pub(super) fn packets() -> BoxedStrategy<Packet> {
     let other = (any::<u16>(), vec(any::<u8>(), 0..80))
         .prop_map(|(ether_type, octets)| Packet { ether_type, octets });
     prop_oneof![
-        12 => ipv4().prop_map(|octets| Packet { ether_type: 0x0800, octets }),
-        12 => ipv6().prop_map(|octets| Packet { ether_type: 0x86dd, octets }),
+        40 => ipv4().prop_map(|octets| Packet { ether_type: 0x0800, octets }),
+        40 => ipv6().prop_map(|octets| Packet { ether_type: 0x86dd, octets }),
         1 => ipv4().prop_map(|octets| Packet { ether_type: 0x86dd, octets }),
         1 => ipv6().prop_map(|octets| Packet { ether_type: 0x0800, octets }),
         1 => other,
@@ -36,7 +36,7 @@ fn ipv4_address(usual: &'static str) -> impl Strategy<Value = [u8; 4]> {
     let odd = ["0.0.0.0", "127.0.0.1", "224.0.0.1", "255.255.255.255", "192.0.2.200", "10.1.2.3"];
     let octets = |text: &str| text.parse().unwrap_or(Ipv4Addr::UNSPECIFIED).octets();
     prop_oneof![
-        16 => Just(octets(usual)),
+        32 => Just(octets(usual)),
         3 => select(odd.map(octets).to_vec()),
         1 => any::<[u8; 4]>(),
     ]
@@ -46,7 +46,7 @@ fn ipv6_address(usual: &'static str) -> impl Strategy<Value = [u8; 16]> {
     let odd = ["::", "::1", "ff02::1", "fe80::1", "2001:db8::99", "::ffff:127.0.0.1"];
     let octets = |text: &str| text.parse().unwrap_or(Ipv6Addr::UNSPECIFIED).octets();
     prop_oneof![
-        16 => Just(octets(usual)),
+        32 => Just(octets(usual)),
         3 => select(odd.map(octets).to_vec()),
         1 => any::<[u8; 16]>(),
     ]
@@ -54,7 +54,7 @@ fn ipv6_address(usual: &'static str) -> impl Strategy<Value = [u8; 16]> {
 
 fn protocols() -> impl Strategy<Value = u8> {
     prop_oneof![
-        24 => Just(17_u8),
+        60 => Just(17_u8),
         1 => select(vec![0_u8, 6, 43, 44, 58, 59, 60]),
         1 => any::<u8>(),
     ]
@@ -67,9 +67,9 @@ fn hop_limits() -> impl Strategy<Value = u8> {
 fn ipv4() -> BoxedStrategy<Vec<u8>> {
     let options = prop_oneof![4 => Just(0), 2 => 1_usize..11, 1 => Just(10)]
         .prop_flat_map(|words| vec(any::<[u8; 4]>(), words));
-    let version_and_ihl_mask = prop_oneof![30 => Just(0_u8), 1 => any::<u8>()];
+    let version_and_ihl_mask = prop_oneof![80 => Just(0_u8), 1 => any::<u8>()];
     let fragment = prop_oneof![
-        12 => Just(0x4000_u16),
+        40 => Just(0x4000_u16),
         1 => select(vec![0, 1, 0x2000, 0x8000, 0x1fff]),
         1 => any::<u16>(),
     ];
@@ -128,7 +128,7 @@ fn extensions() -> impl Strategy<Value = Vec<Extension>> {
 }
 
 fn ipv6() -> BoxedStrategy<Vec<u8>> {
-    let version_mask = prop_oneof![30 => Just(0_u8), 1 => any::<u8>()];
+    let version_mask = prop_oneof![80 => Just(0_u8), 1 => any::<u8>()];
     let addresses = (ipv6_address("2001:db8::1"), ipv6_address("2001:db8::2"));
     (
         (version_mask, any::<[u8; 3]>(), lengths()),

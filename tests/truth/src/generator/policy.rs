@@ -47,15 +47,15 @@ type Link = ([u8; 6], bool, Option<[u8; 3]>, Vec<[u8; 3]>, Vec<u16>);
 
 fn links() -> BoxedStrategy<Link> {
     let ouis = [[0x00, 0xc0, 0x17], [0x02, 0, 0], [0x00, 0x19, 0xb3]];
-    let own_mac = prop_oneof![20 => Just(OWN_MAC), 1 => Just([0x02, 0, 0, 0, 0, 1])];
+    let own_mac = prop_oneof![40 => Just(OWN_MAC), 1 => Just([0x02, 0, 0, 0, 0, 1])];
     let vids = prop_oneof![
-        6 => Just(Vec::new()),
-        2 => subsequence(vec![0_u16, 1, 7, 100, 4094], 1..5),
+        10 => Just(Vec::new()),
+        1 => subsequence(vec![0_u16, 1, 7, 100, 4094], 1..5),
     ];
     (
         own_mac,
         prop_oneof![3 => Just(false), 1 => Just(true)],
-        prop_oneof![8 => Just(None), 1 => select(ouis.to_vec()).prop_map(Some)],
+        prop_oneof![16 => Just(None), 1 => select(ouis.to_vec()).prop_map(Some)],
         prop_oneof![2 => Just(Vec::new()), 1 => vec(select(ouis.to_vec()), 1..5)],
         vids,
     )

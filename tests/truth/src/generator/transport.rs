@@ -32,7 +32,7 @@ pub fn source_ports() -> impl Strategy<Value = u16> {
 
 fn destination_ports() -> impl Strategy<Value = u16> {
     prop_oneof![
-        16 => Just(3842_u16),
+        50 => Just(3842_u16),
         3 => select(vec![0_u16, 7, 5000]),
         1 => any::<u16>(),
     ]
