@@ -50,12 +50,9 @@ impl Sum {
     /// starts from, because 2^16 leaves 1 when divided by 65535.
     #[inline(always)]
     pub(crate) const fn is_sound(self) -> bool {
-        // 15 words of 32 bits sum to less than 2^36: the first fold leaves less
-        // than 2^21, the second less than 2^17, the third 16 bits.
-        let once = (self.0 & 0xffff) + (self.0 >> 16);
-        let twice = (once & 0xffff) + (once >> 16);
-        let folded = (twice & 0xffff) + (twice >> 16);
-        folded == 0xffff
+        // Sound is a folded sum of all ones; a header's version is not 0, so
+        // its sum is not either, and no other multiple folds to anything else.
+        self.0.is_multiple_of(0xffff)
     }
 }
 

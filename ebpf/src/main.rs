@@ -23,11 +23,13 @@ use crate::window::{PerCpuLimit, XdpWindow};
 /// Turns test traffic round; everything else goes on to the host.
 #[xdp(frags)]
 pub fn farend_reflect(context: XdpContext) -> u32 {
-    let Some(state) = state::of_this_cpu() else { return XDP_PASS };
-    let Some(policy) = policy::current() else { return XDP_PASS };
     let mut window = XdpWindow::new(&context);
-    let verdict = reflect(&mut window, policy, &mut PerCpuLimit(&mut state.bucket));
-    state.counters.count(verdict, window.len());
+    let verdict = reflect(&mut window, policy::current(), &mut PerCpuLimit);
+    // Last, so that no call stands between the looks at the frame: a call
+    // takes half of the registers.
+    if let Some(state) = state::of_this_cpu() {
+        state.counters.count(verdict, window.len());
+    }
     match verdict {
         Verdict::Reflect(_) => XDP_TX,
         Verdict::Drop(_) => XDP_DROP,
@@ -40,7 +42,9 @@ pub fn farend_reflect(context: XdpContext) -> u32 {
 #[xdp(frags)]
 pub fn farend_floor(context: XdpContext) -> u32 {
     let mut window = XdpWindow::new(&context);
-    farend_core::wire::ethernet::swap_addresses(&mut window);
+    if let Some(header) = window.at_mut(0) {
+        farend_core::wire::ethernet::swap_addresses(header);
+    }
     XDP_TX
 }
 

@@ -3,13 +3,12 @@
 use core::net::{IpAddr, SocketAddr};
 
 use super::{
-    Family, Refusal,
+    Refusal,
     guard::{self, Address},
-    network::Network,
-    transport,
+    transport::{self, Place},
 };
 use crate::{
-    Limit, Policy, Reason, Verdict, Window,
+    Limit, Malformed, Policy, Reason, Verdict, Window,
     wire::{ipv4, ipv6, udp},
 };
 
@@ -54,21 +53,25 @@ fn inspect(
     policy: &Policy,
 ) -> Result<crate::Kind, Refusal> {
     let end = octets.len();
-    if let Some(header) = octets.at::<{ udp::HEADER_OCTETS }>(0) {
+    if let Some(header) = octets.at_mut::<{ udp::HEADER_OCTETS }>(0) {
         // A length that does not fit is 0, which the length rule refuses.
         let length = u16::try_from(end).unwrap_or(0);
-        udp::Header(header).write(datagram.source.port(), datagram.destination.port(), length);
+        udp::write(header, datagram.source.port(), datagram.destination.port(), length);
     }
-    let network = Network { family: Family::Ipv6, transport_offset: 0, end };
-    let ports = transport::inspect_ports(octets, policy, &network)?;
-    let kind = transport::inspect_payload(octets, policy, &network, ports.length)?;
+    let place = Place {
+        offset: 0,
+        end,
+        cause_before: Malformed::UdpTruncated,
+        length_cause: Malformed::UdpLength,
+    };
+    let found = transport::inspect(octets, policy, &place)?;
     // A socket for both IP versions names IPv4 hosts ::ffff:a.b.c.d (RFC 4291
     // section 2.5.5.2): the guards and prefixes of IPv4 hold for them.
     let source = datagram.source.ip().to_canonical();
     let destination = datagram.destination.ip().to_canonical();
-    guard::inspect_addresses(policy, source, destination)?;
-    guard::inspect_loop_risk(policy, ports.source, None)?;
-    Ok(kind)
+    guard::inspect_socket_addresses(policy, source, destination)?;
+    guard::inspect_loop_risk(policy, found.header, None)?;
+    Ok(found.kind)
 }
 
 impl Address for IpAddr {
@@ -97,7 +100,7 @@ impl Address for IpAddr {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Guards, Kind, Malformed, Unlimited, policy::Ipv4Prefix};
+    use crate::{Guards, Kind, Unlimited, policy::Ipv4Prefix};
 
     fn verdict(payload: &[u8], source: &str, destination: &str, policy: &Policy) -> Verdict {
         let mut octets = [0xaa; 64];
@@ -157,7 +160,7 @@ mod tests {
             .build()
             .unwrap();
         for (from, to) in [("127.0.0.1:9", "127.0.0.1:3842"), ("[::1]:9", "[::1]:3842")] {
-            assert_eq!(verdict(payload, from, to, &on), Verdict::Pass(Reason::LoopbackAddress));
+            assert_eq!(verdict(payload, from, to, &on), Verdict::Pass(Reason::SourceAddress));
             assert_eq!(verdict(payload, from, to, &off), Verdict::Reflect(Kind::Rfc2544));
         }
     }
@@ -166,20 +169,14 @@ mod tests {
     fn ipv4_hosts_on_a_socket_for_both_versions_meet_the_same_guards() {
         let payload = b"RFC2544.....";
         let to = "[::ffff:192.0.2.2]:3842";
-        assert_eq!(
-            verdict(payload, "[::ffff:127.0.0.1]:9", to, &policy()),
-            Verdict::Pass(Reason::LoopbackAddress)
-        );
-        assert_eq!(
-            verdict(payload, "[::ffff:224.0.0.1]:9", to, &policy()),
-            Verdict::Pass(Reason::SourceAddress)
-        );
+        for source in ["[::ffff:127.0.0.1]:9", "[::ffff:224.0.0.1]:9"] {
+            let verdict = verdict(payload, source, to, &policy());
+            assert_eq!(verdict, Verdict::Pass(Reason::SourceAddress));
+        }
         let prefix = Ipv4Prefix::new([192, 0, 2, 0], 24).unwrap();
         let allowing = Policy::builder().any_destination().allow_ipv4(prefix).build().unwrap();
-        assert_eq!(
-            verdict(payload, "[::ffff:192.0.2.1]:9", to, &allowing),
-            Verdict::Reflect(Kind::Rfc2544)
-        );
+        let verdict = verdict(payload, "[::ffff:192.0.2.1]:9", to, &allowing);
+        assert_eq!(verdict, Verdict::Reflect(Kind::Rfc2544));
     }
 
     #[test]

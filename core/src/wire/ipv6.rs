@@ -19,8 +19,8 @@ const SOURCE: usize = 8;
 const DESTINATION: usize = 24;
 
 /// View of the fixed header.
-#[derive(Debug)]
-pub(crate) struct Header<'frame>(pub(crate) &'frame mut [u8; HEADER_OCTETS]);
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Header<'frame>(pub(crate) &'frame [u8; HEADER_OCTETS]);
 
 impl Header<'_> {
     #[inline(always)]
@@ -59,19 +59,19 @@ impl Header<'_> {
             u64::from_le_bytes(get::<{ DESTINATION + 8 }, 8, _>(self.0)),
         ])
     }
+}
 
-    /// Exchanges the addresses. UDP's checksum over the pseudo-header stays
-    /// valid: see [`checksum`](crate::checksum).
-    #[inline(always)]
-    pub(crate) const fn swap_addresses(&mut self) {
-        swap_u64::<SOURCE, DESTINATION, _>(self.0);
-        swap_u64::<{ SOURCE + 8 }, { DESTINATION + 8 }, _>(self.0);
-    }
+/// Exchanges the addresses. UDP's checksum over the
+/// pseudo-header stays valid: see [`checksum`](crate::checksum).
+#[inline(always)]
+pub(crate) const fn swap_addresses(header: &mut [u8; HEADER_OCTETS]) {
+    swap_u64::<SOURCE, DESTINATION, _>(header);
+    swap_u64::<{ SOURCE + 8 }, { DESTINATION + 8 }, _>(header);
 }
 
 /// View of the first octets of an extension header (RFC 8200 section 4).
-#[derive(Debug)]
-pub(crate) struct Extension<'frame>(pub(crate) &'frame mut [u8; EXTENSION_OCTETS]);
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Extension<'frame>(pub(crate) &'frame [u8; EXTENSION_OCTETS]);
 
 impl Extension<'_> {
     #[inline(always)]
@@ -111,11 +111,11 @@ impl Address {
         self.0[0] == 0 && self.0[1] == 1 << 56
     }
 
-    /// `ff00::/8` or `::`: no single host to answer (RFC 4291 sections 2.5.2
-    /// and 2.7).
+    /// `ff00::/8`, `::` or `::1`: no single host to answer (RFC 4291 sections
+    /// 2.5.2, 2.5.3 and 2.7).
     #[inline(always)]
     pub(crate) const fn is_no_host(self) -> bool {
-        self.0[0] & 0xff == 0xff || self.0[0] | self.0[1] == 0
+        self.0[0] & 0xff == 0xff || self.0[0] == 0 && self.0[1] & !(1 << 56) == 0
     }
 }
 
@@ -128,7 +128,7 @@ mod tests {
         let mut loopback = [0; 16];
         loopback[15] = 1;
         assert!(Address::parse(loopback).is_loopback());
-        assert!(!Address::parse(loopback).is_no_host());
+        assert!(Address::parse(loopback).is_no_host());
         assert!(Address([0; 2]).is_no_host());
         assert!(!Address([0; 2]).is_loopback());
         let mut group = [0; 16];

@@ -10,6 +10,19 @@ pub mod ipv6;
 pub mod udp;
 pub mod vlan;
 
+/// Borrows the `M` octets that stand `AT` octets into a larger piece.
+#[inline(always)]
+pub(crate) const fn part<const AT: usize, const M: usize, const N: usize>(
+    octets: &[u8; N],
+) -> &[u8; M] {
+    const { assert!(AT + M <= N, "a part ends inside the whole") };
+    match octets.split_at(AT).1.first_chunk() {
+        Some(part) => part,
+        // Not reached, by the assertion.
+        None => &[0; M],
+    }
+}
+
 /// Copies the `M` octets that stand `AT` octets into a header.
 ///
 /// One wide load where the processor has it; octets picked one by one are

@@ -2,9 +2,9 @@
 //!
 //! It allocates freely, copies every field it looks at, knows every header's
 //! offsets by itself, and takes the checks in the order that the core's
-//! `reflect` documents: link addresses, tags, type, protocol, port, lengths,
-//! signature, loop risk, then TTL, addresses and header checksum. The first
-//! check that fails gives the verdict.
+//! `reflect` documents: link addresses, tags, OUI, VLAN id, type, protocol, port,
+//! UDP length, signature, loop risk, TTL, addresses, header checksum, the
+//! frame's end. The first check that fails gives the verdict.
 
 pub mod checksum;
 mod guard;
@@ -67,6 +67,7 @@ pub fn dissect(frame: &[u8], options: &PolicyOptions) -> Result<Dissection, Verd
     let ethernet = link::Ethernet::parse(frame)?;
     link::check(&ethernet, options)?;
     let tagged = link::Tagged::parse(frame, &ethernet)?;
+    link::check_oui(&ethernet, options)?;
     link::check_vlan(&tagged, options)?;
     let packet = match tagged.ether_type {
         0x0800 => Packet::parse_ipv4(frame, tagged.network_offset)?,
@@ -75,13 +76,13 @@ pub fn dissect(frame: &[u8], options: &PolicyOptions) -> Result<Dissection, Verd
     };
     let datagram = Datagram::parse(frame, &packet)?;
     transport::check_port(&datagram, options)?;
-    packet.check_length(frame)?;
     let kind = transport::recognise(frame, &packet, &datagram, options)?;
     let is_tester = link::is_tester(&ethernet, options);
     guard::check_loop_risk(datagram.source_port, is_tester, options)?;
     guard::check_hop_limit(&packet, options)?;
     guard::check_addresses(packet.source, packet.destination, options)?;
     guard::check_header_checksum(frame, &packet, options)?;
+    packet.check_end(frame)?;
     Ok(Dissection { kind, packet, udp_length: datagram.length })
 }
 
@@ -106,7 +107,7 @@ pub fn reflect_datagram(
         // A socket for both IP versions names IPv4 hosts ::ffff:a.b.c.d
         // (RFC 4291 section 2.5.5.2); they are IPv4 hosts all the same.
         let (from, to) = (source.ip().to_canonical(), destination.ip().to_canonical());
-        guard::check_addresses(from, to, options)?;
+        guard::check_socket_addresses(from, to, options)?;
         guard::check_loop_risk(datagram.source_port, false, options)?;
         Ok(kind)
     };

@@ -155,7 +155,7 @@ mod tests {
         let text = "own-mac 02:00:00:00:00:09; destination any; oui 00:c0:17; \
                     tester-oui 0a:0b:0c; port any; vlan 0; vlan 4094; allow 192.0.2.0/24; \
                     allow 2001:db8::/32; signatures probeot,any; custom 3 abcd/fff0; \
-                    mode mac-ip; without loopback; without loop-risk; max-rate 10/250";
+                    mode mac-ip; without loop-risk; without loopback; max-rate 10/250";
         let options: PolicyOptions = text.parse().unwrap();
         assert_eq!(options.to_string(), text);
         assert_eq!("".parse(), Ok(PolicyOptions::default()));

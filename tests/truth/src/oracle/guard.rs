@@ -39,32 +39,42 @@ pub(super) fn check_addresses(
     destination: IpAddr,
     options: &PolicyOptions,
 ) -> Result<(), Verdict> {
-    if options.has(Guards::ADDRESS) {
-        if is_no_host(source) {
-            return Err(Verdict::Pass(Reason::SourceAddress));
-        }
-        if is_no_host(destination) {
-            return Err(Verdict::Pass(Reason::DestinationAddress));
-        }
+    if is_no_host(source) {
+        return Err(Verdict::Pass(Reason::SourceAddress));
     }
-    if options.has(Guards::LOOPBACK) && (source.is_loopback() || destination.is_loopback()) {
-        return Err(Verdict::Pass(Reason::LoopbackAddress));
+    if is_no_host(destination) {
+        return Err(Verdict::Pass(Reason::DestinationAddress));
     }
+    check_allowed(source, options)
+}
+
+/// On a socket, both ends may be this host's own if the guard is off.
+pub(super) fn check_socket_addresses(
+    source: IpAddr,
+    destination: IpAddr,
+    options: &PolicyOptions,
+) -> Result<(), Verdict> {
+    if source.is_loopback() && destination.is_loopback() && !options.has(Guards::LOOPBACK) {
+        return check_allowed(source, options);
+    }
+    check_addresses(source, destination, options)
+}
+
+fn check_allowed(source: IpAddr, options: &PolicyOptions) -> Result<(), Verdict> {
     if !options.allowed.is_empty() && !options.allowed.iter().any(|prefix| holds(prefix, source)) {
         return Err(Verdict::Pass(Reason::SourceNotAllowed));
     }
     Ok(())
 }
 
-/// Group, broadcast or unspecified. All of 0.0.0.0/8 names "this network"
-/// (RFC 1122 section 3.2.1.3).
+/// Group, broadcast, unspecified or loopback. All of 0.0.0.0/8 names "this
+/// network" (RFC 1122 section 3.2.1.3).
 fn is_no_host(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(address) => {
-            address.is_multicast() || address.is_broadcast() || address.octets()[0] == 0
-        }
-        IpAddr::V6(address) => address.is_multicast() || address.is_unspecified(),
-    }
+    let is_of_no_single_host = match address {
+        IpAddr::V4(address) => address.is_broadcast() || address.octets()[0] == 0,
+        IpAddr::V6(address) => address.is_unspecified(),
+    };
+    is_of_no_single_host || address.is_multicast() || address.is_loopback()
 }
 
 /// Compares the leading bits one by one.

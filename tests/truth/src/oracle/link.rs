@@ -29,14 +29,13 @@ fn is_group(address: &[u8]) -> bool {
 }
 
 pub(super) fn check(ethernet: &Ethernet, options: &PolicyOptions) -> Result<(), Verdict> {
-    let is_group_refused = options.has(Guards::GROUP_MAC);
-    if is_group(&ethernet.destination) && is_group_refused {
+    if is_group(&ethernet.destination) {
         return Err(Verdict::Pass(Reason::GroupDestinationMac));
     }
     if !options.is_any_destination && ethernet.destination != options.own_mac {
         return Err(Verdict::Pass(Reason::ForeignDestinationMac));
     }
-    if is_group(&ethernet.source) && is_group_refused {
+    if is_group(&ethernet.source) {
         return Err(Verdict::Pass(Reason::GroupSourceMac));
     }
     if ethernet.source == options.own_mac && options.has(Guards::OWN_SOURCE_MAC) {
@@ -45,6 +44,10 @@ pub(super) fn check(ethernet: &Ethernet, options: &PolicyOptions) -> Result<(), 
     if ethernet.source == ethernet.destination && options.has(Guards::EQUAL_MACS) {
         return Err(Verdict::Pass(Reason::EqualMacs));
     }
+    Ok(())
+}
+
+pub(super) fn check_oui(ethernet: &Ethernet, options: &PolicyOptions) -> Result<(), Verdict> {
     match options.source_oui {
         Some(oui) if ethernet.source[..3] != oui => Err(Verdict::Pass(Reason::SourceOui)),
         _ => Ok(()),

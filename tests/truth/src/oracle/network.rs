@@ -104,16 +104,20 @@ impl Packet {
         })
     }
 
-    /// The packet must hold its own headers, and the frame the packet.
-    pub(super) fn check_length(&self, frame: &[u8]) -> Result<(), Verdict> {
-        if self.end >= self.transport_offset && self.end <= frame.len() {
-            return Ok(());
+    /// The frame must hold the packet.
+    pub(super) fn check_end(&self, frame: &[u8]) -> Result<(), Verdict> {
+        if self.end > frame.len() {
+            return Err(Verdict::Malformed(self.length_cause()));
         }
-        Err(Verdict::Malformed(if self.source.is_ipv4() {
-            Malformed::Ipv4TotalLength
-        } else {
-            Malformed::Ipv6PayloadLength
-        }))
+        Ok(())
+    }
+
+    /// What is broken if the packet's length does not fit.
+    pub(super) const fn length_cause(&self) -> Malformed {
+        match self.source {
+            IpAddr::V4(_) => Malformed::Ipv4TotalLength,
+            IpAddr::V6(_) => Malformed::Ipv6PayloadLength,
+        }
     }
 }
 

@@ -30,8 +30,8 @@ pub(super) fn check_port(datagram: &Datagram, options: &PolicyOptions) -> Result
     }
 }
 
-/// The datagram must lie in the packet; then its payload, and no octet more,
-/// is searched.
+/// The packet must hold its headers and the datagram; then the datagram's
+/// payload, and no octet more, is searched.
 pub(super) fn recognise(
     frame: &[u8],
     packet: &Packet,
@@ -40,32 +40,48 @@ pub(super) fn recognise(
 ) -> Result<Kind, Verdict> {
     let start = packet.transport_offset;
     if datagram.length < 8 || start + datagram.length > packet.end {
-        return Err(Verdict::Malformed(Malformed::UdpLength));
+        let cause = if packet.end < start { packet.length_cause() } else { Malformed::UdpLength };
+        return Err(Verdict::Malformed(cause));
     }
-    let payload = &frame[start + 8..start + datagram.length];
-    // Only a signature that starts too far into the frame to be looked at can
-    // keep the others from being searched.
-    if payload.len() >= 12 && start + 8 > OFFSET_MAX {
-        return Err(Verdict::Pass(Reason::HeaderDepth));
-    }
-    let deepest_custom_end = OFFSET_MAX.saturating_sub(start);
-    search(payload, deepest_custom_end, options)
+    // The packet may end behind the frame: then what is missing of the payload
+    // is missing of the packet.
+    let copy_payload = |first: usize, end: usize, looked_at: usize| {
+        if start + 8 + end > frame.len() {
+            return Err(Verdict::Malformed(packet.length_cause()));
+        }
+        if looked_at > OFFSET_MAX {
+            return Err(Verdict::Pass(Reason::HeaderDepth));
+        }
+        Ok(frame[start + 8 + first..start + 8 + end].to_vec())
+    };
+    let payload_octets = datagram.length - 8;
+    search(
+        payload_octets,
+        // Known signatures are read with the first twelve octets, those of the
+        // user with the eight that end where they end.
+        || copy_payload(0, 12, start + 8),
+        |first, end| copy_payload(first, end, start + end),
+        options,
+    )
 }
 
 pub(super) fn recognise_payload(payload: &[u8], options: &PolicyOptions) -> Result<Kind, Verdict> {
-    search(payload, OFFSET_MAX, options)
+    search(
+        payload.len(),
+        || Ok(payload[..12].to_vec()),
+        |first, end| Ok(payload[first..end].to_vec()),
+        options,
+    )
 }
 
-/// A signature of the user's own counts only if it ends at most
-/// `deepest_custom_end` octets into the payload: the eight octets that end
-/// there start as far behind the start of the UDP header.
 fn search(
-    payload: &[u8],
-    deepest_custom_end: usize,
+    payload_octets: usize,
+    first_twelve: impl Fn() -> Result<Vec<u8>, Verdict>,
+    between: impl Fn(usize, usize) -> Result<Vec<u8>, Verdict>,
     options: &PolicyOptions,
 ) -> Result<Kind, Verdict> {
-    if payload.len() >= 12
-        && let Some(kind) = built_in(payload)
+    if payload_octets >= 12
+        && let Some(kind) = built_in(&first_twelve()?)
         && options.kinds.contains(&kind)
     {
         return Ok(kind);
@@ -81,16 +97,14 @@ fn search(
         Kind::Custom8,
     ];
     for (custom, kind) in options.customs.iter().zip(kinds) {
-        let end = usize::from(custom.offset) + custom.octets.len();
-        if end > payload.len() {
+        let first = usize::from(custom.offset);
+        let end = first + custom.octets.len();
+        if end > payload_octets {
             continue;
         }
-        if end > deepest_custom_end {
-            return Err(Verdict::Pass(Reason::HeaderDepth));
-        }
-        let octets = &payload[usize::from(custom.offset)..end];
-        let pairs = octets.iter().zip(custom.octets.iter().zip(&custom.mask));
-        if pairs.into_iter().all(|(octet, (wanted, mask))| octet & mask == wanted & mask) {
+        let octets = between(first, end)?;
+        let mut pairs = octets.iter().zip(custom.octets.iter().zip(&custom.mask));
+        if pairs.all(|(octet, (wanted, mask))| octet & mask == wanted & mask) {
             return Ok(kind);
         }
     }
