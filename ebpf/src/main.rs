@@ -12,13 +12,16 @@ mod state;
 mod window;
 
 use aya_ebpf::{
-    bindings::xdp_action::{XDP_DROP, XDP_PASS, XDP_TX},
-    macros::xdp,
-    programs::XdpContext,
+    bindings::{
+        TC_ACT_OK, TC_ACT_SHOT,
+        xdp_action::{XDP_DROP, XDP_PASS, XDP_TX},
+    },
+    macros::{classifier, xdp},
+    programs::{TcContext, XdpContext},
 };
-use farend_core::{Verdict, Window, reflect};
+use farend_core::{Verdict, Window, inspect, reflect};
 
-use crate::window::{PerCpuLimit, XdpWindow};
+use crate::window::{PerCpuLimit, SkbWindow, XdpWindow};
 
 /// Turns test traffic round; everything else goes on to the host.
 #[xdp(frags)]
@@ -34,6 +37,16 @@ pub fn farend_reflect(context: XdpContext) -> u32 {
         Verdict::Reflect(_) => XDP_TX,
         Verdict::Drop(_) => XDP_DROP,
         Verdict::Pass(_) | Verdict::Malformed(_) => XDP_PASS,
+    }
+}
+
+/// Keeps the host stack from frames that a tap before it answers: they would
+/// cost most of the CPU's time and an ICMP error each.
+#[classifier]
+pub fn farend_shield(context: TcContext) -> i32 {
+    match SkbWindow::new(&context) {
+        Some(window) if inspect(&window, policy::current()).is_ok() => TC_ACT_SHOT,
+        _ => TC_ACT_OK,
     }
 }
 
