@@ -3,7 +3,8 @@
 //! One body for the corpus, for random frames and for the fuzzers.
 
 use farend_core::{
-    Guards, Mode, Policy, RateLimit, RawWindow, Verdict, reflect as core_reflect, reflect_datagram,
+    Guards, Mode, Policy, RateLimit, RawWindow, Verdict, inspect, reflect as core_reflect,
+    reflect_datagram,
 };
 use std::{
     fmt,
@@ -81,6 +82,11 @@ pub fn check(
             return Err(fails(format!("{name}: not the oracle's answer, from octet {at} on")));
         }
     }
+    let looked = inspect(frame, policy).map(|answer| Verdict::Reflect(answer.kind));
+    if !is_same_look(looked, truth.verdict) {
+        let wanted = truth.verdict;
+        return Err(fails(format!("inspect: {looked:?}, but the oracle says {wanted:?}")));
+    }
     let held = match truth.verdict {
         Verdict::Reflect(_) => check_answer(frame, &truth, options),
         _ if truth.octets != frame => Err("an unanswered frame was touched".to_owned()),
@@ -88,6 +94,14 @@ pub fn check(
     };
     held.map_err(fails)?;
     Ok(truth)
+}
+
+/// Whether looking alone, which asks no rate cap, came to the same.
+fn is_same_look(looked: Result<Verdict, Verdict>, verdict: Verdict) -> bool {
+    match looked {
+        Ok(kind) => kind == verdict || matches!(verdict, Verdict::Drop(_)),
+        Err(refused) => refused == verdict,
+    }
 }
 
 /// A frame as an entry of the corpus with the oracle's verdict. Its text is

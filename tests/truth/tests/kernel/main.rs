@@ -3,6 +3,7 @@
 #![cfg(target_os = "linux")]
 
 mod program;
+mod shield;
 
 /// Random policies, each loaded once, and random frames for each of them.
 const POLICIES: usize = 40;
@@ -10,7 +11,12 @@ const FRAMES_PER_POLICY: usize = 150;
 
 use std::collections::BTreeMap;
 
-use farend_truth::{agreement, corpus, generator, oracle, skip::skip};
+use farend_truth::{
+    agreement,
+    corpus::{self, Entry},
+    generator, oracle,
+    skip::skip,
+};
 use proptest::{
     strategy::{Strategy, ValueTree},
     test_runner::{Config, RngAlgorithm, TestRng, TestRunner},
@@ -27,6 +33,15 @@ fn can_load(test: &str) -> bool {
     false
 }
 
+/// Entries by the text of their options: each policy is loaded once.
+fn by_policy(entries: &[Entry]) -> BTreeMap<String, Vec<&Entry>> {
+    let mut by_policy: BTreeMap<String, Vec<_>> = BTreeMap::new();
+    for entry in entries {
+        by_policy.entry(entry.options.to_string()).or_default().push(entry);
+    }
+    by_policy
+}
+
 #[test]
 fn every_frame_of_the_corpus_gets_in_the_kernel_what_it_gets_in_user_space() {
     if !can_load("the corpus in the kernel") {
@@ -34,10 +49,7 @@ fn every_frame_of_the_corpus_gets_in_the_kernel_what_it_gets_in_user_space() {
     }
     let object = program::object().unwrap_or_else(|error| panic!("{error}"));
     let entries = corpus::load().unwrap_or_else(|error| panic!("{error}"));
-    let mut by_policy: BTreeMap<String, Vec<_>> = BTreeMap::new();
-    for entry in &entries {
-        by_policy.entry(entry.options.to_string()).or_default().push(entry);
-    }
+    let by_policy = by_policy(&entries);
     let mut faults = Vec::new();
     let (mut run, mut too_short) = (0, 0);
     for (policy, entries) in &by_policy {

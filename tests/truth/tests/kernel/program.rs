@@ -153,7 +153,7 @@ impl Program {
 }
 
 /// An error with all of its causes.
-fn said(error: &dyn std::error::Error) -> String {
+pub(crate) fn said(error: &dyn std::error::Error) -> String {
     match error.source() {
         Some(source) => format!("{error}: {}", said(source)),
         None => error.to_string(),
