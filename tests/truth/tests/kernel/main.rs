@@ -26,7 +26,7 @@ use crate::program::{Program, RunError};
 
 /// Whether this process may load programs; says why not.
 fn can_load(test: &str) -> bool {
-    if rustix::process::geteuid().is_root() {
+    if farend_lab::is_root() {
         return true;
     }
     skip(test, "loading a BPF program needs root");

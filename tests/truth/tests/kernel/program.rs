@@ -1,9 +1,8 @@
 //! `farend_reflect`, loaded with a policy and run on one frame at a time.
 
 use std::{
-    env, fs, io,
+    fs, io,
     mem::{offset_of, size_of},
-    path::PathBuf,
 };
 
 use aya::{
@@ -13,6 +12,7 @@ use aya::{
     util::nr_cpus,
 };
 use farend_core::{Counters, Policy, Verdict, cpu_state::CpuState, verdict::CODES};
+use farend_lab::kernel::{XDP_DROP, XDP_PASS, XDP_TX};
 use farend_truth::oracle::Outcome;
 
 const PROGRAM: &str = "farend_reflect";
@@ -29,10 +29,6 @@ const _: () = assert!(offset_of!(CpuState, counters) == 0 && OCTETS_WORD == CODE
 /// page without the room that the kernel keeps before and behind.
 const FRAGMENT_OCTETS_MIN: usize = 3_072;
 
-const XDP_DROP: u32 = 1;
-const XDP_PASS: u32 = 2;
-const XDP_TX: u32 = 3;
-
 /// The program in the kernel. It is unloaded when this is dropped.
 pub(crate) struct Program(Ebpf);
 
@@ -46,10 +42,7 @@ pub(crate) enum RunError {
 
 /// The object under test: the checked-in one, or that of `FAREND_BPF_OBJECT`.
 pub(crate) fn object() -> Result<Vec<u8>, String> {
-    let path = env::var_os("FAREND_BPF_OBJECT").map_or_else(
-        || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../ebpf/prebuilt/farend.bpf.o")),
-        PathBuf::from,
-    );
+    let path = farend_lab::kernel::object_path();
     fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))
 }
 
@@ -86,8 +79,8 @@ impl Program {
             .and_then(|program| program.try_into().ok())
             .ok_or_else(|| RunError::Failed("the program is gone".to_owned()))?;
         let run = program.test_run(options).map_err(|error| {
-            let errno = io_error(&error).and_then(io::Error::raw_os_error);
-            if frame.len() < 14 && errno == Some(rustix::io::Errno::INVAL.raw_os_error()) {
+            let kind = io_error(&error).map(io::Error::kind);
+            if frame.len() < 14 && kind == Some(io::ErrorKind::InvalidInput) {
                 RunError::TooShort
             } else {
                 RunError::Failed(said(&error))
