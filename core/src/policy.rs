@@ -16,7 +16,7 @@ pub use prefix::{Ipv4Prefix, Ipv6Prefix};
 use crate::{
     rate::UNITS_PER_FRAME,
     signature::{Custom, KindSet},
-    wire::ethernet::{MacAddress, Oui},
+    wire::ethernet::{MacAddress, MacBits, Oui},
 };
 
 /// Layout of [`Policy`]. Goes up with every change of its fields.
@@ -51,42 +51,39 @@ pub enum Mode {
     All = 2,
 }
 
-/// A set of guards. All are on unless a policy turns one off.
+/// The guards that a policy can turn off. All are on unless it does; those
+/// that no sound test needs off (group MAC addresses, IP addresses that no
+/// single host has, fragments, lengths) are not among them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Guards(pub u32);
 
 impl Guards {
-    /// Group source or destination MAC.
-    pub const GROUP_MAC: Self = Self(1);
     /// Source MAC is our own.
-    pub const OWN_SOURCE_MAC: Self = Self(1 << 1);
+    pub const OWN_SOURCE_MAC: Self = Self(1);
     /// Source MAC and destination MAC are the same.
-    pub const EQUAL_MACS: Self = Self(1 << 2);
-    /// Group, unspecified or broadcast IP address.
-    pub const ADDRESS: Self = Self(1 << 3);
-    /// Loopback IP address.
-    pub const LOOPBACK: Self = Self(1 << 4);
+    pub const EQUAL_MACS: Self = Self(1 << 1);
     /// Wrong IPv4 header checksum.
-    pub const CHECKSUM: Self = Self(1 << 5);
+    pub const CHECKSUM: Self = Self(1 << 2);
     /// TTL or hop limit 0.
-    pub const HOP_LIMIT: Self = Self(1 << 6);
+    pub const HOP_LIMIT: Self = Self(1 << 3);
     /// Could be another reflector's answer.
-    pub const LOOP_RISK: Self = Self(1 << 7);
+    pub const LOOP_RISK: Self = Self(1 << 4);
+    /// Loopback addresses of a datagram that a socket received. In a frame
+    /// they are never sound (RFC 1122 section 3.2.1.3).
+    pub const LOOPBACK: Self = Self(1 << 5);
     /// No guard.
     pub const NONE: Self = Self(0);
     /// Every guard.
-    pub const ALL: Self = Self((1 << 8) - 1);
+    pub const ALL: Self = Self((1 << 6) - 1);
 
     /// Each guard with its stable name.
-    pub const NAMES: [(&'static str, Self); 8] = [
-        ("group-mac", Self::GROUP_MAC),
+    pub const NAMES: [(&'static str, Self); 6] = [
         ("own-source-mac", Self::OWN_SOURCE_MAC),
         ("equal-macs", Self::EQUAL_MACS),
-        ("address", Self::ADDRESS),
-        ("loopback", Self::LOOPBACK),
         ("checksum", Self::CHECKSUM),
         ("hop-limit", Self::HOP_LIMIT),
         ("loop-risk", Self::LOOP_RISK),
+        ("loopback", Self::LOOPBACK),
     ];
 
     /// The set without these.
@@ -159,27 +156,34 @@ impl RateCap {
 pub struct Policy {
     version: u32,
     pub(crate) guards: u32,
-    /// Own address; see [`MacAddress::bits`].
+    /// Own address; see [`MacBits`].
     own_mac: u64,
-    /// Bits of the destination that must equal `own_mac`; 0 for any unicast.
+    /// Bits of the destination that must equal `own_mac`: all, or for any
+    /// unicast that of group addresses alone.
     pub(crate) destination_mask: u64,
-    pub(crate) source_oui: u32,
+    /// See [`MacBits`].
+    pub(crate) source_oui: u64,
     /// 0 for any OUI.
-    pub(crate) source_oui_mask: u32,
+    pub(crate) source_oui_mask: u64,
     port: u16,
     /// 0 for any port.
     pub(crate) port_mask: u16,
     signatures: u16,
     mode: u8,
+    /// 1 if sources are of one OUI, or VLAN ids among `vlans`, alone.
+    pub(crate) is_link_filtered: u8,
+    /// 1 if the common case may be decided on the short cut: mode `all`, and
+    /// neither link filters nor prefixes. Derived from the other fields.
+    is_plain: u8,
     /// 1 if only the VLAN ids of `vlans` are answered.
-    pub(crate) vlans_given: u8,
+    pub(crate) is_vlan_filtered: u8,
     pub(crate) customs_used: u8,
     pub(crate) tester_ouis_used: u8,
     pub(crate) ipv4_prefixes_used: u8,
     pub(crate) ipv6_prefixes_used: u8,
-    reserved: u32,
+    reserved: [u8; 10],
     pub(crate) rate_cap: RateCap,
-    pub(crate) tester_ouis: [u32; TESTER_OUIS_MAX],
+    pub(crate) tester_ouis: [u64; TESTER_OUIS_MAX],
     pub(crate) customs: [Custom; CUSTOMS_MAX],
     pub(crate) ipv4_prefixes: [Ipv4Prefix; PREFIXES_MAX],
     pub(crate) ipv6_prefixes: [Ipv6Prefix; PREFIXES_MAX],
@@ -187,7 +191,7 @@ pub struct Policy {
     vlans: [u64; 64],
 }
 
-const _: () = assert!(size_of::<Policy>() == 64 + 32 + 192 + 128 + 512 + 512);
+const _: () = assert!(size_of::<Policy>() == 80 + 64 + 192 + 128 + 512 + 512);
 
 impl Policy {
     /// Starts with the defaults: port 3842, any OUI, every built-in signature,
@@ -205,19 +209,21 @@ impl Policy {
             version: VERSION,
             guards: Guards::ALL.0,
             own_mac: 0,
-            destination_mask: u64::MAX >> 16,
+            destination_mask: MacBits::ALL,
             source_oui: 0,
             source_oui_mask: 0,
             port: ITO_PORT,
             port_mask: u16::MAX,
             signatures: 0,
             mode: Mode::All as u8,
-            vlans_given: 0,
+            is_link_filtered: 0,
+            is_plain: 0,
+            is_vlan_filtered: 0,
             customs_used: 0,
             tester_ouis_used: 0,
             ipv4_prefixes_used: 0,
             ipv6_prefixes_used: 0,
-            reserved: 0,
+            reserved: [0; 10],
             rate_cap: RateCap::UNLIMITED,
             tester_ouis: [0; TESTER_OUIS_MAX],
             customs: [Custom::UNUSED; CUSTOMS_MAX],
@@ -243,6 +249,7 @@ impl Policy {
             return Err(PolicyError::Version { version: policy.version, wanted: VERSION });
         }
         let is_whole = policy.mode <= Mode::All as u8
+            && policy.is_plain == u8::from(policy.may_be_plain())
             && usize::from(policy.customs_used) <= CUSTOMS_MAX
             && usize::from(policy.tester_ouis_used) <= TESTER_OUIS_MAX
             && usize::from(policy.ipv4_prefixes_used) <= PREFIXES_MAX
@@ -266,14 +273,14 @@ impl Policy {
     /// Our own address.
     #[must_use]
     pub const fn own_mac(&self) -> MacAddress {
-        let [a, b, c, d, e, f, _, _] = self.own_mac.to_le_bytes();
+        let [_, _, a, b, c, d, e, f] = self.own_mac.to_le_bytes();
         MacAddress([a, b, c, d, e, f])
     }
 
     /// The only source OUI that is answered, or `None` for any.
     #[must_use]
     pub const fn source_oui(&self) -> Option<Oui> {
-        let [a, b, c, _] = self.source_oui.to_le_bytes();
+        let [_, _, a, b, c, ..] = self.source_oui.to_le_bytes();
         if self.source_oui_mask == 0 { None } else { Some(Oui([a, b, c])) }
     }
 
@@ -295,6 +302,12 @@ impl Policy {
         KindSet(self.signatures)
     }
 
+    /// Whether a payload without a built-in signature is always refused.
+    #[inline(always)]
+    pub(crate) const fn has_built_in_kinds_only(&self) -> bool {
+        self.signatures & !KindSet::BUILT_IN.0 == 0
+    }
+
     /// How many frames may be answered.
     #[must_use]
     #[inline(always)]
@@ -310,8 +323,38 @@ impl Policy {
     }
 
     #[inline(always)]
-    pub(crate) const fn own_mac_bits(&self) -> u64 {
-        self.own_mac
+    pub(crate) const fn own_mac_bits(&self) -> MacBits {
+        MacBits(self.own_mac)
+    }
+
+    /// Whether a destination is a group address, or an individual one that we
+    /// do not answer for: no policy has a group address for its own, so one
+    /// compare tells both.
+    #[inline(always)]
+    pub(crate) const fn is_foreign(&self, destination: MacBits) -> bool {
+        (destination.0 ^ self.own_mac) & self.destination_mask != 0
+    }
+
+    /// Whether the common case may be decided on the short cut.
+    #[inline(always)]
+    pub(crate) const fn is_plain(&self) -> bool {
+        self.is_plain != 0
+    }
+
+    /// What [`is_plain`](Self::is_plain) is derived from.
+    const fn may_be_plain(&self) -> bool {
+        matches!(self.mode(), Mode::All) && !self.is_link_filtered() && !self.has_prefixes()
+    }
+
+    /// Whether OUIs or VLAN ids are asked for at all.
+    #[inline(always)]
+    pub(crate) const fn is_link_filtered(&self) -> bool {
+        self.is_link_filtered != 0
+    }
+
+    #[inline(always)]
+    pub(crate) const fn is_source_wanted(&self, source: MacBits) -> bool {
+        (source.0 ^ self.source_oui) & self.source_oui_mask == 0
     }
 
     #[inline(always)]
@@ -327,17 +370,20 @@ impl Policy {
     /// Whether a reflector answers on this port, as far as we know.
     #[inline(always)]
     pub(crate) fn is_reflector_port(&self, port: u16) -> bool {
-        self.is_port_wanted(port) || REFLECTOR_PORTS.contains(&port)
+        // Most testers send from a high port: one compare for all three.
+        const HIGHEST: u16 = REFLECTOR_PORTS[2];
+        self.is_port_wanted(port) || port <= HIGHEST && REFLECTOR_PORTS.contains(&port)
     }
 
     #[inline(always)]
     pub(crate) fn is_vlan_wanted(&self, vid: u16) -> bool {
-        self.vlans_given == 0 || self.vlans[usize::from(vid >> 6) & 63] >> (vid & 63) & 1 != 0
+        self.is_vlan_filtered == 0 || self.vlans[usize::from(vid >> 6) & 63] >> (vid & 63) & 1 != 0
     }
 
-    /// Whether an OUI, as a number, is a tester's.
+    /// Whether an address has a tester's OUI.
     #[inline(always)]
-    pub(crate) fn is_tester_oui(&self, oui: u32) -> bool {
+    pub(crate) fn is_tester(&self, address: MacBits) -> bool {
+        let oui = address.oui().0;
         self.tester_ouis
             .iter()
             .take(usize::from(self.tester_ouis_used))

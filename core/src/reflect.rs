@@ -12,6 +12,7 @@ mod datagram;
 mod guard;
 mod link;
 mod network;
+mod plain;
 mod transport;
 
 pub use datagram::{Datagram, reflect_datagram};
@@ -28,10 +29,15 @@ use crate::{
 /// not be read are missing or only out of sight.
 enum Refusal {
     Verdict(Verdict),
-    /// The octets before `end` could not be read.
+    /// The octets between `start` and `end` could not be read.
     Absent {
+        start: usize,
         end: usize,
+        /// If the frame ends between them.
         cause: Malformed,
+        /// If it ends before, because the header before names more octets of
+        /// itself than there are.
+        cause_before: Malformed,
     },
 }
 
@@ -52,12 +58,17 @@ impl From<Malformed> for Refusal {
 /// Borrows `octets` at `offset`, or returns because they are absent.
 macro_rules! octets_at {
     ($window:expr, $octets:expr, $offset:expr, $cause:expr) => {
+        octets_at!($window, $octets, $offset, $cause, $cause)
+    };
+    ($window:expr, $octets:expr, $offset:expr, $cause:expr, $cause_before:expr) => {
         match $window.at::<{ $octets }>($offset) {
             Some(octets) => octets,
             None => {
                 return Err($crate::reflect::Refusal::Absent {
+                    start: $offset,
                     end: $offset + $octets,
                     cause: $cause,
+                    cause_before: $cause_before,
                 });
             }
         }
@@ -96,6 +107,25 @@ where
     W: Window + ?Sized,
     L: Limit,
 {
+    let frame_octets = window.len();
+    let decision = window
+        .at::<{ plain::OCTETS }>(0)
+        .and_then(|octets| plain::inspect(octets, frame_octets, policy));
+    match decision {
+        Some(Ok(kind)) if limit.admit(policy.rate_cap()) => plain::turn_round(window, kind),
+        Some(Ok(_)) => Verdict::Drop(Reason::RateCap),
+        Some(Err(reason)) => Verdict::Pass(reason),
+        None => reflect_after_a_close_look(window, policy, limit),
+    }
+}
+
+#[cfg_attr(target_arch = "bpf", inline(always))]
+#[cfg_attr(not(target_arch = "bpf"), inline(never))]
+fn reflect_after_a_close_look<W, L>(window: &mut W, policy: &Policy, limit: &mut L) -> Verdict
+where
+    W: Window + ?Sized,
+    L: Limit,
+{
     match inspect(window, policy) {
         Ok(answer) if limit.admit(policy.rate_cap()) => {
             turn_round(window, answer, policy.mode());
@@ -112,24 +142,30 @@ where
 ///
 /// The verdict on a frame that is not answered.
 #[inline(always)]
-pub fn inspect<W>(window: &mut W, policy: &Policy) -> Result<Answer, Verdict>
+pub fn inspect<W>(window: &W, policy: &Policy) -> Result<Answer, Verdict>
 where
     W: Window + ?Sized,
 {
     match look(window, policy) {
         Ok(answer) => Ok(answer),
         Err(Refusal::Verdict(verdict)) => Err(verdict),
-        // A header that lies in a later fragment, or further in than a window
-        // looks, is not broken: the frame goes on for long enough.
-        Err(Refusal::Absent { end, .. }) if window.reaches(end) => {
-            Err(Verdict::Pass(Reason::HeaderDepth))
+        Err(Refusal::Absent { start, end, cause, cause_before }) => {
+            let frame_octets = window.whole_len();
+            // A header that lies in a later fragment, or further in than a
+            // window looks, is not broken: the frame goes on for long enough.
+            Err(if end <= frame_octets {
+                Verdict::Pass(Reason::HeaderDepth)
+            } else if start <= frame_octets {
+                Verdict::Malformed(cause)
+            } else {
+                Verdict::Malformed(cause_before)
+            })
         }
-        Err(Refusal::Absent { cause, .. }) => Err(Verdict::Malformed(cause)),
     }
 }
 
 #[inline(always)]
-fn look<W>(window: &mut W, policy: &Policy) -> Result<Answer, Refusal>
+fn look<W>(window: &W, policy: &Policy) -> Result<Answer, Refusal>
 where
     W: Window + ?Sized,
 {
@@ -139,22 +175,16 @@ where
         EtherType::IPV6 => network::inspect_ipv6(window, link.network_offset)?,
         _ => return Err(Reason::EtherType.into()),
     };
-    let ports = transport::inspect_ports(window, policy, network.transport_offset)?;
-    if network.end < network.transport_offset || !window.reaches(network.end) {
-        return Err(match network.family {
-            Family::Ipv4 => Malformed::Ipv4TotalLength.into(),
-            Family::Ipv6 => Malformed::Ipv6PayloadLength.into(),
-        });
-    }
-    let kind = transport::inspect_payload(window, policy, &network, ports.length)?;
-    guard::inspect_loop_risk(policy, ports.source, Some(link.source_oui))?;
-    match network.family {
-        Family::Ipv4 => network::guard_ipv4(window, policy, link.network_offset)?,
-        Family::Ipv6 => network::guard_ipv6(window, policy, link.network_offset)?,
+    let transport = transport::inspect(window, policy, &network.place())?;
+    guard::inspect_loop_risk(policy, transport.header, Some(link.header))?;
+    network::guard(window, policy, &network)?;
+    // The frame's end last: to find it may cost a call into the kernel.
+    if network.end > window.len() && network.end > window.whole_len() {
+        return Err(network.length_cause().into());
     }
     Ok(Answer {
-        kind,
-        family: network.family,
+        kind: transport.kind,
+        family: network.header.family(),
         network_offset: link.network_offset,
         transport_offset: network.transport_offset,
     })
@@ -166,26 +196,27 @@ fn turn_round<W>(window: &mut W, answer: Answer, mode: Mode)
 where
     W: Window + ?Sized,
 {
-    ethernet::swap_addresses(window);
+    if let Some(header) = window.at_mut(0) {
+        ethernet::swap_addresses(header);
+    }
     if mode == Mode::Mac {
         return;
     }
     match answer.family {
         Family::Ipv4 => {
-            if let Some(octets) = window.at::<{ ipv4::HEADER_OCTETS }>(answer.network_offset) {
-                ipv4::Header(octets).swap_addresses();
+            if let Some(header) = window.at_mut(answer.network_offset) {
+                ipv4::swap_addresses(header);
             }
         }
         Family::Ipv6 => {
-            if let Some(octets) = window.at::<{ ipv6::HEADER_OCTETS }>(answer.network_offset) {
-                ipv6::Header(octets).swap_addresses();
+            if let Some(header) = window.at_mut(answer.network_offset) {
+                ipv6::swap_addresses(header);
             }
         }
     }
-    if mode == Mode::MacIp {
-        return;
-    }
-    if let Some(octets) = window.at::<{ udp::HEADER_OCTETS }>(answer.transport_offset) {
-        udp::Header(octets).swap_ports();
+    if mode == Mode::All
+        && let Some(header) = window.at_mut(answer.transport_offset)
+    {
+        udp::swap_ports(header);
     }
 }

@@ -86,9 +86,8 @@ outcomes! {
         UdpPort = 26, "udp_port", "UDP destination port is not the wanted one";
         Signature = 27, "signature", "no wanted signature in the payload";
         HopLimit = 28, "hop_limit", "TTL or hop limit is 0";
-        SourceAddress = 29, "source_address", "source IP is group, unspecified or broadcast";
-        DestinationAddress = 30, "destination_address", "destination IP is group, unspecified or broadcast";
-        LoopbackAddress = 31, "loopback_address", "source or destination IP is a loopback address";
+        SourceAddress = 29, "source_address", "source IP is group, unspecified, loopback or broadcast";
+        DestinationAddress = 30, "destination_address", "destination IP is group, unspecified, loopback or broadcast";
         SourceNotAllowed = 32, "source_not_allowed", "source IP is outside the allowed prefixes";
         LoopRisk = 33, "loop_risk", "could be another reflector's answer, and the sender is not a known tester";
         HeaderDepth = 34, "header_depth", "headers start too far into the frame, or outside its first fragment";

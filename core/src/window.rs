@@ -26,14 +26,13 @@ pub trait Window {
     ///
     /// `None` if they are not all inside the directly readable part of the
     /// frame, or if `offset` is above [`OFFSET_OCTETS_MAX`].
-    fn at<const N: usize>(&mut self, offset: usize) -> Option<&mut [u8; N]>;
+    fn at<const N: usize>(&self, offset: usize) -> Option<&[u8; N]>;
 
-    /// Octets in the frame, Ethernet header in, FCS out, as far as known: a
-    /// number to compare with length fields and to count, never a bound for
-    /// access.
-    ///
-    /// For a frame in fragments this is the length of the first one until
-    /// [`reaches`](Self::reaches) had to ask for more.
+    /// As [`at`](Self::at), to change them.
+    fn at_mut<const N: usize>(&mut self, offset: usize) -> Option<&mut [u8; N]>;
+
+    /// Octets in the frame that can be borrowed, Ethernet header in, FCS out:
+    /// a number to compare with length fields, never a bound for access.
     fn len(&self) -> usize;
 
     /// Whether the frame is empty.
@@ -41,12 +40,13 @@ pub trait Window {
         self.len() == 0
     }
 
-    /// Whether the frame goes on for at least `octets`.
+    /// Octets in the frame, those in later fragments in, which cannot be
+    /// borrowed.
     ///
-    /// A window over a frame in fragments asks the kernel here, and only when
-    /// the first fragment is not enough.
+    /// Asked only where [`len`](Self::len) is not enough: a window over XDP
+    /// has to call the kernel, which costs more than the rest of the look.
     #[inline(always)]
-    fn reaches(&mut self, octets: usize) -> bool {
-        octets <= self.len()
+    fn whole_len(&self) -> usize {
+        self.len()
     }
 }

@@ -7,31 +7,47 @@
 #![no_main]
 #![deny(unsafe_code)]
 
+mod lab;
 mod policy;
 mod state;
 mod window;
 
 use aya_ebpf::{
-    bindings::xdp_action::{XDP_DROP, XDP_PASS, XDP_TX},
-    macros::xdp,
-    programs::XdpContext,
+    bindings::{
+        TC_ACT_OK, TC_ACT_SHOT,
+        xdp_action::{XDP_DROP, XDP_PASS, XDP_TX},
+    },
+    macros::{classifier, xdp},
+    programs::{TcContext, XdpContext},
 };
-use farend_core::{Verdict, Window, reflect};
+use farend_core::{Verdict, Window, inspect, reflect};
 
-use crate::window::{PerCpuLimit, XdpWindow};
+use crate::window::{PerCpuLimit, SkbWindow, XdpWindow};
 
 /// Turns test traffic round; everything else goes on to the host.
 #[xdp(frags)]
 pub fn farend_reflect(context: XdpContext) -> u32 {
-    let Some(state) = state::of_this_cpu() else { return XDP_PASS };
-    let Some(policy) = policy::current() else { return XDP_PASS };
     let mut window = XdpWindow::new(&context);
-    let verdict = reflect(&mut window, policy, &mut PerCpuLimit(&mut state.bucket));
-    state.counters.count(verdict, window.len());
+    let verdict = reflect(&mut window, policy::current(), &mut PerCpuLimit);
+    // Last, so that no call stands between the looks at the frame: a call
+    // takes half of the registers.
+    if let Some(state) = state::of_this_cpu() {
+        state.counters.count(verdict, window.len());
+    }
     match verdict {
         Verdict::Reflect(_) => XDP_TX,
         Verdict::Drop(_) => XDP_DROP,
         Verdict::Pass(_) | Verdict::Malformed(_) => XDP_PASS,
+    }
+}
+
+/// Keeps the host stack from frames that a tap before it answers: they would
+/// cost most of the CPU's time and an ICMP error each.
+#[classifier]
+pub fn farend_shield(context: TcContext) -> i32 {
+    match SkbWindow::new(&context) {
+        Some(window) if inspect(&window, policy::current()).is_ok() => TC_ACT_SHOT,
+        _ => TC_ACT_OK,
     }
 }
 
@@ -40,7 +56,9 @@ pub fn farend_reflect(context: XdpContext) -> u32 {
 #[xdp(frags)]
 pub fn farend_floor(context: XdpContext) -> u32 {
     let mut window = XdpWindow::new(&context);
-    farend_core::wire::ethernet::swap_addresses(&mut window);
+    if let Some(header) = window.at_mut(0) {
+        farend_core::wire::ethernet::swap_addresses(header);
+    }
     XDP_TX
 }
 

@@ -13,7 +13,7 @@ static STATE: PerCpuArray<CpuState> = PerCpuArray::with_max_entries(1, 0);
 pub fn of_this_cpu() -> Option<&'static mut CpuState> {
     let state = STATE.get_ptr_mut(0)?;
     // SAFETY: the entry is this CPU's alone, XDP programs do not nest on a
-    // CPU, and the program asks for it once, so no second reference exists.
+    // CPU, and the program never asks for it again while it uses it.
     // Its octets are zero or what this program wrote.
     Some(unsafe { &mut *state })
 }

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     Kind,
     signature::{Custom, KindSet},
-    wire::ethernet::{MacAddress, Oui},
+    wire::ethernet::{MacAddress, MacBits, Oui},
     wire::vlan::VID_MASK,
 };
 
@@ -37,7 +37,7 @@ impl Builder {
         if address.is_group() || address == MacAddress::default() {
             return self.fail(PolicyError::OwnMac { address });
         }
-        self.policy.own_mac = address.bits();
+        self.policy.own_mac = address.bits().0;
         self.own_mac_given = true;
         self
     }
@@ -45,27 +45,28 @@ impl Builder {
     /// Answers any unicast destination, not only our own. Dangerous where
     /// frames to other stations arrive.
     pub fn any_destination(mut self) -> Self {
-        self.policy.destination_mask = 0;
+        self.policy.destination_mask = MacBits::GROUP;
         self
     }
 
     /// Answers this source OUI alone, and takes it for a tester's.
     pub fn source_oui(mut self, oui: Oui) -> Self {
-        self.policy.source_oui = oui.bits();
-        self.policy.source_oui_mask = 0x00ff_ffff;
+        self.policy.source_oui = oui.bits().0;
+        self.policy.source_oui_mask = MacBits::OUI;
+        self.policy.is_link_filtered = 1;
         self.tester_oui(oui)
     }
 
     /// One more OUI whose stations are testers, never reflectors.
     pub fn tester_oui(mut self, oui: Oui) -> Self {
-        if self.policy.is_tester_oui(oui.bits()) {
+        if self.policy.is_tester(oui.bits()) {
             return self;
         }
         let used = usize::from(self.policy.tester_ouis_used);
         let Some(entry) = self.policy.tester_ouis.get_mut(used) else {
             return self.fail(PolicyError::TooManyTesterOuis);
         };
-        *entry = oui.bits();
+        *entry = oui.bits().0;
         self.policy.tester_ouis_used += 1;
         self
     }
@@ -94,7 +95,8 @@ impl Builder {
             return self.fail(PolicyError::Vlan { vid });
         }
         self.policy.vlans[usize::from(vid >> 6) & 63] |= 1 << (vid & 63);
-        self.policy.vlans_given = 1;
+        self.policy.is_vlan_filtered = 1;
+        self.policy.is_link_filtered = 1;
         self
     }
 
@@ -166,11 +168,11 @@ impl Builder {
     /// # Errors
     ///
     /// The first contradiction that was given; each says what to change.
-    pub fn build(self) -> Result<Policy, PolicyError> {
+    pub fn build(mut self) -> Result<Policy, PolicyError> {
         if let Some(error) = self.error {
             return Err(error);
         }
-        if !self.own_mac_given && self.policy.destination_mask != 0 {
+        if !self.own_mac_given && self.policy.destination_mask != MacBits::GROUP {
             return Err(PolicyError::NoOwnMac);
         }
         if self.policy.signatures == 0 {
@@ -180,6 +182,7 @@ impl Builder {
         if is_any_sender && self.policy.port_mask == 0 && self.policy.kinds().contains(Kind::Any) {
             return Err(PolicyError::EverythingAnswered);
         }
+        self.policy.is_plain = u8::from(self.policy.may_be_plain());
         Ok(self.policy)
     }
 
@@ -310,7 +313,7 @@ mod tests {
         let error = Policy::from_octets(&octets).unwrap_err();
         assert_eq!(error, PolicyError::Version { version: VERSION ^ 0xff, wanted: VERSION });
         octets[0] ^= 0xff;
-        octets[38] = 3; // the mode
+        octets[46] = 3; // the mode
         assert_eq!(Policy::from_octets(&octets), Err(PolicyError::Damaged));
     }
 

@@ -1,11 +1,14 @@
 //! Guards that keep a reflector from being a weapon.
 
 use super::Refusal;
-use crate::{Guards, Mode, Policy, Reason, wire::ipv4, wire::ipv6};
+use crate::{
+    Guards, Mode, Policy, Reason,
+    wire::{ethernet, ipv4, ipv6, udp},
+};
 
 /// What the guards ask of an address of either IP version.
 pub(super) trait Address: Copy {
-    /// Group, unspecified or broadcast.
+    /// Group, unspecified, loopback or broadcast.
     fn is_no_host(self) -> bool;
     fn is_loopback(self) -> bool;
     /// Whether the policy names a prefix that holds it.
@@ -52,15 +55,30 @@ pub(super) fn inspect_addresses<A: Address>(
     source: A,
     destination: A,
 ) -> Result<(), Refusal> {
-    if source.is_no_host() && policy.has(Guards::ADDRESS) {
+    if source.is_no_host() {
         return Err(Reason::SourceAddress.into());
     }
-    if destination.is_no_host() && policy.has(Guards::ADDRESS) {
+    if destination.is_no_host() {
         return Err(Reason::DestinationAddress.into());
     }
-    if (source.is_loopback() || destination.is_loopback()) && policy.has(Guards::LOOPBACK) {
-        return Err(Reason::LoopbackAddress.into());
+    inspect_prefixes(policy, source)
+}
+
+/// As [`inspect_addresses`] for a datagram from a socket: between loopback
+/// addresses it is sound, if the policy says so.
+pub(super) fn inspect_socket_addresses<A: Address>(
+    policy: &Policy,
+    source: A,
+    destination: A,
+) -> Result<(), Refusal> {
+    if source.is_loopback() && destination.is_loopback() && !policy.has(Guards::LOOPBACK) {
+        return inspect_prefixes(policy, source);
     }
+    inspect_addresses(policy, source, destination)
+}
+
+#[inline(always)]
+fn inspect_prefixes<A: Address>(policy: &Policy, source: A) -> Result<(), Refusal> {
     if policy.has_prefixes() && !source.is_allowed(policy) {
         return Err(Reason::SourceNotAllowed.into());
     }
@@ -78,14 +96,14 @@ pub(super) fn inspect_addresses<A: Address>(
 #[inline(always)]
 pub(super) fn inspect_loop_risk(
     policy: &Policy,
-    source_port: u16,
-    source_oui: Option<u32>,
+    header: udp::Header<'_>,
+    link_header: Option<ethernet::Header<'_>>,
 ) -> Result<(), Refusal> {
-    let is_at_risk = policy.is_reflector_port(source_port) || policy.mode() != Mode::All;
+    let is_at_risk = policy.is_reflector_port(header.source_port()) || policy.mode() != Mode::All;
     if is_at_risk
         && policy.has(Guards::LOOP_RISK)
         && !policy.has_prefixes()
-        && !source_oui.is_some_and(|oui| policy.is_tester_oui(oui))
+        && !link_header.is_some_and(|header| policy.is_tester(header.source()))
     {
         return Err(Reason::LoopRisk.into());
     }

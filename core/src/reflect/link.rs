@@ -10,37 +10,35 @@ use crate::{
 };
 
 /// What the link layer says of a frame.
-pub(super) struct Link {
+#[derive(Clone, Copy)]
+pub(super) struct Link<'frame> {
+    pub(super) header: ethernet::Header<'frame>,
     pub(super) ether_type: EtherType,
     /// Octets before the IP header.
     pub(super) network_offset: usize,
-    /// See [`ethernet::Oui::bits`].
-    pub(super) source_oui: u32,
 }
 
 #[inline(always)]
-pub(super) fn inspect<W>(window: &mut W, policy: &Policy) -> Result<Link, Refusal>
+pub(super) fn inspect<'frame, W>(
+    window: &'frame W,
+    policy: &Policy,
+) -> Result<Link<'frame>, Refusal>
 where
     W: Window + ?Sized,
 {
     let octets = octets_at!(window, ethernet::HEADER_OCTETS, 0, Malformed::EthernetTruncated);
     let header = ethernet::Header(octets);
-    let destination = header.destination_bits();
-    let source = header.source_bits();
+    let (destination, source) = (header.destination(), header.source());
     let mut ether_type = header.ether_type();
 
-    if (destination ^ policy.own_mac_bits()) & policy.destination_mask != 0 {
-        let is_group = is_group(destination) && policy.has(Guards::GROUP_MAC);
-        return Err(if is_group {
+    if policy.is_foreign(destination) {
+        return Err(if destination.is_group() {
             Reason::GroupDestinationMac.into()
         } else {
             Reason::ForeignDestinationMac.into()
         });
     }
-    if is_group(destination) && policy.has(Guards::GROUP_MAC) {
-        return Err(Reason::GroupDestinationMac.into());
-    }
-    if is_group(source) && policy.has(Guards::GROUP_MAC) {
+    if source.is_group() {
         return Err(Reason::GroupSourceMac.into());
     }
     if source == policy.own_mac_bits() && policy.has(Guards::OWN_SOURCE_MAC) {
@@ -49,15 +47,12 @@ where
     if source == destination && policy.has(Guards::EQUAL_MACS) {
         return Err(Reason::EqualMacs.into());
     }
-    let source_oui = oui(source);
-    if (source_oui ^ policy.source_oui) & policy.source_oui_mask != 0 {
-        return Err(Reason::SourceOui.into());
-    }
 
     let mut network_offset = ethernet::HEADER_OCTETS;
     let mut outer_vid = 0;
     for depth in 0..vlan::TAGS_MAX {
-        if !ether_type.is_tag() {
+        // Asked first, because it is so for most.
+        if ether_type == EtherType::IPV4 || !ether_type.is_tag() {
             break;
         }
         let tag = octets_at!(window, vlan::TAG_OCTETS, network_offset, Malformed::TagTruncated);
@@ -67,21 +62,13 @@ where
         ether_type = EtherType::parse([tag[2], tag[3]]);
         network_offset += vlan::TAG_OCTETS;
     }
-    if !policy.is_vlan_wanted(outer_vid) {
-        return Err(Reason::Vlan.into());
+    if policy.is_link_filtered() {
+        if !policy.is_source_wanted(source) {
+            return Err(Reason::SourceOui.into());
+        }
+        if !policy.is_vlan_wanted(outer_vid) {
+            return Err(Reason::Vlan.into());
+        }
     }
-    Ok(Link { ether_type, network_offset, source_oui })
-}
-
-/// Whether an address, as a number, names a group.
-#[inline(always)]
-const fn is_group(address: u64) -> bool {
-    address & 1 != 0
-}
-
-/// The OUI of an address, both as numbers.
-#[inline(always)]
-const fn oui(address: u64) -> u32 {
-    let [a, b, c, ..] = address.to_le_bytes();
-    u32::from_le_bytes([a, b, c, 0])
+    Ok(Link { header, ether_type, network_offset })
 }

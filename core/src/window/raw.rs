@@ -43,12 +43,15 @@ impl<'frame> From<&'frame mut [u8]> for RawWindow<'frame> {
     }
 }
 
-impl Window for RawWindow<'_> {
+impl RawWindow<'_> {
+    /// The start of `N` octets that lie in the frame.
     #[inline(always)]
-    fn at<const N: usize>(&mut self, offset: usize) -> Option<&mut [u8; N]> {
+    fn start_of<const N: usize>(&self, offset: usize) -> Option<*mut u8> {
         if offset > OFFSET_OCTETS_MAX {
             return None;
         }
+        // The sum cannot wrap: the offset is bounded above, and no frame lies
+        // in the last 4 KiB of the address space.
         let start = self.data.wrapping_add(offset);
         if start.wrapping_add(N) > self.data_end {
             return None;
@@ -57,11 +60,25 @@ impl Window for RawWindow<'_> {
         // `new`, and what is not before its start is not at 0 either. Said,
         // because else `None` and `Some` are told apart by one more compare.
         unsafe { core::hint::assert_unchecked(!start.is_null()) };
+        Some(start)
+    }
+}
+
+impl Window for RawWindow<'_> {
+    #[inline(always)]
+    fn at<const N: usize>(&self, offset: usize) -> Option<&[u8; N]> {
+        let start = self.start_of::<N>(offset)?;
         // SAFETY: start..start + N was just compared to lie inside
-        // data..data_end, which is live and ours alone by the contract of
-        // `new`; [u8; N] has no alignment. The sum cannot wrap: the offset is
-        // bounded above and no frame lies in the last 4 KiB of the address
-        // space.
+        // data..data_end, which is live by the contract of `new`; [u8; N] has
+        // no alignment, and `self` is borrowed for as long as the octets are.
+        Some(unsafe { &*start.cast::<[u8; N]>() })
+    }
+
+    #[inline(always)]
+    fn at_mut<const N: usize>(&mut self, offset: usize) -> Option<&mut [u8; N]> {
+        let start = self.start_of::<N>(offset)?;
+        // SAFETY: as in `at`; nothing else reads or writes the frame, by the
+        // contract of `new`, and `self` is borrowed exclusively.
         Some(unsafe { &mut *start.cast::<[u8; N]>() })
     }
 

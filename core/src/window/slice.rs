@@ -4,11 +4,21 @@ use super::{OFFSET_OCTETS_MAX, Window};
 
 impl Window for [u8] {
     #[inline(always)]
-    fn at<const N: usize>(&mut self, offset: usize) -> Option<&mut [u8; N]> {
+    fn at<const N: usize>(&self, offset: usize) -> Option<&[u8; N]> {
         if offset > OFFSET_OCTETS_MAX {
             return None;
         }
-        self.get_mut(offset..)?.first_chunk_mut()
+        // Offset and end in one range: one compare, because the offset is
+        // known to be small.
+        self.get(offset..offset + N)?.first_chunk()
+    }
+
+    #[inline(always)]
+    fn at_mut<const N: usize>(&mut self, offset: usize) -> Option<&mut [u8; N]> {
+        if offset > OFFSET_OCTETS_MAX {
+            return None;
+        }
+        self.get_mut(offset..offset + N)?.first_chunk_mut()
     }
 
     #[inline(always)]
@@ -23,7 +33,7 @@ mod tests {
 
     #[test]
     fn a_window_ends_with_the_frame() {
-        let mut frame = [7_u8; 20];
+        let frame = [7_u8; 20];
         assert!(frame[..].at::<20>(0).is_some());
         assert!(frame[..].at::<21>(0).is_none());
         assert!(frame[..].at::<1>(19).is_some());
@@ -33,7 +43,7 @@ mod tests {
 
     #[test]
     fn no_access_starts_past_the_highest_offset() {
-        let mut frame = [0_u8; 2 * OFFSET_OCTETS_MAX];
+        let frame = [0_u8; 2 * OFFSET_OCTETS_MAX];
         assert!(frame[..].at::<8>(OFFSET_OCTETS_MAX).is_some());
         assert!(frame[..].at::<8>(OFFSET_OCTETS_MAX + 1).is_none());
     }

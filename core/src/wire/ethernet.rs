@@ -2,8 +2,7 @@
 
 use core::fmt;
 
-use super::{get, swap_u16, swap_u32};
-use crate::Window;
+use super::{get, put, swap_u16, swap_u32};
 
 /// Octets of the header, without tags and FCS.
 pub const HEADER_OCTETS: usize = 14;
@@ -19,6 +18,8 @@ pub struct EtherType(pub u16);
 impl EtherType {
     /// IPv4 (RFC 894).
     pub const IPV4: Self = Self(0x0800);
+    /// ARP (RFC 826).
+    pub const ARP: Self = Self(0x0806);
     /// IPv6 (RFC 2464).
     pub const IPV6: Self = Self(0x86dd);
     /// Customer tag (IEEE 802.1Q).
@@ -48,6 +49,9 @@ impl EtherType {
 pub struct MacAddress(pub [u8; 6]);
 
 impl MacAddress {
+    /// Every station.
+    pub const BROADCAST: Self = Self([0xff; 6]);
+
     /// Whether it names a group of stations, broadcast among them.
     #[must_use]
     pub const fn is_group(self) -> bool {
@@ -60,13 +64,11 @@ impl MacAddress {
         Oui([self.0[0], self.0[1], self.0[2]])
     }
 
-    /// The wire octets as a number whose lowest octet is the first on the
-    /// wire: what a little-endian load of the header gives.
-    #[must_use]
+    /// The address as the number that the hot path compares.
     #[inline(always)]
-    pub(crate) const fn bits(self) -> u64 {
+    pub(crate) const fn bits(self) -> MacBits {
         let [a, b, c, d, e, f] = self.0;
-        u64::from_le_bytes([a, b, c, d, e, f, 0, 0])
+        MacBits(u64::from_le_bytes([0, 0, a, b, c, d, e, f]))
     }
 }
 
@@ -80,12 +82,35 @@ impl Oui {
     /// Fluke Networks.
     pub const FLUKE: Self = Self([0x00, 0x19, 0xb3]);
 
-    /// As in [`MacAddress::bits`].
-    #[must_use]
+    /// An address of this organisation whose other octets are 0.
     #[inline(always)]
-    pub(crate) const fn bits(self) -> u32 {
+    pub(crate) const fn bits(self) -> MacBits {
         let [a, b, c] = self.0;
-        u32::from_le_bytes([a, b, c, 0])
+        MacAddress([a, b, c, 0, 0, 0]).bits()
+    }
+}
+
+/// A MAC address in the upper 48 bits of a number, the first octet on the wire
+/// lowest: one load and one instruction away from the header.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct MacBits(pub(crate) u64);
+
+impl MacBits {
+    /// Every bit of an address.
+    pub(crate) const ALL: u64 = u64::MAX << 16;
+    /// The bit that tells group from individual addresses.
+    pub(crate) const GROUP: u64 = 1 << 16;
+    /// The bits of the organisation's half.
+    pub(crate) const OUI: u64 = 0x00ff_ffff << 16;
+
+    #[inline(always)]
+    pub(crate) const fn is_group(self) -> bool {
+        self.0 & Self::GROUP != 0
+    }
+
+    #[inline(always)]
+    pub(crate) const fn oui(self) -> Self {
+        Self(self.0 & Self::OUI)
     }
 }
 
@@ -115,32 +140,38 @@ impl fmt::Debug for Oui {
     }
 }
 
-/// Exchanges the addresses of a frame and looks at nothing; a frame too short
-/// for them is left alone.
+/// Writes a whole header.
+pub(crate) const fn write(
+    header: &mut [u8; HEADER_OCTETS],
+    destination: MacAddress,
+    source: MacAddress,
+    ether_type: EtherType,
+) {
+    put::<DESTINATION, 6, _>(header, destination.0);
+    put::<SOURCE, 6, _>(header, source.0);
+    put::<ETHER_TYPE, 2, _>(header, ether_type.0.to_be_bytes());
+}
+
+/// Exchanges the addresses.
 #[inline(always)]
-pub fn swap_addresses<W: Window + ?Sized>(window: &mut W) {
-    if let Some(octets) = window.at::<HEADER_OCTETS>(0) {
-        Header(octets).swap_addresses();
-    }
+pub const fn swap_addresses(header: &mut [u8; HEADER_OCTETS]) {
+    swap_u32::<DESTINATION, SOURCE, _>(header);
+    swap_u16::<{ DESTINATION + 4 }, { SOURCE + 4 }, _>(header);
 }
 
 /// View of a header.
-#[derive(Debug)]
-pub(crate) struct Header<'frame>(pub(crate) &'frame mut [u8; HEADER_OCTETS]);
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Header<'frame>(pub(crate) &'frame [u8; HEADER_OCTETS]);
 
 impl Header<'_> {
-    /// The low 48 bits of a [`MacAddress::bits`] number.
-    const ADDRESS_MASK: u64 = (1 << 48) - 1;
-
     #[inline(always)]
-    pub(crate) const fn destination_bits(&self) -> u64 {
-        u64::from_le_bytes(get::<DESTINATION, 8, _>(self.0)) & Self::ADDRESS_MASK
+    pub(crate) const fn destination(&self) -> MacBits {
+        MacBits(u64::from_le_bytes(get::<DESTINATION, 8, _>(self.0)) << 16)
     }
 
     #[inline(always)]
-    pub(crate) const fn source_bits(&self) -> u64 {
-        // The two octets before the address fall off at the end.
-        u64::from_le_bytes(get::<{ SOURCE - 2 }, 8, _>(self.0)) >> 16
+    pub(crate) const fn source(&self) -> MacBits {
+        MacBits(u64::from_le_bytes(get::<{ SOURCE - 2 }, 8, _>(self.0)) & MacBits::ALL)
     }
 
     #[inline(always)]
@@ -148,11 +179,12 @@ impl Header<'_> {
         EtherType::parse(get::<ETHER_TYPE, 2, _>(self.0))
     }
 
-    /// Exchanges destination and source.
-    #[inline(always)]
-    pub(crate) const fn swap_addresses(&mut self) {
-        swap_u32::<DESTINATION, SOURCE, _>(self.0);
-        swap_u16::<{ DESTINATION + 4 }, { SOURCE + 4 }, _>(self.0);
+    pub(crate) const fn destination_mac(&self) -> MacAddress {
+        MacAddress(get::<DESTINATION, 6, _>(self.0))
+    }
+
+    pub(crate) const fn source_mac(&self) -> MacAddress {
+        MacAddress(get::<SOURCE, 6, _>(self.0))
     }
 }
 
@@ -163,13 +195,14 @@ mod tests {
     #[test]
     fn addresses_read_as_numbers_equal_addresses_given_as_numbers() {
         let mut octets = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 8, 0];
-        let mut header = Header(&mut octets);
-        assert_eq!(header.destination_bits(), MacAddress([1, 2, 3, 4, 5, 6]).bits());
-        assert_eq!(header.source_bits(), MacAddress([7, 8, 9, 10, 11, 12]).bits());
+        let header = Header(&octets);
+        assert_eq!(header.destination(), MacAddress([1, 2, 3, 4, 5, 6]).bits());
+        assert_eq!(header.source(), MacAddress([7, 8, 9, 10, 11, 12]).bits());
         assert_eq!(header.ether_type(), EtherType::IPV4);
-        header.swap_addresses();
-        assert_eq!(header.source_bits(), MacAddress([1, 2, 3, 4, 5, 6]).bits());
-        assert_eq!(header.destination_bits(), MacAddress([7, 8, 9, 10, 11, 12]).bits());
+        swap_addresses(&mut octets);
+        let header = Header(&octets);
+        assert_eq!(header.source(), MacAddress([1, 2, 3, 4, 5, 6]).bits());
+        assert_eq!(header.destination(), MacAddress([7, 8, 9, 10, 11, 12]).bits());
         assert_eq!(header.ether_type(), EtherType::IPV4);
     }
 }

@@ -1,6 +1,7 @@
 //! IPv4 (RFC 791 section 3.1).
 
-use super::{get, swap_u32};
+use super::{get, ip_protocol::IpProtocol, put, swap_u32};
+use crate::checksum::Sum;
 
 /// Octets of the header without options.
 pub const HEADER_OCTETS: usize = 20;
@@ -12,19 +13,36 @@ pub const IHL_WORDS_MIN: usize = 5;
 pub const IHL_WORDS_MAX: usize = 15;
 
 const VERSION_AND_IHL: usize = 0;
+const TRAFFIC_CLASS: usize = 1;
 const TOTAL_LENGTH: usize = 2;
 const FLAGS_AND_FRAGMENT_OFFSET: usize = 6;
 const TTL: usize = 8;
 const PROTOCOL: usize = 9;
+const CHECKSUM: usize = 10;
 const SOURCE: usize = 12;
 const DESTINATION: usize = 16;
 
-/// More-fragments flag and fragment offset: not zero in every fragment.
-const FRAGMENT_MASK: u16 = 0x3fff;
+/// Version 4, five header words.
+const VERSION_4_IHL_5: u8 = 0x45;
+
+/// Don't fragment, offset 0.
+const DONT_FRAGMENT: u16 = 0x4000;
+
+/// What a sender chooses of a header without options.
+#[derive(Debug)]
+pub(crate) struct Fields {
+    pub(crate) traffic_class: u8,
+    /// Octets of header and payload.
+    pub(crate) total_length: u16,
+    pub(crate) ttl: u8,
+    pub(crate) protocol: u8,
+    pub(crate) source: [u8; 4],
+    pub(crate) destination: [u8; 4],
+}
 
 /// View of the fixed part of a header.
-#[derive(Debug)]
-pub(crate) struct Header<'frame>(pub(crate) &'frame mut [u8; HEADER_OCTETS]);
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Header<'frame>(pub(crate) &'frame [u8; HEADER_OCTETS]);
 
 impl Header<'_> {
     #[inline(always)]
@@ -44,10 +62,21 @@ impl Header<'_> {
         u16::from_be_bytes(get::<TOTAL_LENGTH, 2, _>(self.0)) as usize
     }
 
-    /// Whether this is the first, a middle or the last piece of a packet.
+    /// Whether this is version 4 without options.
     #[inline(always)]
-    pub(crate) const fn is_fragment(&self) -> bool {
-        u16::from_be_bytes(get::<FLAGS_AND_FRAGMENT_OFFSET, 2, _>(self.0)) & FRAGMENT_MASK != 0
+    pub(crate) const fn is_plain(&self) -> bool {
+        self.0[VERSION_AND_IHL] == VERSION_4_IHL_5
+    }
+
+    /// Whether the packet is UDP and no fragment of one, be it the first, a
+    /// middle or the last.
+    #[inline(always)]
+    pub(crate) const fn is_whole_udp(&self) -> bool {
+        // Don't-fragment flag and TTL are let through; more-fragments flag and
+        // fragment offset are 0 in a whole packet.
+        const MASK: u32 = u32::from_be_bytes([0x3f, 0xff, 0, 0xff]);
+        let bits = u32::from_be_bytes(get::<FLAGS_AND_FRAGMENT_OFFSET, 4, _>(self.0));
+        bits & MASK == IpProtocol::UDP as u32
     }
 
     #[inline(always)]
@@ -69,13 +98,29 @@ impl Header<'_> {
     pub(crate) const fn destination(&self) -> Address {
         Address(u32::from_be_bytes(get::<DESTINATION, 4, _>(self.0)))
     }
+}
 
-    /// Exchanges the addresses. The header checksum, and UDP's over the
-    /// pseudo-header, stay valid: see [`checksum`](crate::checksum).
-    #[inline(always)]
-    pub(crate) const fn swap_addresses(&mut self) {
-        swap_u32::<SOURCE, DESTINATION, _>(self.0);
-    }
+/// Writes a whole header with its checksum: not to be fragmented, so its
+/// identification says nothing (RFC 6864 section 4.1) and is 0.
+pub(crate) fn write(header: &mut [u8; HEADER_OCTETS], fields: &Fields) {
+    *header = [0; HEADER_OCTETS];
+    put::<VERSION_AND_IHL, 1, _>(header, [VERSION_4_IHL_5]);
+    put::<TRAFFIC_CLASS, 1, _>(header, [fields.traffic_class]);
+    put::<TOTAL_LENGTH, 2, _>(header, fields.total_length.to_be_bytes());
+    put::<FLAGS_AND_FRAGMENT_OFFSET, 2, _>(header, DONT_FRAGMENT.to_be_bytes());
+    put::<TTL, 1, _>(header, [fields.ttl]);
+    put::<PROTOCOL, 1, _>(header, [fields.protocol]);
+    put::<SOURCE, 4, _>(header, fields.source);
+    put::<DESTINATION, 4, _>(header, fields.destination);
+    let checksum = Sum::of_ipv4(header).checksum();
+    put::<CHECKSUM, 2, _>(header, checksum);
+}
+
+/// Exchanges the addresses. The header checksum, and UDP's over the
+/// pseudo-header, stay valid: see [`checksum`](crate::checksum).
+#[inline(always)]
+pub(crate) const fn swap_addresses(header: &mut [u8; HEADER_OCTETS]) {
+    swap_u32::<SOURCE, DESTINATION, _>(header);
 }
 
 /// An address, as a number.
@@ -89,10 +134,38 @@ impl Address {
         self.0 >> 24 == 127
     }
 
-    /// 0.0.0.0/8, 224.0.0.0/4 or 255.255.255.255: no single host to answer
-    /// (RFC 1122 section 3.2.1.3, RFC 5771).
+    /// 0.0.0.0/8, 127.0.0.0/8, 224.0.0.0/4 or 255.255.255.255: no single host
+    /// to answer (RFC 1122 section 3.2.1.3, RFC 5771).
     #[inline(always)]
     pub(crate) const fn is_no_host(self) -> bool {
-        self.0 >> 24 == 0 || self.0 >> 28 == 0xe || self.0 == u32::MAX
+        let is_reserved = self.0 >= 0xf000_0000 && self.0 != u32::MAX;
+        !(self.is_surely_host() || is_reserved)
+    }
+
+    /// Whether the first octet is that of the classes A, B or C, which hold
+    /// nearly every host: 1 to 126 or 128 to 223.
+    #[inline(always)]
+    pub(crate) const fn is_surely_host(self) -> bool {
+        let [first, ..] = self.0.to_be_bytes();
+        first.wrapping_sub(1) < 223 && first != 127
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_and_last_host_of_each_class_are_hosts_and_their_neighbours_are_not() {
+        for (first, last) in [
+            (0x0100_0000, 0x7eff_ffff),
+            (0x8000_0000, 0xdfff_ffff),
+            (0xf000_0000_u32, 0xffff_fffe_u32),
+        ] {
+            assert!(!Address(first).is_no_host());
+            assert!(!Address(last).is_no_host());
+            assert!(Address(last.wrapping_add(1)).is_no_host());
+            assert!(Address(first.wrapping_sub(1)).is_no_host());
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! IPv6 and its extension headers (RFC 8200 sections 3 and 4).
 
-use super::{get, swap_u64};
+use super::{get, put, swap_u64};
 
 /// Octets of the fixed header.
 pub const HEADER_OCTETS: usize = 40;
@@ -18,9 +18,21 @@ const HOP_LIMIT: usize = 7;
 const SOURCE: usize = 8;
 const DESTINATION: usize = 24;
 
-/// View of the fixed header.
+/// What a sender chooses of a header; the flow label is 0.
 #[derive(Debug)]
-pub(crate) struct Header<'frame>(pub(crate) &'frame mut [u8; HEADER_OCTETS]);
+pub(crate) struct Fields {
+    pub(crate) traffic_class: u8,
+    /// Octets that follow the header.
+    pub(crate) payload_length: u16,
+    pub(crate) next_header: u8,
+    pub(crate) hop_limit: u8,
+    pub(crate) source: [u8; 16],
+    pub(crate) destination: [u8; 16],
+}
+
+/// View of the fixed header.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Header<'frame>(pub(crate) &'frame [u8; HEADER_OCTETS]);
 
 impl Header<'_> {
     #[inline(always)]
@@ -59,19 +71,30 @@ impl Header<'_> {
             u64::from_le_bytes(get::<{ DESTINATION + 8 }, 8, _>(self.0)),
         ])
     }
+}
 
-    /// Exchanges the addresses. UDP's checksum over the pseudo-header stays
-    /// valid: see [`checksum`](crate::checksum).
-    #[inline(always)]
-    pub(crate) const fn swap_addresses(&mut self) {
-        swap_u64::<SOURCE, DESTINATION, _>(self.0);
-        swap_u64::<{ SOURCE + 8 }, { DESTINATION + 8 }, _>(self.0);
-    }
+/// Writes a whole header.
+pub(crate) const fn write(header: &mut [u8; HEADER_OCTETS], fields: &Fields) {
+    let version_and_flow = 6 << 28 | (fields.traffic_class as u32) << 20;
+    put::<VERSION, 4, _>(header, version_and_flow.to_be_bytes());
+    put::<PAYLOAD_LENGTH, 2, _>(header, fields.payload_length.to_be_bytes());
+    put::<NEXT_HEADER, 1, _>(header, [fields.next_header]);
+    put::<HOP_LIMIT, 1, _>(header, [fields.hop_limit]);
+    put::<SOURCE, 16, _>(header, fields.source);
+    put::<DESTINATION, 16, _>(header, fields.destination);
+}
+
+/// Exchanges the addresses. UDP's checksum over the
+/// pseudo-header stays valid: see [`checksum`](crate::checksum).
+#[inline(always)]
+pub(crate) const fn swap_addresses(header: &mut [u8; HEADER_OCTETS]) {
+    swap_u64::<SOURCE, DESTINATION, _>(header);
+    swap_u64::<{ SOURCE + 8 }, { DESTINATION + 8 }, _>(header);
 }
 
 /// View of the first octets of an extension header (RFC 8200 section 4).
-#[derive(Debug)]
-pub(crate) struct Extension<'frame>(pub(crate) &'frame mut [u8; EXTENSION_OCTETS]);
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Extension<'frame>(pub(crate) &'frame [u8; EXTENSION_OCTETS]);
 
 impl Extension<'_> {
     #[inline(always)]
@@ -105,17 +128,25 @@ impl Address {
         ])
     }
 
+    /// The address in wire order.
+    pub(crate) const fn octets(self) -> [u8; 16] {
+        let mut octets = [0; 16];
+        put::<0, 8, _>(&mut octets, self.0[0].to_le_bytes());
+        put::<8, 8, _>(&mut octets, self.0[1].to_le_bytes());
+        octets
+    }
+
     /// `::1` (RFC 4291 section 2.5.3).
     #[inline(always)]
     pub(crate) const fn is_loopback(self) -> bool {
         self.0[0] == 0 && self.0[1] == 1 << 56
     }
 
-    /// `ff00::/8` or `::`: no single host to answer (RFC 4291 sections 2.5.2
-    /// and 2.7).
+    /// `ff00::/8`, `::` or `::1`: no single host to answer (RFC 4291 sections
+    /// 2.5.2, 2.5.3 and 2.7).
     #[inline(always)]
     pub(crate) const fn is_no_host(self) -> bool {
-        self.0[0] & 0xff == 0xff || self.0[0] | self.0[1] == 0
+        self.0[0] & 0xff == 0xff || self.0[0] == 0 && self.0[1] & !(1 << 56) == 0
     }
 }
 
@@ -128,7 +159,7 @@ mod tests {
         let mut loopback = [0; 16];
         loopback[15] = 1;
         assert!(Address::parse(loopback).is_loopback());
-        assert!(!Address::parse(loopback).is_no_host());
+        assert!(Address::parse(loopback).is_no_host());
         assert!(Address([0; 2]).is_no_host());
         assert!(!Address([0; 2]).is_loopback());
         let mut group = [0; 16];

@@ -3,12 +3,27 @@
 //! Octet offsets are counted from the start of the header. All fields of more
 //! than one octet are big-endian on the wire.
 
+pub mod arp;
 pub mod ethernet;
 pub mod ip_protocol;
 pub mod ipv4;
 pub mod ipv6;
+pub mod ndp;
 pub mod udp;
 pub mod vlan;
+
+/// Borrows the `M` octets that stand `AT` octets into a larger piece.
+#[inline(always)]
+pub(crate) const fn part<const AT: usize, const M: usize, const N: usize>(
+    octets: &[u8; N],
+) -> &[u8; M] {
+    const { assert!(AT + M <= N, "a part ends inside the whole") };
+    match octets.split_at(AT).1.first_chunk() {
+        Some(part) => part,
+        // Not reached, by the assertion.
+        None => &[0; M],
+    }
+}
 
 /// Copies the `M` octets that stand `AT` octets into a header.
 ///

@@ -1,6 +1,6 @@
 //! UDP (RFC 768): source port, destination port, length, checksum.
 
-use super::{get, swap_u16};
+use super::{get, put, swap_u16};
 
 /// Octets of the header.
 pub const HEADER_OCTETS: usize = 8;
@@ -8,10 +8,11 @@ pub const HEADER_OCTETS: usize = 8;
 const SOURCE_PORT: usize = 0;
 const DESTINATION_PORT: usize = 2;
 const LENGTH: usize = 4;
+const CHECKSUM: usize = 6;
 
 /// View of a header.
-#[derive(Debug)]
-pub(crate) struct Header<'frame>(pub(crate) &'frame mut [u8; HEADER_OCTETS]);
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Header<'frame>(pub(crate) &'frame [u8; HEADER_OCTETS]);
 
 impl Header<'_> {
     #[inline(always)]
@@ -30,17 +31,34 @@ impl Header<'_> {
         u16::from_be_bytes(get::<LENGTH, 2, _>(self.0)) as usize
     }
 
-    /// Writes all but the checksum, which becomes 0: none.
-    pub(crate) const fn write(&mut self, source_port: u16, destination_port: u16, length: u16) {
-        let ([a, b], [c, d], [e, f]) =
-            (source_port.to_be_bytes(), destination_port.to_be_bytes(), length.to_be_bytes());
-        *self.0 = [a, b, c, d, e, f, 0, 0];
+    pub(crate) const fn checksum(&self) -> [u8; 2] {
+        get::<CHECKSUM, 2, _>(self.0)
     }
+}
 
-    /// Exchanges the ports. The checksum stays valid: see
-    /// [`checksum`](crate::checksum).
-    #[inline(always)]
-    pub(crate) const fn swap_ports(&mut self) {
-        swap_u16::<SOURCE_PORT, DESTINATION_PORT, _>(self.0);
-    }
+/// Writes a header without a checksum.
+pub(crate) const fn write(
+    header: &mut [u8; HEADER_OCTETS],
+    source_port: u16,
+    destination_port: u16,
+    length: u16,
+) {
+    put::<SOURCE_PORT, 2, _>(header, source_port.to_be_bytes());
+    put::<DESTINATION_PORT, 2, _>(header, destination_port.to_be_bytes());
+    put::<LENGTH, 2, _>(header, length.to_be_bytes());
+    put::<CHECKSUM, 2, _>(header, [0; 2]);
+}
+
+/// Writes a computed checksum.
+pub(crate) fn set_checksum(header: &mut [u8; HEADER_OCTETS], checksum: [u8; 2]) {
+    //= RFC 768: if the computed checksum is zero, it is transmitted as all ones.
+    let checksum = if checksum == [0; 2] { [0xff; 2] } else { checksum };
+    put::<CHECKSUM, 2, _>(header, checksum);
+}
+
+/// Exchanges the ports. The checksum stays valid: see
+/// [`checksum`](crate::checksum).
+#[inline(always)]
+pub(crate) const fn swap_ports(header: &mut [u8; HEADER_OCTETS]) {
+    swap_u16::<SOURCE_PORT, DESTINATION_PORT, _>(header);
 }
