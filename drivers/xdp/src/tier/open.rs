@@ -289,8 +289,22 @@ fn open_af_packet(
     };
     let mut worker =
         af_packet::Worker::open(&options).map_err(|error| TierError::new(error.to_string()))?;
-    Ok(Box::new(Threaded::new("af-packet", policy, move |policy, stop, statistics| {
+    let unshielded = |error: &dyn std::fmt::Display| {
+        notice(&format!("the host stack sees what is answered here too, which is slower: {error}"));
+    };
+    let attached = af_packet::Shield::attach(interface.index, policy);
+    let mut shield = attached.inspect_err(|error| unshielded(error)).ok();
+    let tier = Threaded::new("af-packet", policy, move |policy, stop, statistics| {
         worker.run(policy, stop, statistics)
+    });
+    Ok(Box::new(tier.on_replace(move |policy| {
+        // One that is not in step would keep frames from the host that nobody
+        // answers.
+        if let Some(Err(error)) = shield.as_mut().map(|shield| shield.replace(policy)) {
+            unshielded(&error);
+            shield = None;
+        }
+        Ok(())
     })))
 }
 
