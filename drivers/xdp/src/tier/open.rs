@@ -107,14 +107,7 @@ pub fn rehearse(
 fn rehearse_one(target: &Target, choice: TierChoice, policy: &Policy) -> Result<(), TierError> {
     match (target, choice) {
         (Target::Interface(_), TierChoice::Xdp | TierChoice::XdpGeneric) => xdp::rehearse(policy),
-        (Target::Interface(_), TierChoice::AfPacket) => {
-            let wanted = [Capability::NET_RAW];
-            if privileges::missing(&wanted).is_empty() {
-                return Ok(());
-            }
-            Err(TierError::new("no permission: CAP_NET_RAW missing")
-                .with_advice(privileges::advice(&wanted)))
-        }
+        (Target::Interface(_), TierChoice::AfPacket) => may_open_packet_socket(),
         _ => target.addresses().map(drop).map_err(TierError::new),
     }
 }
@@ -282,6 +275,7 @@ fn open_af_packet(
     settings: &Settings,
     policy: &Policy,
 ) -> Result<Box<dyn Tier>, TierError> {
+    may_open_packet_socket()?;
     let options = af_packet::Options {
         is_promiscuous: settings.any_destination,
         notice,
@@ -306,6 +300,18 @@ fn open_af_packet(
         }
         Ok(())
     })))
+}
+
+/// Whether a packet socket is to be had. Without the capabilities of its
+/// shield it works too, slower.
+#[cfg(target_os = "linux")]
+fn may_open_packet_socket() -> Result<(), TierError> {
+    if Capability::NET_RAW.is_held() {
+        return Ok(());
+    }
+    let wanted = [&[Capability::NET_RAW], &xdp::CAPABILITIES[..]].concat();
+    Err(TierError::new("no permission: CAP_NET_RAW missing")
+        .with_advice(privileges::advice(&wanted)))
 }
 
 /// Where workers say what a person should know.
