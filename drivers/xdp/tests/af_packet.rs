@@ -53,7 +53,7 @@ fn frames_of_every_kind_come_back_octet_for_octet() {
         }
     });
     let statistics = running.finish();
-    assert_eq!(statistics.counters.reflected(), sent.into());
+    assert_eq!(statistics.counters.reflected(), u64::from(sent));
     assert_eq!(lost(&statistics), 0, "{:?}", statistics.losses);
 }
 

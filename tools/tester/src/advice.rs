@@ -1,8 +1,8 @@
 //! What a person would say who looks over your shoulder.
 
-use std::net::IpAddr;
+use std::{io, net::IpAddr};
 
-use crate::{path::packet::Interface, plan::Plan, rate::is_high};
+use crate::{error::Error, path::packet::Interface, plan::Plan, rate::is_high};
 
 /// A warning if much traffic is about to go to an address that is neither a
 /// test network's nor private.
@@ -63,6 +63,17 @@ pub fn no_answer(plan: &Plan, interface: Option<&Interface>, is_unreachable: boo
         hints.push(String::from("does a firewall drop it"));
     }
     format!("no answer from {target}: {}?", hints.join("; "))
+}
+
+/// Why sending failed for good, and what to do about it.
+pub(crate) fn send_failed(error: &io::Error) -> Error {
+    let hint = match error.raw_os_error() {
+        Some(libc::EMSGSIZE) => ": the way there has a smaller MTU; give smaller --frame-octets",
+        Some(libc::EPERM) => ": a firewall on this machine forbids it",
+        Some(libc::ENETDOWN | libc::ENXIO | libc::ENODEV) => ": is the interface still up?",
+        _ => "",
+    };
+    Error::run(format!("cannot send: {error}{hint}"))
 }
 
 fn is_test_or_private(address: IpAddr) -> bool {

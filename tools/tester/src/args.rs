@@ -45,7 +45,7 @@ Exit codes: 0 passed, 1 failed (a threshold, no answer, or an error), 2 wrong ar
 /// Sizes are of Ethernet frames with FCS, as RFC 2544 states them. Each size
 /// is one run.
 #[derive(Args, Clone, Debug)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = EXAMPLES, args_override_self = true)]
 pub struct ProbeArgs {
     /// IP address or name of the reflector
     pub target: String,

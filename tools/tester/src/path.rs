@@ -75,6 +75,12 @@ pub trait Receive: Send {
     /// the path was opened; `None` where the system does not tell.
     fn overflows(&mut self) -> Option<u64>;
 
+    /// Arrivals of any kind that the interface dropped before anybody could
+    /// see them, since it exists; `None` where that is not known.
+    fn interface_drops(&self) -> Option<u64> {
+        None
+    }
+
     /// Who stamps the arrivals.
     fn time_source(&self) -> TimeSource;
 }

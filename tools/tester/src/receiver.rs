@@ -65,7 +65,11 @@ impl<'run, R: Receive> Receiver<'run, R> {
         match receive.receive(wait_ms, &mut sink) {
             Ok(_) => {}
             Err(error) if is_about_earlier(error.kind()) => self.unreachable += 1,
-            Err(error) => return Err(Error::run(format!("cannot receive: {error}"))),
+            Err(error) => {
+                return Err(Error::run(format!(
+                    "cannot receive: {error}: is the interface still up?"
+                )));
+            }
         }
         self.shared.received.store(self.judge.counts.received, Ordering::Relaxed);
         Ok(())

@@ -62,6 +62,10 @@ pub struct RunReport {
     pub foreign: u64,
     /// Came back too late to tell from a duplicate. Not received.
     pub outside_window: u64,
+    /// Arrivals of any kind that the interface dropped before the tester could
+    /// see them; nothing where that is not known. The tester's own as well, if
+    /// probes are among them, which nobody can tell.
+    pub interface_drops: Option<u64>,
     /// Due, and refused by the kernel until too late. Not sent.
     pub send_refused: u64,
     /// Reports that the target or its port cannot be reached.
@@ -204,6 +208,7 @@ impl RunReport {
             corrupted: counts.corrupted,
             foreign: counts.foreign,
             outside_window: counts.outside_window,
+            interface_drops: outcome.interface_drops,
             send_refused: sending.refused,
             undeliverable: sending.unreachable,
             pacing_slips: sending.slips,
@@ -343,6 +348,7 @@ mod tests {
             counts: Counts { received: 90, corrupted: 3, outside_window: 1, ..Counts::default() },
             round_trip: Box::default(),
             overflows,
+            interface_drops: None,
         };
         for (overflows, receive_overflow, network_or_reflector) in
             [(None, 0, 6), (Some(2), 2, 4), (Some(50), 6, 0)]

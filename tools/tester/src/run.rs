@@ -56,6 +56,9 @@ pub struct Outcome {
     /// Arrivals lost here for want of reading, foreign ones among them;
     /// `None` where the system does not tell.
     pub overflows: Option<u64>,
+    /// Arrivals of any kind that the interface dropped meanwhile; `None` where
+    /// that is not known.
+    pub interface_drops: Option<u64>,
 }
 
 /// Does one run.
@@ -73,6 +76,7 @@ pub fn run<T: Transmit, R: Receive>(
 ) -> Result<Outcome, Error> {
     let shared = Shared::default();
     let overflows_before = receive.overflows();
+    let drops_before = receive.interface_drops();
     let judge = Judge::new(order.expected);
     let mut receiver = Receiver::new(receive, judge, &shared, order.straggler_wait_ns);
     let sender = Sender::new(transmit, order.burst, order.pace, order.extent, &shared, stop);
@@ -95,11 +99,17 @@ pub fn run<T: Transmit, R: Receive>(
     let mut sending = sending?;
     sending.unreachable += receiver.unreachable;
     let Receiver { judge, .. } = receiver;
-    let overflows = receive
-        .overflows()
-        .zip(overflows_before)
-        .map(|(after, before)| after.saturating_sub(before));
-    Ok(Outcome { sending, counts: judge.counts, round_trip: judge.round_trip, overflows })
+    Ok(Outcome {
+        sending,
+        counts: judge.counts,
+        round_trip: judge.round_trip,
+        overflows: increase(overflows_before, receive.overflows()),
+        interface_drops: increase(drops_before, receive.interface_drops()),
+    })
+}
+
+fn increase(before: Option<u64>, after: Option<u64>) -> Option<u64> {
+    Some(after?.saturating_sub(before?))
 }
 
 fn thread_failed() -> Error {

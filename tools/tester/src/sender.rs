@@ -6,6 +6,7 @@ use std::{
 };
 
 use crate::{
+    advice,
     burst::{BURST_FRAMES_MAX, Burst},
     clock::now_ns,
     error::Error,
@@ -201,22 +202,20 @@ impl<'run, T: Transmit> Sender<'run, T> {
         let mut sent = 0;
         while sent < frames {
             self.renew(sent..frames, first_sequence);
-            match self.transmit.transmit(&self.burst, sent..frames) {
-                Ok(0) => {
-                    if self.has_given_up(now) {
-                        self.sending.refused += (frames - sent) as u64;
-                        break;
-                    }
-                    std::thread::yield_now();
-                }
-                Ok(count) => sent += count,
+            let taken = match self.transmit.transmit(&self.burst, sent..frames) {
                 Err(error) if is_about_earlier(error.kind()) => {
                     self.sending.unreachable += 1;
-                    if self.has_given_up(now) {
-                        break;
-                    }
+                    0
                 }
-                Err(error) => return Err(Error::run(format!("cannot send: {error}"))),
+                result => result.map_err(|error| advice::send_failed(&error))?,
+            };
+            sent += taken;
+            if taken == 0 {
+                if self.has_given_up(now) {
+                    self.sending.refused += (frames - sent) as u64;
+                    break;
+                }
+                std::thread::yield_now();
             }
         }
         self.handled += frames as u64;

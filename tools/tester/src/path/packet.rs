@@ -119,7 +119,7 @@ impl Interface {
     /// [`Error::Run`] if the privilege is missing or the kernel refuses.
     pub fn open(&self) -> Result<(PacketTransmit, PacketReceive), Error> {
         let open = || -> io::Result<_> {
-            Ok((PacketTransmit::open(self.index)?, PacketReceive::open(self.index)?))
+            Ok((PacketTransmit::open(self.index)?, PacketReceive::open(self)?))
         };
         open().map_err(|error| self.open_error(&error))
     }
@@ -216,17 +216,18 @@ pub struct PacketReceive {
     ring: Ring,
     socket: OwnedFd,
     overflows: u64,
+    interface: String,
 }
 
 impl PacketReceive {
-    fn open(index: u32) -> io::Result<Self> {
+    fn open(interface: &Interface) -> io::Result<Self> {
         let socket = link::packet_socket()?;
         option::set(&socket, libc::SOL_PACKET, libc::PACKET_IGNORE_OUTGOING, 1)?;
         let ring = Ring::new(&socket)?;
         // From here on frames arrive, and only of this interface.
         let every_protocol = u16::try_from(libc::ETH_P_ALL).map_err(io::Error::other)?;
-        link::bind(&socket, index, every_protocol)?;
-        Ok(Self { ring, socket, overflows: 0 })
+        link::bind(&socket, interface.index, every_protocol)?;
+        Ok(Self { ring, socket, overflows: 0, interface: interface.name.clone() })
     }
 
     fn take_blocks(&mut self, sink: &mut impl FnMut(Arrival<'_>)) -> usize {
@@ -271,7 +272,47 @@ impl Receive for PacketReceive {
         Some(self.overflows)
     }
 
+    fn interface_drops(&self) -> Option<u64> {
+        // The calling thread's namespace, which is the interface's.
+        let table = std::fs::read_to_string("/proc/thread-self/net/dev").ok()?;
+        receive_drops(&table, &self.interface)
+    }
+
     fn time_source(&self) -> TimeSource {
         TimeSource::Kernel
+    }
+}
+
+/// Finds an interface in `/proc/net/dev` (proc(5)): its name, a colon, then
+/// octets, packets, errors and drops of receiving.
+fn receive_drops(table: &str, interface: &str) -> Option<u64> {
+    const DROPS: usize = 3;
+    let line = table.lines().find_map(|line| {
+        let (name, numbers) = line.split_once(':')?;
+        (name.trim() == interface).then_some(numbers)
+    })?;
+    line.split_whitespace().nth(DROPS)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn drops_are_found_by_the_name_of_the_interface() {
+        let table = "Inter-| Receive | Transmit\n face |bytes packets errs drop fifo\n\
+            eth1: 10 20 1 7 0 0 0 0 1 1 0 0 0 0 0 0\n eth11:1 2 3 9 0 0 0 0 1 1 0 0 0 0 0 0\n";
+        assert_eq!(receive_drops(table, "eth1"), Some(7));
+        assert_eq!(receive_drops(table, "eth11"), Some(9));
+        assert_eq!(receive_drops(table, "eth"), None);
+    }
+
+    #[test]
+    fn the_loopback_interface_is_found_by_its_name() {
+        let interface = Interface::find("lo").unwrap();
+        assert!(interface.mtu_octets() >= 1_500);
+        assert!(!interface.is_veth());
+        let error = Interface::find("no/such").unwrap_err();
+        assert!(error.to_string().contains("there are: lo"), "{error}");
     }
 }

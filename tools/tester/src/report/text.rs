@@ -127,6 +127,13 @@ fn write_notes(out: &mut impl Write, runs: &[RunReport]) -> io::Result<()> {
                 causes.receive_overflow
             )?;
         }
+        if let (1.., Some(drops @ 1..)) = (run.lost, run.interface_drops) {
+            writeln!(
+                out,
+                "{size}: the interface dropped {drops} arriving frames of any kind here; probes \
+                 may be among them"
+            )?;
+        }
         if run.send_refused > 0 {
             writeln!(
                 out,
