@@ -29,10 +29,15 @@ use crate::{
 /// not be read are missing or only out of sight.
 enum Refusal {
     Verdict(Verdict),
-    /// The octets before `end` could not be read.
+    /// The octets between `start` and `end` could not be read.
     Absent {
+        start: usize,
         end: usize,
+        /// If the frame ends between them.
         cause: Malformed,
+        /// If it ends before, because the header before names more octets of
+        /// itself than there are.
+        cause_before: Malformed,
     },
 }
 
@@ -53,12 +58,17 @@ impl From<Malformed> for Refusal {
 /// Borrows `octets` at `offset`, or returns because they are absent.
 macro_rules! octets_at {
     ($window:expr, $octets:expr, $offset:expr, $cause:expr) => {
+        octets_at!($window, $octets, $offset, $cause, $cause)
+    };
+    ($window:expr, $octets:expr, $offset:expr, $cause:expr, $cause_before:expr) => {
         match $window.at::<{ $octets }>($offset) {
             Some(octets) => octets,
             None => {
                 return Err($crate::reflect::Refusal::Absent {
+                    start: $offset,
                     end: $offset + $octets,
                     cause: $cause,
+                    cause_before: $cause_before,
                 });
             }
         }
@@ -139,12 +149,18 @@ where
     match look(window, policy) {
         Ok(answer) => Ok(answer),
         Err(Refusal::Verdict(verdict)) => Err(verdict),
-        // A header that lies in a later fragment, or further in than a window
-        // looks, is not broken: the frame goes on for long enough.
-        Err(Refusal::Absent { end, .. }) if end <= window.whole_len() => {
-            Err(Verdict::Pass(Reason::HeaderDepth))
+        Err(Refusal::Absent { start, end, cause, cause_before }) => {
+            let frame_octets = window.whole_len();
+            // A header that lies in a later fragment, or further in than a
+            // window looks, is not broken: the frame goes on for long enough.
+            Err(if end <= frame_octets {
+                Verdict::Pass(Reason::HeaderDepth)
+            } else if start <= frame_octets {
+                Verdict::Malformed(cause)
+            } else {
+                Verdict::Malformed(cause_before)
+            })
         }
-        Err(Refusal::Absent { cause, .. }) => Err(Verdict::Malformed(cause)),
     }
 }
 
@@ -159,7 +175,7 @@ where
         EtherType::IPV6 => network::inspect_ipv6(window, link.network_offset)?,
         _ => return Err(Reason::EtherType.into()),
     };
-    let transport = transport::inspect(window, policy, network.transport_offset, network.end)?;
+    let transport = transport::inspect(window, policy, &network.place())?;
     guard::inspect_loop_risk(policy, transport.header, Some(link.header))?;
     network::guard(window, policy, &network)?;
     // The frame's end last: to find it may cost a call into the kernel.

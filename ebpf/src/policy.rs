@@ -12,19 +12,9 @@ use farend_core::Policy;
 #[unsafe(no_mangle)]
 static POLICY: Policy = Policy::closed();
 
-#[cfg(feature = "policy-map")]
-#[aya_ebpf::macros::map]
-static POLICY_MAP: aya_ebpf::maps::Array<Policy> = aya_ebpf::maps::Array::with_max_entries(1, 0);
-
-#[cfg(not(feature = "policy-map"))]
+/// The policy in force.
 #[inline(always)]
 pub fn current() -> &'static Policy {
     // The compiler must not take the closed policy's fields for constants.
     black_box(&POLICY)
-}
-
-#[cfg(feature = "policy-map")]
-#[inline(always)]
-pub fn current() -> Option<&'static Policy> {
-    POLICY_MAP.get(0)
 }

@@ -1,6 +1,6 @@
 //! IPv4 and IPv6, up to the UDP header.
 
-use super::{Family, Refusal, guard, octets_at};
+use super::{Family, Refusal, guard, octets_at, transport::Place};
 use crate::{
     Guards, Malformed, Policy, Reason, Window,
     checksum::Sum,
@@ -41,6 +41,22 @@ impl Network<'_> {
         match self.header {
             Header::Ipv4(_) => Malformed::Ipv4TotalLength,
             Header::Ipv6(_) => Malformed::Ipv6PayloadLength,
+        }
+    }
+
+    /// Where the datagram lies.
+    #[inline(always)]
+    pub(super) const fn place(&self) -> Place {
+        Place {
+            offset: self.transport_offset,
+            end: self.end,
+            // The fixed part of either header was read: what can be cut off
+            // are IPv4's options and IPv6's extension headers.
+            cause_before: match self.header {
+                Header::Ipv4(_) => Malformed::Ipv4Truncated,
+                Header::Ipv6(_) => Malformed::ExtensionTruncated,
+            },
+            length_cause: self.length_cause(),
         }
     }
 }
@@ -118,6 +134,12 @@ where
             return Err(Reason::RoutingHeader.into());
         }
         next = extension.next_header();
+        //= RFC 8200 section 4: the same action should be taken if a node
+        //= encounters a Next Header value of zero in any header other than an
+        //= IPv6 header. The action is that on an unrecognised one.
+        if next == IpProtocol::HOP_BY_HOP {
+            return Err(Reason::IpProtocol.into());
+        }
         offset += extension.octets();
     }
     match next {
