@@ -14,7 +14,7 @@ use farend_core::{Counters, Reason, Verdict};
 use crate::statistics::Snapshot;
 
 /// Time before the same hint is given again.
-const INTERVAL: Duration = Duration::from_secs(60);
+const INTERVAL: Duration = Duration::from_mins(1);
 
 /// Frames refused for one reason, with none answered, that are no accident.
 const FRAMES_MIN: u64 = 8;

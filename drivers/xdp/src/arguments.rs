@@ -9,7 +9,6 @@ use crate::tier::TierChoice;
 ///
 /// Every frame of a known tester that arrives on an interface goes back where
 /// it came from, addresses and ports exchanged; all else goes on to the host.
-#[expect(clippy::doc_markdown, reason = "doc comments of options are their plain help")]
 #[derive(Parser, Clone, Debug)]
 #[command(
     name = "farend-xdp",

@@ -11,6 +11,7 @@ pub use netlink::{Change, Rtnetlink};
 use crate::sys::ethtool;
 
 /// One network interface of this network namespace.
+#[expect(clippy::struct_excessive_bools, reason = "flags of the kernel, each on its own")]
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Interface {
     /// Its number, the same until it is deleted.

@@ -10,8 +10,6 @@ use crate::interface::{Change, Interface, Rtnetlink};
 /// What became of one interface.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Event {
-    /// It is gone.
-    Deleted,
     /// It went down: set down, or the carrier lost.
     Down {
         /// Whether somebody set it down.

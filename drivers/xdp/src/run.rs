@@ -196,7 +196,7 @@ impl<'line> Run<'line> {
             Err(failure) => return self.refuse_reload(&failure),
         };
         let mut policies = Vec::new();
-        for session in self.sessions.iter() {
+        for session in &self.sessions {
             match tier::policy(&plan, session.target(), session.choice()) {
                 Ok(policy) => policies.push(policy),
                 Err(refusal) => return self.refuse_reload(&refusal.into()),

@@ -37,7 +37,7 @@ const LINK_TYPE_XDP: u32 = 6;
 /// `BPF_F_REPLACE`: update only if the old program is still the one named.
 const UPDATE_REPLACE: u32 = 1 << 2;
 
-/// How the kernel runs an XDP program (linux/if_link.h).
+/// How the kernel runs an XDP program (`linux/if_link.h`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u32)]
 pub(crate) enum XdpFlags {
@@ -125,23 +125,29 @@ pub(crate) struct LinkInfo {
     pub(crate) interface_index: u32,
 }
 
+/// The attributes of `OBJ_GET_INFO_BY_FD`.
+#[repr(C)]
+struct InfoRequest {
+    link: u32,
+    info_octets: u32,
+    info_address: u64,
+}
+
 /// Looks at a link; `None` if it is not one of XDP.
 pub(crate) fn xdp_link_info(link: BorrowedFd<'_>) -> io::Result<Option<LinkInfo>> {
     // type, id, prog_id, padding, then the union that starts with the index.
     let mut info = Attributes::default();
-    let address = std::ptr::from_mut(&mut info) as u64;
-    let [a, b, c, d, e, f, g, h] = address.to_ne_bytes();
-    let halves = [u32::from_ne_bytes([a, b, c, d]), u32::from_ne_bytes([e, f, g, h])];
-    let octets = u32::try_from(size_of::<Attributes>()).map_err(io::Error::other)?;
-    let mut attributes = Attributes::new([word(link), octets, halves[0], halves[1]]);
-    // SAFETY: the attributes are live; the pointer in them names `info`, live
+    let info_address = std::ptr::from_mut(&mut info) as u64;
+    let info_octets = u32::try_from(size_of::<Attributes>()).map_err(io::Error::other)?;
+    let mut request = InfoRequest { link: word(link), info_octets, info_address };
+    // SAFETY: the request is live; the pointer in it names `info`, live
     // and exclusive until after the call, with the size that is given.
     let result = unsafe {
         libc::syscall(
             libc::SYS_bpf,
             command::OBJ_GET_INFO_BY_FD,
-            &raw mut attributes,
-            size_of::<Attributes>(),
+            &raw mut request,
+            size_of::<InfoRequest>(),
         )
     };
     if result < 0 {
@@ -231,7 +237,7 @@ pub(crate) mod ethtool {
             return Err(io::ErrorKind::InvalidInput.into());
         }
         for (slot, octet) in request.ifr_name.iter_mut().zip(interface.bytes()) {
-            *slot = octet.cast_signed().into();
+            *slot = libc::c_char::from_ne_bytes([octet]);
         }
         request.ifr_ifru.ifru_data = std::ptr::from_mut(data).cast();
         // SAFETY: the request is live and holds a terminated name and a pointer

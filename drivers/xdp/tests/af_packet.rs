@@ -5,107 +5,18 @@ mod support;
 
 use std::{
     net::UdpSocket,
-    sync::{Arc, Mutex},
-    thread::{self, JoinHandle},
+    thread,
     time::{Duration, Instant},
 };
 
-use farend_core::{MacAddress, Policy, Reason, Verdict, policy::Builder};
-use farend_driver::worker::{PolicyCell, PolicyReader, StatisticsCell, Stop, WorkerStatistics};
-use farend_xdp::tier::af_packet::{Options, RunError, Worker};
+use farend_core::{Reason, Verdict};
+use farend_xdp::tier::af_packet::RunError;
 use support::{
-    frame::{FAR, Ip, PORT, answer, number, probe},
-    namespace::{Pair, enter, inside, ip},
+    frame::{Ip, PORT, answer, probe},
+    namespace::{Pair, inside, ip},
     raw::{Raw, segment},
+    reflector::{LONG, Running, SHORT, exchange, is_told, lost, policy},
 };
-
-const LONG: Duration = Duration::from_millis(500);
-const SHORT: Duration = Duration::from_millis(100);
-
-/// What workers told the user; tests look for their own lines in it.
-static NOTICES: Mutex<Vec<String>> = Mutex::new(Vec::new());
-
-/// Whether the user is told so within some seconds.
-fn is_told(what: &str) -> bool {
-    let deadline = Instant::now() + Duration::from_secs(5);
-    while Instant::now() < deadline {
-        if NOTICES.lock().unwrap().iter().any(|line| line.contains(what)) {
-            return true;
-        }
-        thread::sleep(Duration::from_millis(20));
-    }
-    false
-}
-
-struct Running {
-    stop: Arc<Stop>,
-    statistics: Arc<StatisticsCell>,
-    thread: JoinHandle<Result<(), RunError>>,
-}
-
-impl Running {
-    fn start(pair: &Pair, policy: Builder) -> Self {
-        let namespace = pair.far.clone();
-        let cell = Arc::new(PolicyCell::new(policy.build().unwrap()));
-        let (stop, statistics) = (Arc::new(Stop::default()), Arc::new(StatisticsCell::default()));
-        let (flag, leave) = (Arc::clone(&stop), Arc::clone(&statistics));
-        let (ready, is_ready) = std::sync::mpsc::channel();
-        let thread = thread::spawn(move || {
-            enter(&namespace);
-            let any = UdpSocket::bind("127.0.0.1:0").unwrap();
-            let index = rustix::net::netdevice::name_to_index(&any, "far").unwrap();
-            let options = Options {
-                notice: |line| NOTICES.lock().unwrap().push(line.to_owned()),
-                ..Options::new(index, "far", 1_500)
-            };
-            let mut worker = Worker::open(&options).unwrap();
-            ready.send(()).unwrap();
-            worker.run(&mut PolicyReader::new(cell), &flag, &leave)
-        });
-        is_ready.recv().unwrap();
-        Self { stop, statistics, thread }
-    }
-
-    fn finish(self) -> WorkerStatistics {
-        self.stop.request();
-        self.thread.join().unwrap().unwrap();
-        self.statistics.read()
-    }
-
-    /// Waits until the worker ends by itself.
-    fn fail(self) -> RunError {
-        self.thread.join().unwrap().unwrap_err()
-    }
-}
-
-fn policy() -> Builder {
-    Policy::builder().own_mac(MacAddress(FAR))
-}
-
-fn lost(statistics: &WorkerStatistics) -> u64 {
-    statistics.losses.iter().map(|(_, frames)| frames).sum()
-}
-
-/// Sends numbered probes, `window` of them under way at most. Gives the
-/// different ones that came back, and all that came back.
-fn exchange(raw: &Raw, count: u32, window: u32, limit: Duration) -> (u32, u32) {
-    let deadline = Instant::now() + limit;
-    let mut seen = vec![false; count as usize];
-    let (mut sent, mut back, mut all) = (0, 0, 0);
-    while back < count && Instant::now() < deadline {
-        while sent < count && sent - back < window {
-            assert!(raw.send(&probe(Ip::V4, &[], 60 + sent as usize % 1_000, sent)));
-            sent += 1;
-        }
-        let Some(frame) = raw.receive_probe(SHORT) else { continue };
-        all += 1;
-        back += u32::from(!std::mem::replace(&mut seen[number(&frame) as usize], true));
-    }
-    while raw.receive_probe(SHORT).is_some() {
-        all += 1;
-    }
-    (back, all)
-}
 
 #[test]
 fn frames_of_every_kind_come_back_octet_for_octet() {

@@ -21,7 +21,7 @@ use super::{Drops, Interface, Peer, XdpPrograms};
 /// Multicast group of link changes (`RTNLGRP_LINK`).
 const GROUP_LINK: u32 = 1;
 
-/// How a program was attached (linux/if_link.h).
+/// How a program was attached (`linux/if_link.h`).
 const XDP_FLAGS_SKB_MODE: u32 = 1 << 1;
 const XDP_FLAGS_DRV_MODE: u32 = 1 << 2;
 const XDP_FLAGS_HW_MODE: u32 = 1 << 3;

@@ -40,11 +40,9 @@ impl Run<'_> {
     fn follow(&mut self, at: usize, now: Interface) -> Result<(), Failure> {
         let Some(before) = self.sessions[at].interface() else { return Ok(()) };
         let events = compare(before, &now);
-        self.sessions[at].update_interface(now.clone());
-        for event in events {
-            self.act(at, &event, &now)?;
-        }
-        Ok(())
+        let seen = now.clone();
+        self.sessions[at].update_interface(now);
+        events.iter().try_for_each(|event| self.act(at, event, &seen))
     }
 
     fn act(&mut self, at: usize, event: &Event, now: &Interface) -> Result<(), Failure> {
@@ -53,7 +51,6 @@ impl Run<'_> {
             run.reporter.warning(Some(&name), message).map_err(|error| unwritten(&error))
         };
         match event {
-            Event::Deleted => self.end_session(at, "the interface was deleted"),
             Event::Down { is_set_down: true } => {
                 warn(self, &format!("was set down, waiting: ip link set {} up", now.name))
             }

@@ -13,7 +13,8 @@
 //! for [`RETIRE_INTERVAL_MS`] at most (before Linux 6.18, whose timer is finer,
 //! for the kernel's tick: up to 4 ms).
 //!
-//! The host stack sees every frame too.
+//! The host's own network stack sees every frame too, and would answer with
+//! ICMP errors. A [`Shield`] keeps those that are answered here from it.
 //!
 //! **Invariant:** nothing here parses a frame. Every frame that the ring
 //! delivers is answered, counted by its verdict, or counted as a loss by name.
@@ -23,10 +24,12 @@ mod error;
 mod link;
 mod offload;
 mod ring;
+mod shield;
 mod sys;
 mod transmit;
 mod worker;
 
 pub use error::{OpenError, RunError};
 pub use ring::RETIRE_INTERVAL_MS;
+pub use shield::{Shield, ShieldError};
 pub use worker::{Options, Worker};

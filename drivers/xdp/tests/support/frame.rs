@@ -70,6 +70,20 @@ pub(crate) fn answer(ip: Ip, tags: &[Tag], frame: &[u8]) -> Vec<u8> {
     answer
 }
 
+/// An ICMP echo request (ping) from near to far.
+pub(crate) fn echo_request() -> Vec<u8> {
+    let mut frame = [FAR, NEAR].concat();
+    frame.extend([0x08, 0x00, 0x45, 0, 0, 46, 0, 1, 0, 0, 64, 1, 0, 0]);
+    frame.extend([198, 18, 0, 2, 198, 18, 0, 1]);
+    frame.extend([8, 0, 0, 0, 0, 1, 0, 1]);
+    frame.resize(60, 0x77);
+    for (at, range) in [(24, 14..34), (36, 34..60)] {
+        let sum = checksum(&frame[range]);
+        frame[at..at + 2].copy_from_slice(&sum.to_be_bytes());
+    }
+    frame
+}
+
 /// The Internet checksum (RFC 1071) of an even number of octets.
 fn checksum(octets: &[u8]) -> u16 {
     let sum: u32 =

@@ -6,4 +6,5 @@ pub(crate) mod frame;
 pub(crate) mod namespace;
 pub(crate) mod pass;
 pub(crate) mod raw;
+pub(crate) mod reflector;
 pub(crate) mod stream;

@@ -75,9 +75,10 @@ impl Stream {
                 };
                 let number = number(&frame);
                 received.last = received.last.max(number);
-                match std::mem::replace(&mut seen[number as usize], true) {
-                    true => received.twice += 1,
-                    false => received.probes += 1,
+                if std::mem::replace(&mut seen[number as usize], true) {
+                    received.twice += 1;
+                } else {
+                    received.probes += 1;
                 }
             }
         });

@@ -53,6 +53,8 @@ pub(super) struct Transmitter {
     frames: Vec<Range<usize>>,
     is_offloaded: bool,
     pub(super) losses: Losses,
+    /// Why the last of the failed frames failed, and its octets.
+    failure: Option<(Errno, usize)>,
 }
 
 impl Transmitter {
@@ -73,7 +75,21 @@ impl Transmitter {
             frames: Vec::with_capacity(BURST_FRAMES),
             is_offloaded: false,
             losses: Losses::default(),
+            failure: None,
         })
+    }
+
+    /// Says why frames failed since the last call, if some did.
+    pub(super) fn take_failure(&mut self) -> Option<String> {
+        let (error, octets) = self.failure.take()?;
+        // The kernel's packet sockets take one 802.1Q tag beyond the MTU, no
+        // 802.1ad one and no second one.
+        let way_out = if error == Errno::MSGSIZE {
+            "; raise the MTU of the interface by 4 for each tag"
+        } else {
+            ""
+        };
+        Some(format!("an answer of {octets} octets could not be sent: {error}{way_out}"))
     }
 
     /// Queues a part of the block, and sends what is queued once that is a
@@ -95,7 +111,7 @@ impl Transmitter {
         let socket = if self.is_offloaded { &self.offloaded } else { &self.finished };
         let mut rest = self.frames.as_slice();
         let mut tries = 0;
-        while let Some((_, others)) = rest.split_first() {
+        while let Some((first, others)) = rest.split_first() {
             match sys::send(socket, block, rest) {
                 Ok(sent) => {
                     rest = rest.get(sent..).unwrap_or_default();
@@ -111,11 +127,13 @@ impl Transmitter {
                         wait_for_room(socket, &error, tries);
                     }
                     Some(Errno::NETDOWN | Errno::NXIO | Errno::NODEV) => {
+                        // The link's own notice tells it.
                         self.losses.failed += rest.len() as u64;
                         break;
                     }
-                    _ => {
+                    error => {
                         self.losses.failed += 1;
+                        self.failure = error.map(|error| (error, first.len()));
                         rest = others;
                         tries = 0;
                     }

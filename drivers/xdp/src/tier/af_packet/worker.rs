@@ -23,6 +23,9 @@ use super::{
 /// Ticks between two copies of the statistics under load.
 const PUBLISH_INTERVAL_TICKS: u64 = TICKS_PER_SECOND / 10;
 
+/// Ticks between two notices about answers that could not be sent.
+const NOTICE_INTERVAL_TICKS: u64 = 60 * TICKS_PER_SECOND;
+
 /// How long, in milliseconds, the last block is waited for after a stop was
 /// asked for: the kernel's tick, and a retire interval more.
 const LAST_WAIT_MS: u16 = 4 + RETIRE_INTERVAL_MS;
@@ -65,6 +68,8 @@ pub struct Worker {
     next_publish_tick: u64,
     statistics: WorkerStatistics,
     ring_full_frames: u64,
+    next_notice_tick: u64,
+    notice: fn(&str),
     turn: Turn,
 }
 
@@ -100,6 +105,8 @@ impl Worker {
             next_publish_tick: 0,
             statistics: WorkerStatistics::default(),
             ring_full_frames: 0,
+            next_notice_tick: 0,
+            notice: *notice,
             turn,
         })
     }
@@ -199,7 +206,14 @@ impl Worker {
             ("transmit_failed", transmitter.losses.failed),
         ]);
         cell.publish(&self.statistics);
-        self.next_publish_tick = self.clock.now_tick() + PUBLISH_INTERVAL_TICKS;
+        let now_tick = self.clock.now_tick();
+        self.next_publish_tick = now_tick + PUBLISH_INTERVAL_TICKS;
+        if now_tick >= self.next_notice_tick
+            && let Some(failure) = self.turn.transmitter.take_failure()
+        {
+            self.next_notice_tick = now_tick + NOTICE_INTERVAL_TICKS;
+            (self.notice)(&failure);
+        }
     }
 }
 
