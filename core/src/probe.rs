@@ -85,6 +85,17 @@ const CLOCK_BACK_NS_MAX: u64 = 1 << 28;
 /// Octets of the longest form.
 const FIELDS_OCTETS_MAX: usize = 24;
 
+/// One period of the padding.
+const PATTERN: [u8; 256] = {
+    let mut pattern = [0; 256];
+    let mut octet = 0_u8;
+    while octet < u8::MAX {
+        octet += 1;
+        pattern[octet as usize] = octet;
+    }
+    pattern
+};
+
 /// Which fields a probe has, and where.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Form {
@@ -187,10 +198,8 @@ impl Probe {
     /// [`WriteError::Payload`] if the payload is below 18 octets.
     pub fn write_payload(&self, payload: &mut [u8]) -> Result<Form, WriteError> {
         let form = self.renew(payload)?;
-        // Wraps by being cut to eight bits, which is the pattern.
-        let pattern = (0..=u8::MAX).cycle();
-        for (octet, value) in payload.iter_mut().zip(pattern).skip(form.octets()) {
-            *octet = value;
+        for (octet, value) in payload.iter_mut().zip(PATTERN.iter().cycle()).skip(form.octets()) {
+            *octet = *value;
         }
         Ok(form)
     }
@@ -297,7 +306,11 @@ impl Probe {
 /// Whether the padding behind the fields is as it was written.
 #[must_use]
 pub fn is_padding_intact(payload: &[u8], form: Form) -> bool {
-    payload.iter().zip((0..=u8::MAX).cycle()).skip(form.octets()).all(|(octet, i)| *octet == i)
+    // In blocks of the pattern's length, because those are compared as a
+    // whole and not octet by octet.
+    let (first, rest) = payload.split_at_checked(PATTERN.len()).unwrap_or((payload, &[]));
+    first.get(form.octets()..) == PATTERN.get(form.octets()..first.len())
+        && rest.chunks(PATTERN.len()).all(|block| PATTERN.get(..block.len()) == Some(block))
 }
 
 /// Why a probe or a frame could not be written. Nothing is in the buffer then

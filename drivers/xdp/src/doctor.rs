@@ -27,7 +27,11 @@ fn state(interface: &Interface) -> Option<String> {
     if !interface.is_up {
         return Some(format!("is down, nothing arrives: ip link set {} up", interface.name));
     }
-    let cause = if interface.is_kind("veth") { "set its peer up" } else { "plug the cable in" };
+    let cause = if interface.is_kind("veth") {
+        "set its peer up"
+    } else {
+        "look at the cable and at the other end"
+    };
     (!interface.is_running).then(|| format!("has no carrier, nothing arrives: {cause}"))
 }
 

@@ -65,6 +65,20 @@ impl Plan {
         &self.config.notes
     }
 
+    /// Settings that make a reflector a danger to others, one line each.
+    #[must_use]
+    pub fn dangers(&self) -> Vec<String> {
+        let mut dangers = Vec::new();
+        if self.settings.any_destination {
+            dangers.push("--any-destination answers frames to other stations too".to_owned());
+        }
+        let off: Vec<_> = self.settings.disabled_guards.iter().map(|guard| guard.name).collect();
+        if !off.is_empty() {
+            dangers.push(format!("guards are off: {}", off.join(", ")));
+        }
+        dangers
+    }
+
     /// A contradiction between settings, with its place in the file if it
     /// comes from there.
     #[must_use]

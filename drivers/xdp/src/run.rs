@@ -74,6 +74,9 @@ impl<'line> Run<'line> {
         for note in plan.notes() {
             say(format!("notice: {note}"));
         }
+        for danger in plan.dangers() {
+            reporter.warning(None, &danger).map_err(|error| unwritten(&error))?;
+        }
         let mut sessions = Vec::new();
         for target in targets {
             let opened = tier::open(&plan, &target, |choice, error| {
@@ -161,6 +164,9 @@ impl<'line> Run<'line> {
 
     /// Looks for workers that died and for hints.
     fn look(&mut self, now: Instant) -> Result<(), Failure> {
+        // First, because an interface that is gone looks like a failure too.
+        #[cfg(target_os = "linux")]
+        self.follow_changes()?;
         for at in 0..self.sessions.len() {
             if let Some(error) = self.sessions[at].failure() {
                 self.end_session(at, &error.to_string())?;
@@ -209,7 +215,10 @@ impl<'line> Run<'line> {
                 return self.refuse_reload(&failure);
             }
         }
-        let mut message = "reload: settings are in force".to_owned();
+        let mut message = match &self.line.common.config {
+            Some(path) => format!("reload: settings of {} are in force", path.display()),
+            None => "reload: no --config is given, nothing has changed".to_owned(),
+        };
         if plan.targets != self.plan.targets || plan.tier != self.plan.tier {
             message += "; other interfaces and another tier need a restart";
         }
@@ -236,10 +245,10 @@ impl<'line> Run<'line> {
 
     /// Stops all targets, tells what they did, and says how it ended.
     fn finish(mut self, outcome: Result<(), Failure>) -> Result<(), Failure> {
-        for session in &mut self.sessions {
-            session.stop();
-        }
-        let snapshot = self.snapshot();
+        // What stopping takes is no time of service.
+        let elapsed = self.started.elapsed();
+        self.sessions.iter_mut().for_each(Session::stop);
+        let snapshot = Snapshot { elapsed, ..self.snapshot() };
         let told = self.reporter.finale(&snapshot).map_err(|error| unwritten(&error));
         outcome?;
         if let Some(failure) = self.failure {

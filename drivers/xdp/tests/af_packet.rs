@@ -10,13 +10,17 @@ use std::{
 };
 
 use farend_core::{Reason, Verdict};
-use farend_xdp::tier::af_packet::RunError;
+use farend_xdp::tier::af_packet::{OpenError, Options, RunError, Shield, Worker};
 use support::{
     frame::{Ip, PORT, answer, probe},
-    namespace::{Pair, inside, ip},
+    namespace::{Pair, inside, ip, tc},
     raw::{Raw, segment},
-    reflector::{LONG, Running, SHORT, exchange, is_told, lost, policy},
+    reflector::{LONG, Running, SHORT, exchange, index_of, is_told, lost, policy},
 };
+
+fn attach_shield(pair: &Pair) -> Shield {
+    inside(&pair.far, || Shield::attach(index_of("far"), &policy().build().unwrap())).unwrap()
+}
 
 #[test]
 fn frames_of_every_kind_come_back_octet_for_octet() {
@@ -67,6 +71,42 @@ fn jumbo_frames_come_back_whole() {
         }
     });
     assert_eq!(lost(&running.finish()), 0);
+}
+
+#[test]
+fn a_frame_too_long_for_the_ring_is_counted_and_not_cut() {
+    let Some(pair) = Pair::new(1_500) else { return };
+    // Loopback's MTU of 64 KiB, but the worker was told of a small one.
+    let any = policy().any_destination();
+    let running = Running::start_on(&pair, "lo", any);
+    inside(&pair.far, || {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        socket.send_to(&vec![0; 65_500], ("127.0.0.1", 9)).unwrap();
+        socket.send_to(&[0; 1_000], ("127.0.0.1", 9)).unwrap();
+    });
+    let statistics = running.finish();
+    assert!(statistics.losses.contains(&("receive_truncated", 1)), "{:?}", statistics.losses);
+    assert_eq!(lost(&statistics), 1);
+}
+
+#[test]
+fn a_new_policy_under_load_loses_no_frame() {
+    let Some(pair) = Pair::new(1_500) else { return };
+    let running = Running::start(&pair, policy());
+    let mut shield = attach_shield(&pair);
+    let back = thread::scope(|scope| {
+        let exchange = scope.spawn(|| {
+            inside(&pair.near, || exchange(&Raw::open("near"), 10_000, 64, Duration::from_secs(20)))
+        });
+        while !exchange.is_finished() {
+            let new = policy().vlan(0).vlan(7).build().unwrap();
+            inside(&pair.far, || shield.replace(&new).unwrap());
+            running.policy.replace(new);
+        }
+        exchange.join().unwrap()
+    });
+    let statistics = running.finish();
+    assert_eq!(back, (10_000, 10_000), "{:?}", statistics.losses);
 }
 
 #[test]
@@ -201,6 +241,82 @@ fn what_came_before_a_stop_is_answered() {
             assert!(raw.receive_probe(LONG).is_some());
         }
     });
+}
+
+#[test]
+fn an_answer_that_is_refused_is_tried_again_and_then_counted() {
+    let Some(pair) = Pair::new(1_500) else { return };
+    let running = Running::start(&pair, policy());
+    let (near, far) = (&pair.near, &pair.far);
+    ip(&format!("-n {near} neigh add 198.18.0.1 lladdr 02:00:00:00:00:01 dev near"));
+    inside(near, || {
+        let socket = UdpSocket::bind("198.18.0.2:0").unwrap();
+        socket.set_read_timeout(Some(SHORT)).unwrap();
+        let is_answered = || {
+            socket.send_to(b"\x01\x02\x03\x04\x05PROBEOT", ("198.18.0.1", PORT)).unwrap();
+            socket.recv(&mut [0; 64]).is_ok()
+        };
+        // A queue without room. Frames from sockets take the way through it.
+        tc(&format!("-n {far} qdisc add dev far root bfifo limit 10"));
+        assert!(!is_answered());
+        assert!(!is_answered());
+        tc(&format!("-n {far} qdisc del dev far root"));
+        assert!(is_answered());
+    });
+    let statistics = running.finish();
+    assert!(statistics.losses.contains(&("transmit_refused", 2)), "{:?}", statistics.losses);
+    assert_eq!(lost(&statistics), 2);
+}
+
+#[test]
+fn an_answer_that_is_too_long_is_counted_and_told() {
+    let Some(pair) = Pair::new(1_500) else { return };
+    let running = Running::start(&pair, policy());
+    // The far end's interface takes it in, but its packet sockets do not send
+    // it.
+    ip(&format!("-n {} link set near mtu 1504", pair.near));
+    inside(&pair.near, || {
+        let raw = Raw::open("near");
+        assert!(raw.send(&probe(Ip::V4, &[(0x88a8, 7)], 1_518, 0)));
+        assert_eq!(raw.receive_probe(SHORT), None);
+        assert!(raw.send(&probe(Ip::V4, &[(0x88a8, 7)], 1_514, 0)));
+        assert!(raw.receive_probe(LONG).is_some());
+    });
+    assert!(is_told("an answer of 1518 octets could not be sent"));
+    let statistics = running.finish();
+    assert!(statistics.losses.contains(&("transmit_failed", 1)), "{:?}", statistics.losses);
+}
+
+#[test]
+fn a_missing_capability_is_named() {
+    let Some(pair) = Pair::new(1_500) else { return };
+    // Capabilities are a thread's own: only this one loses them.
+    let error = inside(&pair.far, || {
+        let index = index_of("far");
+        let mut sets = rustix::thread::capabilities(None).unwrap();
+        sets.effective.remove(rustix::thread::CapabilitySet::NET_RAW);
+        rustix::thread::set_capabilities(None, sets).unwrap();
+        Worker::open(&Options::new(index, "far", 1_500)).err().unwrap()
+    });
+    assert!(matches!(error, OpenError::Socket(_)));
+    assert!(error.to_string().contains("CAP_NET_RAW is missing"), "{error}");
+}
+
+#[test]
+fn a_worker_may_be_opened_by_one_thread_and_run_by_another() {
+    fn is_send<T: Send>() {}
+    is_send::<Worker>();
+    is_send::<Shield>();
+}
+
+#[test]
+fn an_idle_worker_uses_no_cpu() {
+    let Some(pair) = Pair::new(1_500) else { return };
+    let running = Running::start(&pair, policy());
+    thread::sleep(Duration::from_secs(1));
+    let used = running.cpu_time();
+    println!("idle: {used:?} of CPU in about a second");
+    assert!(used < Duration::from_millis(50), "{used:?}");
 }
 
 #[test]

@@ -3,12 +3,18 @@
 
 mod support;
 
-use std::{io::ErrorKind, net::UdpSocket, thread, time::Duration};
+use std::{
+    io::{BufRead, BufReader, ErrorKind},
+    net::UdpSocket,
+    process::{Command, Stdio},
+    thread,
+    time::Duration,
+};
 
 use farend_xdp::tier::af_packet::Shield;
 use support::{
     frame::{Ip, PORT, answer, echo_request, probe},
-    namespace::{Pair, inside, snmp},
+    namespace::{Pair, enter, inside, snmp},
     raw::Raw,
     reflector::{LONG, Running, index_of, policy},
 };
@@ -48,6 +54,9 @@ fn is_refused_by_host(pair: &Pair, port: u16, payload: &[u8]) -> bool {
         matches!(socket.recv(&mut [0; 64]), Err(error) if error.kind() == ErrorKind::ConnectionRefused)
     })
 }
+
+/// Names the namespace for [`victim`] to attach a shield in.
+const VICTIM_NAMESPACE: &str = "FAREND_TEST_VICTIM_NAMESPACE";
 
 const PAYLOAD: &[u8] = b"\x01\x02\x03\x04\x05PROBEOT";
 
@@ -125,6 +134,34 @@ fn a_replaced_shield_follows_the_new_policy() {
     // The kernel takes a link away a moment later.
     thread::sleep(Duration::from_millis(100));
     assert!(is_refused_by_host(&pair, 7_000, PAYLOAD));
+}
+
+/// Not a test: what the next one kills.
+#[test]
+fn victim() {
+    let Ok(namespace) = std::env::var(VICTIM_NAMESPACE) else { return };
+    enter(&namespace);
+    let _shield = Shield::attach(index_of("far"), &policy().build().unwrap()).unwrap();
+    println!("attached");
+    thread::sleep(Duration::from_secs(30));
+}
+
+#[test]
+fn a_killed_process_leaves_no_shield_behind() {
+    let Some(pair) = Pair::new(1_500) else { return };
+    let mut victim = Command::new(std::env::current_exe().unwrap())
+        .args(["victim", "--exact", "--nocapture"])
+        .env(VICTIM_NAMESPACE, &pair.far)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(victim.stdout.take().unwrap()).lines();
+    assert!(lines.map_while(Result::ok).any(|line| line.contains("attached")));
+    assert!(!is_refused_by_host(&pair, PORT, PAYLOAD));
+    victim.kill().unwrap();
+    victim.wait().unwrap();
+    thread::sleep(Duration::from_millis(100));
+    assert!(is_refused_by_host(&pair, PORT, PAYLOAD));
 }
 
 #[test]

@@ -4,9 +4,11 @@
 
 mod support;
 
+use std::{net::UdpSocket, time::Duration};
+
 use support::{
-    farend::{End, Farend},
-    namespace::Pair,
+    farend::{self, End, Farend},
+    namespace::{Pair, inside, ip},
 };
 
 /// Takes every privilege away.
@@ -65,6 +67,59 @@ fn a_wrong_file_is_named_with_line_key_and_what_was_expected() {
 }
 
 #[test]
+fn a_driver_without_xdp_is_named_and_auto_goes_one_tier_down() {
+    let Some(pair) = Pair::new(1_500) else { return };
+    ip(&format!("-n {} link add name bridge type bridge", pair.far));
+    let end = Farend::run(&pair.far, "", "bridge --tier xdp");
+    refused(&end, 1, &["the driver (bridge) does not run XDP", "--tier xdp-generic"]);
+    let end = Farend::run(&pair.far, "", "bridge --duration 0.1 --stats none");
+    assert_eq!(end.code, Some(0), "{end:?}");
+    assert!(end.stderr.contains("tier xdp skipped on bridge: the driver"), "{end:?}");
+    assert!(end.stderr.contains("tier=xdp-generic"), "{end:?}");
+}
+
+#[test]
+fn the_yaml_of_the_c_reflector_is_served_as_it_is() {
+    let Some(pair) = Pair::new(1_500) else { return };
+    let path = std::env::temp_dir().join(format!("farend-reference-{}.yaml", std::process::id()));
+    let text = "interface: far\nweb_ui:\n  enabled: true\n  port: 8080\nfiltering:\n  port: 7\n  \
+                filter_oui: true\n  oui: \"00:c0:17\"\nstats:\n  format: json\n  interval: 10\n";
+    std::fs::write(&path, text).unwrap();
+    let arguments = format!("--config {} --tier xdp-generic --duration 0.2", path.display());
+    let end = Farend::run(&pair.far, "", &arguments);
+    std::fs::remove_file(&path).unwrap();
+    assert_eq!(end.code, Some(0), "{end:?}");
+    assert!(end.stderr.contains("left out, without meaning here: web_ui.enabled"), "{end:?}");
+    assert!(end.stderr.contains("ready: far tier=xdp-generic"), "{end:?}");
+    assert!(end.stderr.contains("port=7 oui=00:c0:17"), "{end:?}");
+    assert_eq!(end.last()["event"], "final");
+}
+
+#[test]
+fn dangers_are_told_at_the_start() {
+    let Some(pair) = Pair::new(1_500) else { return };
+    let arguments = "far --tier xdp-generic --any-destination --disable-guard checksum,hop-limit \
+                     --duration 0.1 --stats none";
+    let end = Farend::run(&pair.far, "", arguments);
+    assert_eq!(end.code, Some(0), "{end:?}");
+    assert!(end.stderr.contains("--any-destination answers frames to other stations"), "{end:?}");
+    assert!(end.stderr.contains("guards are off: checksum, hop-limit"), "{end:?}");
+    assert!(end.stderr.contains("ip link set far promisc on"), "{end:?}");
+}
+
+#[test]
+fn statistics_that_nobody_reads_end_it() {
+    let Some(pair) = Pair::new(1_500) else { return };
+    let mut command = farend::command(&pair.far, "", "far --tier xdp-generic --stats-interval 0.1");
+    let mut child = command.spawn().unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("cannot write statistics to standard output"), "{stderr}");
+}
+
+#[test]
 fn missing_capabilities_are_named_with_the_setcap_line() {
     let Some(pair) = Pair::new(1_500) else { return };
     let end = Farend::run(&pair.far, NOBODY, "far --tier xdp");
@@ -85,6 +140,29 @@ fn without_privileges_auto_comes_down_to_plain_sockets() {
         assert!(end.stderr.contains(&format!("tier {tier} skipped on far: ")), "{end:?}");
     }
     assert!(end.stderr.contains("ready: far tier=udp"), "{end:?}");
+}
+
+#[test]
+fn plain_sockets_serve_loopback_without_privileges() {
+    let Some(pair) = Pair::new(1_500) else { return };
+    for address in ["127.0.0.1", "::1"] {
+        let arguments = format!("--tier udp {address} --stats json");
+        let farend = Farend::start(&pair.far, NOBODY, &arguments);
+        farend.wait_for("ready: ");
+        inside(&pair.far, || {
+            let socket = UdpSocket::bind((address, 0)).unwrap();
+            socket.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
+            let probe = b"\x01\x02\x03\x04\x05PROBEOT and more";
+            socket.send_to(probe, (address, 3842)).unwrap();
+            let mut octets = [0; 64];
+            let (length, from) = socket.recv_from(&mut octets).unwrap();
+            assert_eq!((&octets[..length], from.port()), (&probe[..], 3842));
+        });
+        let end = farend.stop();
+        assert_eq!(end.code, Some(0), "{end:?}");
+        assert_eq!(end.last()["interfaces"][0]["interface"], address);
+        assert_eq!(end.last()["total"]["reflected"]["probeot"], 1);
+    }
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The XDP tiers on one end of a veth pair, from the outside. Needs root.
+//! The program's tiers on one end of a veth pair, from the outside. Needs root.
 #![cfg(target_os = "linux")]
 
 mod support;
@@ -66,10 +66,10 @@ impl Drop for Settings {
 }
 
 #[test]
-fn both_tiers_reflect_every_kind_of_frame() {
+fn every_tier_of_frames_reflects_every_kind_of_frame() {
     let Some(pair) = Pair::new(9_000) else { return };
     let _pass = Pass::attach(&pair.near, "near");
-    for tier in ["xdp", "xdp-generic"] {
+    for tier in ["xdp", "xdp-generic", "af-packet"] {
         let farend = Farend::ready(&pair.far, &format!("far --tier {tier} --stats json"));
         let mut octets = 0;
         for (ip, tags, length) in [
@@ -174,7 +174,7 @@ fn a_foreign_program_is_replaced_only_when_asked() {
 fn a_reload_under_load_loses_no_frame_and_counts_each_once() {
     let Some(pair) = Pair::new(1_500) else { return };
     let _pass = Pass::attach(&pair.near, "near");
-    for tier in ["xdp", "xdp-generic"] {
+    for tier in ["xdp", "xdp-generic", "af-packet"] {
         let settings = Settings::new("reload.toml", "port = 3842\n");
         let arguments = format!("far --tier {tier} --stats json {}", settings.option());
         let farend = Farend::ready(&pair.far, &arguments);
@@ -185,7 +185,7 @@ fn a_reload_under_load_loses_no_frame_and_counts_each_once() {
             settings.replace(&format!("port = 3842\nallow = [\"{allowed}\"]\n"));
             farend.signal(Signal::HUP);
             let deadline = Instant::now() + Duration::from_secs(5);
-            while farend.count("settings are in force") < reload {
+            while farend.count("are in force") < reload {
                 assert!(Instant::now() < deadline, "no reload");
                 thread::sleep(Duration::from_millis(2));
             }
@@ -212,7 +212,7 @@ fn a_wrong_file_at_reload_changes_nothing() {
     assert!(ask(&pair, &frame, LONG).is_some());
     settings.replace("port = 9\n");
     farend.signal(Signal::HUP);
-    farend.wait_for("settings are in force");
+    farend.wait_for("are in force");
     assert_eq!(ask(&pair, &frame, SHORT), None);
 }
 

@@ -2,12 +2,12 @@
 
 use std::{
     ffi::OsStr,
-    io::{BufRead as _, BufReader},
+    io::{BufRead as _, BufReader, Read},
     ops::{Deref, DerefMut},
     path::{Path, PathBuf},
-    process::{ChildStderr, Command, Stdio},
+    process::{Command, ExitStatus, Stdio},
     sync::{Arc, Mutex, PoisonError},
-    thread,
+    thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
 
@@ -30,10 +30,12 @@ const LOOK_INTERVAL_MS: u64 = 5;
 #[derive(Debug)]
 pub struct Reflector {
     process: Process,
-    lines: Lines,
+    complaints: Lines,
+    output: Lines,
+    readers: Vec<JoinHandle<()>>,
 }
 
-/// What it wrote to its standard error so far.
+/// What it wrote so far.
 type Lines = Arc<Mutex<Vec<String>>>;
 
 impl Reflector {
@@ -49,17 +51,16 @@ impl Reflector {
         arguments: &[A],
     ) -> Result<Self> {
         let mut command = Command::new(program);
-        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut process = match host {
             Some(host) => host.namespace.spawn(command)?,
             None => Process::spawn(command)?,
         };
-        let lines = Lines::default();
+        let (complaints, output) = (Lines::default(), Lines::default());
         let stderr = process.stderr.take().context("no standard error")?;
-        let reader = Arc::clone(&lines);
-        // Ends by itself when the program closes its standard error.
-        thread::spawn(move || read_lines(stderr, &reader));
-        let mut reflector = Self { process, lines };
+        let stdout = process.stdout.take().context("no standard output")?;
+        let readers = vec![read_lines(stderr, &complaints), read_lines(stdout, &output)];
+        let mut reflector = Self { process, complaints, output, readers };
         reflector.wait_until_ready()?;
         Ok(reflector)
     }
@@ -85,7 +86,21 @@ impl Reflector {
     /// The lines of its standard error so far.
     #[must_use]
     pub fn said(&self) -> Vec<String> {
-        self.lines.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        copy(&self.complaints)
+    }
+
+    /// Waits for its end, and returns how it ended and the lines of its
+    /// standard output.
+    ///
+    /// # Errors
+    ///
+    /// If it still runs after this time.
+    pub fn finish(mut self, longest: Duration) -> Result<(ExitStatus, Vec<String>)> {
+        let status = self.process.wait_for(longest)?;
+        for reader in self.readers.drain(..) {
+            reader.join().ok().context("a reader of its output failed")?;
+        }
+        Ok((status, copy(&self.output)))
     }
 
     /// Whether one of these lines contains this.
@@ -125,11 +140,18 @@ impl DerefMut for Reflector {
     }
 }
 
-fn read_lines(stderr: ChildStderr, lines: &Lines) {
-    for line in BufReader::new(stderr).lines() {
-        let Ok(line) = line else { return };
-        lines.lock().unwrap_or_else(PoisonError::into_inner).push(line);
-    }
+fn copy(lines: &Lines) -> Vec<String> {
+    lines.lock().unwrap_or_else(PoisonError::into_inner).clone()
+}
+
+/// Reads on a thread that ends when the program closes its end.
+fn read_lines(from: impl Read + Send + 'static, lines: &Lines) -> JoinHandle<()> {
+    let lines = Arc::clone(lines);
+    thread::spawn(move || {
+        for line in BufReader::new(from).lines().map_while(Result::ok) {
+            lines.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+        }
+    })
 }
 
 /// Where a program of this project is, built as the running one was.

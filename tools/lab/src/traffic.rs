@@ -9,20 +9,50 @@ use anyhow::Result;
 use aya::programs::XdpMode;
 
 use crate::{
-    Lab,
+    Host, Lab,
     kernel::{Attached, Program},
 };
 
 /// Longest wait for frames that are still under way, in milliseconds.
 const STRAGGLERS_MS: u64 = 200;
 
+/// Sends copies of one frame.
+#[derive(Debug)]
+pub struct Source {
+    program: Program,
+    frame: Vec<u8>,
+}
+
+impl Source {
+    /// Makes a source of copies of this frame.
+    ///
+    /// # Errors
+    ///
+    /// If the kernel refuses, or the frame is shorter than 56 octets.
+    pub fn new(frame: &[u8]) -> Result<Self> {
+        let program = Program::bench("farend_source", frame, frame)?;
+        Ok(Self { program, frame: frame.to_vec() })
+    }
+
+    /// Sends so many copies out of a host's interface, as fast as it goes.
+    /// Returns when the kernel took the last one.
+    ///
+    /// Each call costs milliseconds: make few long ones.
+    ///
+    /// # Errors
+    ///
+    /// If the kernel refuses.
+    pub fn send(&self, host: &Host, frames: u32) -> Result<()> {
+        self.program.send_live(host, &self.frame, frames)
+    }
+}
+
 /// Sends frames of one flow from the near host and counts there what comes
 /// back as expected.
 #[derive(Debug)]
 pub struct Traffic<'lab> {
     lab: &'lab Lab,
-    frame: Vec<u8>,
-    source: Program,
+    source: Source,
     counter: Attached,
 }
 
@@ -55,10 +85,10 @@ impl<'lab> Traffic<'lab> {
     ///
     /// If the kernel refuses, or a frame is shorter than 56 octets.
     pub fn new(lab: &'lab Lab, sent: &[u8], expected: &[u8]) -> Result<Self> {
-        let source = Program::bench("farend_source", sent, expected)?;
+        let source = Source::new(sent)?;
         let counter = Program::bench("farend_count", sent, expected)?;
         let counter = counter.attach(&lab.near, XdpMode::Driver)?;
-        Ok(Self { lab, frame: sent.to_vec(), source, counter })
+        Ok(Self { lab, source, counter })
     }
 
     /// Sends so many frames as fast as it goes and counts what comes back.
@@ -69,7 +99,7 @@ impl<'lab> Traffic<'lab> {
     pub fn send(&self, frames: u32) -> Result<Tally> {
         let [returned_before, others_before] = self.counter.program().counts()?;
         let start = Instant::now();
-        self.source.send_live(&self.lab.near, &self.frame, frames)?;
+        self.source.send(&self.lab.near, frames)?;
         let duration = start.elapsed();
         let mut counts = self.counter.program().counts()?;
         loop {

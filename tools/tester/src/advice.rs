@@ -2,7 +2,9 @@
 
 use std::{io, net::IpAddr};
 
-use crate::{error::Error, path::packet::Interface, plan::Plan, rate::is_high};
+use rustix::io::Errno;
+
+use crate::{error::Error, plan::Plan, rate::is_high};
 
 /// A warning if much traffic is about to go to an address that is neither a
 /// test network's nor private.
@@ -35,9 +37,18 @@ pub fn source_port_warning(plan: &Plan, source_port: u16) -> Option<String> {
     })
 }
 
+/// The interface that raw frames left by.
+#[derive(Clone, Copy, Debug)]
+pub struct Kind<'name> {
+    /// Its name.
+    pub name: &'name str,
+    /// Whether it is one end of a veth pair.
+    pub is_veth: bool,
+}
+
 /// What to look at when nothing came back.
 #[must_use]
-pub fn no_answer(plan: &Plan, interface: Option<&Interface>, is_unreachable: bool) -> String {
+pub fn no_answer(plan: &Plan, interface: Option<Kind<'_>>, is_unreachable: bool) -> String {
     let target = plan.target;
     if is_unreachable {
         return format!(
@@ -51,26 +62,23 @@ pub fn no_answer(plan: &Plan, interface: Option<&Interface>, is_unreachable: boo
         format!("does it want signature {} (--signature)", plan.kind.name()),
         String::from("does it allow this sender (its --oui, --allow, --vlan)"),
     ];
-    if let Some(interface) = interface {
-        if interface.is_veth() {
-            hints.push(format!(
-                "{} is veth: a reflector in native XDP reaches it only if an XDP program is \
-                 attached here as well",
-                interface.name()
-            ));
-        }
-    } else {
-        hints.push(String::from("does a firewall drop it"));
+    match interface {
+        Some(Kind { name, is_veth: true }) => hints.push(format!(
+            "{name} is veth: a reflector in native XDP reaches it only if an XDP program is \
+             attached here as well"
+        )),
+        Some(_) => {}
+        None => hints.push(String::from("does a firewall drop it")),
     }
     format!("no answer from {target}: {}?", hints.join("; "))
 }
 
 /// Why sending failed for good, and what to do about it.
 pub(crate) fn send_failed(error: &io::Error) -> Error {
-    let hint = match error.raw_os_error() {
-        Some(libc::EMSGSIZE) => ": the way there has a smaller MTU; give smaller --frame-octets",
-        Some(libc::EPERM) => ": a firewall on this machine forbids it",
-        Some(libc::ENETDOWN | libc::ENXIO | libc::ENODEV) => ": is the interface still up?",
+    let hint = match Errno::from_io_error(error) {
+        Some(Errno::MSGSIZE) => ": the way there has a smaller MTU; give smaller --frame-octets",
+        Some(Errno::PERM) => ": a firewall on this machine forbids it",
+        Some(Errno::NETDOWN | Errno::NXIO | Errno::NODEV) => ": is the interface still up?",
         _ => "",
     };
     Error::run(format!("cannot send: {error}{hint}"))

@@ -1,15 +1,15 @@
 //! The `probe` command: opens the path, does one run for each size, reports.
 
+#[cfg(target_os = "linux")]
+mod packets;
+
 use std::{
+    hash::{BuildHasher, Hasher, RandomState},
     io::Write,
-    net::{SocketAddr, UdpSocket},
     sync::atomic::{AtomicBool, Ordering},
 };
 
-use farend_core::{
-    MacAddress,
-    probe::{Form, Headers, Question},
-};
+use farend_core::probe::{Form, Headers};
 
 use crate::{
     advice,
@@ -19,21 +19,15 @@ use crate::{
     judge::Expected,
     path::{
         Receive, Transmit,
-        packet::{Interface, PacketReceive, PacketTransmit, keep_port},
-        resolve,
         udp::{self, Marks, UdpReceive, UdpTransmit},
     },
-    plan::{Plan, pair},
+    plan::Plan,
     progress::Progress,
     rate::FCS_OCTETS,
     report::{Place, RunReport, Summary, write_text},
     run::{Order, Outcome, run},
     sender::Extent,
 };
-
-/// First of the ports from which raw frames are sent if none is asked for and
-/// the address is not the host's: the dynamic ports of RFC 6335.
-const DYNAMIC_PORT_FIRST: u16 = 49_152;
 
 /// Probes, and writes what was found. Returns whether all runs passed.
 ///
@@ -45,7 +39,6 @@ const DYNAMIC_PORT_FIRST: u16 = 49_152;
 /// [`Error::Run`] if something fails at run time.
 pub fn probe(args: &ProbeArgs, stop: &AtomicBool, out: &mut impl Write) -> Result<bool, Error> {
     let plan = Plan::new(args)?;
-    let interface = args.interface.as_deref().map(Interface::find).transpose()?;
     warn(advice::shared_network_warning(&plan));
     if let Some(port) = args.source_port {
         warn(advice::source_port_warning(&plan, port));
@@ -54,13 +47,14 @@ pub fn probe(args: &ProbeArgs, stop: &AtomicBool, out: &mut impl Write) -> Resul
         progress: Progress::new(args.quiet),
         is_json: args.json,
         plan: &plan,
-        interface: interface.as_ref(),
+        interface: args.interface.as_deref(),
+        is_veth: false,
         stop,
         reports: Vec::new(),
         is_undeliverable: false,
     };
-    match &interface {
-        Some(interface) => session.probe_by_packets(args, interface, out)?,
+    match &args.interface {
+        Some(name) => session.probe_by_packets(args, name, out)?,
         None => session.probe_by_udp(args, out)?,
     }
     session.finish(out)
@@ -75,7 +69,8 @@ fn warn(warning: Option<String>) {
 /// All runs of one command.
 struct Session<'a> {
     plan: &'a Plan,
-    interface: Option<&'a Interface>,
+    interface: Option<&'a str>,
+    is_veth: bool,
     progress: Progress,
     is_json: bool,
     stop: &'a AtomicBool,
@@ -101,37 +96,15 @@ impl Session<'_> {
         self.probe_sizes(&mut transmit, &mut receive, None, out)
     }
 
+    #[cfg(not(target_os = "linux"))]
+    #[expect(clippy::unused_self, reason = "as where there are raw frames")]
     fn probe_by_packets(
         &mut self,
-        args: &ProbeArgs,
-        interface: &Interface,
-        out: &mut impl Write,
+        _args: &ProbeArgs,
+        _interface: &str,
+        _out: &mut impl Write,
     ) -> Result<(), Error> {
-        self.check_mtu(interface.mtu_octets(), interface.name())?;
-        let target = self.plan.target.ip();
-        let source = match args.source_address {
-            Some(source) => source,
-            None => interface.source_address(target)?,
-        };
-        let addresses = pair(source, target)?;
-        let (mut transmit, mut receive) = interface.open()?;
-        let question = Question { source_mac: interface.mac(), tags: self.plan.tags, addresses };
-        let destination_mac =
-            target_mac(args.target_mac, &question, &mut transmit, &mut receive, interface)?;
-        // Lives as long as probes may come back.
-        let kept = keep_port(SocketAddr::new(source, args.source_port.unwrap_or(0)), interface);
-        let source_port = args.source_port.unwrap_or_else(|| free_port(kept.as_ref()));
-        let headers = Headers {
-            destination_mac,
-            source_mac: interface.mac(),
-            tags: self.plan.tags,
-            addresses,
-            source_port,
-            destination_port: self.plan.target.port(),
-            dscp: self.plan.dscp,
-            hop_limit: self.plan.hop_limit,
-        };
-        self.probe_sizes(&mut transmit, &mut receive, Some(headers), out)
+        Err(Error::usage("raw frames are sent on Linux alone: probe without --interface"))
     }
 
     fn check_mtu(&self, mtu_octets: usize, on: &str) -> Result<(), Error> {
@@ -192,7 +165,8 @@ impl Session<'_> {
     ) -> Result<Outcome, Error> {
         let plan = self.plan;
         let payload_octets = plan.payload_octets(frame_octets);
-        let stream = random()?;
+        let [_, _, _, _, stream @ ..] = random().to_be_bytes();
+        let stream = u32::from_be_bytes(stream);
         let burst = match &headers {
             Some(headers) => {
                 Burst::of_frames(plan.kind, stream, headers, frame_octets - FCS_OCTETS)?
@@ -216,7 +190,7 @@ impl Session<'_> {
         Place {
             target: self.plan.target.to_string(),
             path: if self.interface.is_some() { "packet" } else { "udp" },
-            interface: self.interface.map(|interface| interface.name().to_owned()),
+            interface: self.interface.map(str::to_owned),
             vlan: self.plan.tags.iter().map(farend_core::probe::Tag::vid).collect(),
             signature: self.plan.kind.name(),
         }
@@ -231,43 +205,18 @@ impl Session<'_> {
         }
         out.flush().map_err(|error| write_error(&error))?;
         if summary.sent > 0 && summary.received == 0 {
-            return Err(Error::run(advice::no_answer(
-                self.plan,
-                self.interface,
-                self.is_undeliverable,
-            )));
+            let is_veth = self.is_veth;
+            let interface = self.interface.map(|name| advice::Kind { name, is_veth });
+            return Err(Error::run(advice::no_answer(self.plan, interface, self.is_undeliverable)));
         }
         Ok(summary.is_passed())
     }
 }
 
-fn target_mac(
-    given: Option<MacAddress>,
-    question: &Question,
-    transmit: &mut PacketTransmit,
-    receive: &mut PacketReceive,
-    interface: &Interface,
-) -> Result<MacAddress, Error> {
-    match given {
-        Some(address) => Ok(address),
-        None => resolve::resolve(question, transmit, receive, interface.name()),
-    }
-}
-
-fn free_port(kept: Option<&UdpSocket>) -> u16 {
-    let kept = kept.and_then(|socket| socket.local_addr().ok()).map(|address| address.port());
-    // Where the host does not own the address, any port will do.
-    kept.unwrap_or_else(|| {
-        let [a, b, ..] = random().unwrap_or(0).to_be_bytes();
-        DYNAMIC_PORT_FIRST | (u16::from_be_bytes([a, b]) >> 2)
-    })
-}
-
-fn random() -> Result<u32, Error> {
-    let mut octets = [0_u8; 4];
-    rustix::rand::getrandom(&mut octets, rustix::rand::GetRandomFlags::empty())
-        .map_err(|error| Error::run(format!("no random number for the stream: {error}")))?;
-    Ok(u32::from_ne_bytes(octets))
+/// A number that no other run has, as far as chance goes: the standard
+/// library's hasher starts from the system's random numbers.
+fn random() -> u64 {
+    RandomState::new().build_hasher().finish()
 }
 
 fn write_json(out: &mut impl Write, record: &impl serde::Serialize) -> Result<(), Error> {

@@ -1,5 +1,6 @@
 //! The tester with raw frames, over a veth pair between two network
 //! namespaces, against a reflector that is the core's own.
+#![cfg(target_os = "linux")]
 
 mod common;
 

@@ -56,6 +56,8 @@ impl Run<'_> {
             }
             Event::Down { is_set_down: false } => warn(self, "has lost its carrier, waiting"),
             Event::Up => self.notice(&name, "is up again"),
+            // Nothing to attach again: a driver that cannot run the program
+            // with an MTU refuses the MTU, and packet sockets take any.
             Event::Mtu { before, now } => {
                 let message = format!("MTU is now {now} octets, was {before}");
                 self.notice(&name, &message)

@@ -1,7 +1,7 @@
 //! Chooses the tier and opens it.
 
 use farend_core::Policy;
-use farend_driver::{clock, console::say, settings::Settings};
+use farend_driver::{clock, console::say};
 
 use super::{Threaded, Tier, TierChoice, TierError};
 use crate::{
@@ -15,7 +15,10 @@ use crate::{
     tier::{af_packet, xdp},
 };
 #[cfg(target_os = "linux")]
-use farend_driver::privileges::{self, Capability};
+use farend_driver::{
+    privileges::{self, Capability},
+    settings::Settings,
+};
 
 /// The order in which `auto` tries.
 const LADDER: [TierChoice; 4] =
@@ -251,7 +254,7 @@ fn open_one(
 
 #[cfg(not(target_os = "linux"))]
 fn open_one(
-    plan: &Plan,
+    _plan: &Plan,
     target: &Target,
     choice: TierChoice,
     policy: &Policy,

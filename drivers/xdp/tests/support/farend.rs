@@ -69,7 +69,7 @@ impl Lines {
 }
 
 /// The command in a namespace, with arguments that hold no blanks.
-fn command(namespace: &str, before: &str, arguments: &str) -> Command {
+pub(crate) fn command(namespace: &str, before: &str, arguments: &str) -> Command {
     let mut command = Command::new("ip");
     command.args(["netns", "exec", namespace]).args(before.split_whitespace());
     command.arg(env!("CARGO_BIN_EXE_farend-xdp")).args(arguments.split_whitespace());

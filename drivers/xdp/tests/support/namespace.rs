@@ -58,8 +58,17 @@ impl Drop for Pair {
 
 /// Runs `ip` with these arguments.
 pub(crate) fn ip(arguments: &str) {
-    let status = Command::new("ip").args(arguments.split(' ')).status().unwrap();
-    assert!(status.success(), "ip {arguments}");
+    run("ip", arguments);
+}
+
+/// Runs `tc` with these arguments.
+pub(crate) fn tc(arguments: &str) {
+    run("tc", arguments);
+}
+
+fn run(program: &str, arguments: &str) {
+    let status = Command::new(program).args(arguments.split(' ')).status().unwrap();
+    assert!(status.success(), "{program} {arguments}");
 }
 
 /// Moves this thread into a namespace, for good.

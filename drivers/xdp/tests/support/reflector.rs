@@ -36,42 +36,56 @@ pub(crate) fn is_told(what: &str) -> bool {
 }
 
 pub(crate) struct Running {
+    pub(crate) policy: Arc<PolicyCell>,
     stop: Arc<Stop>,
     statistics: Arc<StatisticsCell>,
-    thread: JoinHandle<Result<(), RunError>>,
+    thread: JoinHandle<(Result<(), RunError>, Duration)>,
 }
 
 impl Running {
     pub(crate) fn start(pair: &Pair, policy: Builder) -> Self {
+        Self::start_on(pair, "far", policy)
+    }
+
+    pub(crate) fn start_on(pair: &Pair, interface: &'static str, policy: Builder) -> Self {
         let namespace = pair.far.clone();
         let cell = Arc::new(PolicyCell::new(policy.build().unwrap()));
+        let policy = Arc::clone(&cell);
         let (stop, statistics) = (Arc::new(Stop::default()), Arc::new(StatisticsCell::default()));
         let (flag, leave) = (Arc::clone(&stop), Arc::clone(&statistics));
         let (ready, is_ready) = mpsc::channel();
         let thread = thread::spawn(move || {
             enter(&namespace);
-            let index = index_of("far");
+            let index = index_of(interface);
             let options = Options {
                 notice: |line| NOTICES.lock().unwrap().push(line.to_owned()),
-                ..Options::new(index, "far", 1_500)
+                ..Options::new(index, interface, 1_500)
             };
             let mut worker = Worker::open(&options).unwrap();
             ready.send(()).unwrap();
-            worker.run(&mut PolicyReader::new(cell), &flag, &leave)
+            let outcome = worker.run(&mut PolicyReader::new(cell), &flag, &leave);
+            let used = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+            (outcome, Duration::try_from(used).unwrap())
         });
         is_ready.recv().unwrap();
-        Self { stop, statistics, thread }
+        Self { policy, stop, statistics, thread }
     }
 
     pub(crate) fn finish(self) -> WorkerStatistics {
         self.stop.request();
-        self.thread.join().unwrap().unwrap();
+        self.thread.join().unwrap().0.unwrap();
         self.statistics.read()
+    }
+
+    /// Ends the worker; gives the CPU time of its thread.
+    pub(crate) fn cpu_time(self) -> Duration {
+        self.stop.request();
+        self.thread.join().unwrap().1
     }
 
     /// Waits until the worker ends by itself.
     pub(crate) fn fail(self) -> RunError {
-        self.thread.join().unwrap().unwrap_err()
+        self.thread.join().unwrap().0.unwrap_err()
     }
 }
 
