@@ -8,6 +8,7 @@
 
 pub mod agreement;
 pub mod corpus;
+pub mod fuzzing;
 pub mod generator;
 pub mod options;
 pub mod oracle;
