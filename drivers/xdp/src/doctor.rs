@@ -113,3 +113,63 @@ fn generic_mode(tier: TierChoice) -> Option<String> {
         "runs the program after the driver: about a third of the speed of native XDP".to_owned()
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use farend_driver::settings::Choices;
+
+    use super::*;
+
+    fn interface(kind: Option<&str>) -> Interface {
+        Interface {
+            // No such name: no driver is asked about it.
+            name: "doctor0".to_owned(),
+            is_up: true,
+            is_running: true,
+            kind: kind.map(str::to_owned),
+            ..Interface::default()
+        }
+    }
+
+    fn examined(interface: &Interface, tier: TierChoice) -> String {
+        examine(interface, tier, &Choices::default().settle()).join("\n")
+    }
+
+    #[test]
+    fn a_sound_interface_needs_nothing() {
+        assert_eq!(examined(&interface(None), TierChoice::Xdp), "");
+    }
+
+    #[test]
+    fn an_interface_that_is_down_or_without_carrier_is_told() {
+        let down = Interface { is_up: false, ..interface(None) };
+        assert!(examined(&down, TierChoice::Xdp).contains("ip link set doctor0 up"));
+        let loose = Interface { is_running: false, ..interface(None) };
+        assert!(examined(&loose, TierChoice::Xdp).contains("carrier"));
+    }
+
+    #[test]
+    fn a_bond_is_told_to_be_served_by_its_slaves() {
+        let bond = interface(Some("bond"));
+        assert!(examined(&bond, TierChoice::Xdp).contains("slaves"));
+        assert_eq!(examined(&bond, TierChoice::AfPacket), "");
+    }
+
+    #[test]
+    fn any_destination_needs_a_promiscuous_interface() {
+        let choices = Choices { any_destination: Some(true), ..Choices::default() };
+        let settings = choices.settle();
+        let told = examine(&interface(None), TierChoice::Xdp, &settings);
+        assert!(told.join(" ").contains("promisc on"), "{told:?}");
+        let promiscuous = Interface { is_promiscuous: true, ..interface(None) };
+        assert!(examine(&promiscuous, TierChoice::Xdp, &settings).is_empty());
+    }
+
+    #[test]
+    fn a_veth_whose_peer_is_out_of_sight_is_told_on_the_native_tier_alone() {
+        let peer = Some(crate::interface::Peer { index: 7, is_elsewhere: true });
+        let veth = Interface { peer, ..interface(Some("veth")) };
+        assert!(examined(&veth, TierChoice::Xdp).contains("XDP program is attached there"));
+        assert!(!examined(&veth, TierChoice::XdpGeneric).contains("attached there"));
+    }
+}

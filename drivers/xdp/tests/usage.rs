@@ -126,7 +126,7 @@ fn missing_capabilities_are_named_with_the_setcap_line() {
     let line = "setcap cap_net_admin,cap_bpf,cap_perfmon+ep /";
     refused(&end, 1, &["CAP_NET_ADMIN, CAP_BPF, CAP_PERFMON", line]);
     let end = Farend::run(&pair.far, NOBODY, "far --tier af-packet");
-    refused(&end, 1, &["CAP_NET_RAW"]);
+    refused(&end, 1, &["CAP_NET_RAW missing", "setcap cap_net_raw,cap_net_admin,cap_bpf,"]);
     let end = Farend::run(&pair.far, NOBODY, "far --tier xdp --check");
     refused(&end, 1, &[line]);
 }

@@ -83,17 +83,7 @@ pub fn run<T: Transmit, R: Receive>(
     progress.start(order.extent, order.pace);
     let sending = match threads {
         Threads::One => alternate(sender, &mut receiver, &shared, progress),
-        Threads::Two => thread::scope(|scope| {
-            let receiving = scope.spawn(|| receiver.finish());
-            let sending = scope.spawn(|| send_all(sender, &shared, stop));
-            while !receiving.is_finished() {
-                progress.show(&shared);
-                thread::park_timeout(Progress::INTERVAL);
-            }
-            let sending = sending.join().unwrap_or_else(|_| Err(thread_failed()));
-            receiving.join().unwrap_or_else(|_| Err(thread_failed()))?;
-            sending
-        }),
+        Threads::Two => at_once(sender, &mut receiver, &shared, stop, progress),
     };
     progress.finish();
     let mut sending = sending?;
@@ -114,6 +104,34 @@ fn increase(before: Option<u64>, after: Option<u64>) -> Option<u64> {
 
 fn thread_failed() -> Error {
     Error::run("a thread of the tester failed: this is a defect of the tester")
+}
+
+/// Sends and receives in a thread each; the calling one draws.
+fn at_once<T: Transmit, R: Receive>(
+    sender: Sender<'_, T>,
+    receiver: &mut Receiver<'_, R>,
+    shared: &Shared,
+    stop: &AtomicBool,
+    progress: &Progress,
+) -> Result<Sending, Error> {
+    let no_thread = |error| Error::run(format!("cannot start a thread: {error}; try --threads 1"));
+    thread::scope(|scope| {
+        let receive = || receiver.finish();
+        let receiving = thread::Builder::new().spawn_scoped(scope, receive).map_err(no_thread)?;
+        let send = || send_all(sender, shared, stop);
+        let sending = thread::Builder::new().spawn_scoped(scope, send).map_err(|error| {
+            // Or the receiver would wait for ever.
+            shared.is_sent.store(true, Ordering::Release);
+            no_thread(error)
+        })?;
+        while !receiving.is_finished() {
+            progress.show(shared);
+            thread::park_timeout(Progress::INTERVAL);
+        }
+        let sending = sending.join().unwrap_or_else(|_| Err(thread_failed()));
+        receiving.join().unwrap_or_else(|_| Err(thread_failed()))?;
+        sending
+    })
 }
 
 /// The sender's thread.

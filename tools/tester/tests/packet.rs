@@ -337,6 +337,21 @@ fn nobody_there_and_nobody_listening_are_told_apart() {
 }
 
 #[test]
+fn an_interface_without_an_address_can_be_given_one_to_send_from() {
+    let Some(lab) = Lab::new() else { return };
+    let reflector = Reflector::faithful(&lab);
+    assert!(ip(&format!("-n {} addr flush dev {TESTER_IF}", lab.near)));
+    for (target, source) in [("198.18.0.2", "198.18.0.9"), ("2001:2::2", "2001:2::9")] {
+        let options = format!("{target} --source-address {source} --count 20 --frame-octets 90");
+        assert_clean(&lab.probe(&options), 20);
+        assert_eq!(reflector.seen().len(), 20);
+    }
+    let probed = lab.probe("198.18.0.2 --source-address 2001:2::9");
+    assert_eq!(probed.code, Some(2));
+    assert!(probed.stderr.contains("two IP versions"), "{}", probed.stderr);
+}
+
+#[test]
 fn an_interface_that_goes_down_ends_the_run_with_a_reason() {
     let Some(lab) = Lab::new() else { return };
     let _reflector = Reflector::faithful(&lab);

@@ -107,14 +107,7 @@ pub fn rehearse(
 fn rehearse_one(target: &Target, choice: TierChoice, policy: &Policy) -> Result<(), TierError> {
     match (target, choice) {
         (Target::Interface(_), TierChoice::Xdp | TierChoice::XdpGeneric) => xdp::rehearse(policy),
-        (Target::Interface(_), TierChoice::AfPacket) => {
-            let wanted = [Capability::NET_RAW];
-            if privileges::missing(&wanted).is_empty() {
-                return Ok(());
-            }
-            Err(TierError::new("no permission: CAP_NET_RAW missing")
-                .with_advice(privileges::advice(&wanted)))
-        }
+        (Target::Interface(_), TierChoice::AfPacket) => may_open_packet_socket(),
         _ => target.addresses().map(drop).map_err(TierError::new),
     }
 }
@@ -282,6 +275,7 @@ fn open_af_packet(
     settings: &Settings,
     policy: &Policy,
 ) -> Result<Box<dyn Tier>, TierError> {
+    may_open_packet_socket()?;
     let options = af_packet::Options {
         is_promiscuous: settings.any_destination,
         notice,
@@ -289,9 +283,35 @@ fn open_af_packet(
     };
     let mut worker =
         af_packet::Worker::open(&options).map_err(|error| TierError::new(error.to_string()))?;
-    Ok(Box::new(Threaded::new("af-packet", policy, move |policy, stop, statistics| {
+    let unshielded = |error: &dyn std::fmt::Display| {
+        notice(&format!("the host stack sees what is answered here too, which is slower: {error}"));
+    };
+    let attached = af_packet::Shield::attach(interface.index, policy);
+    let mut shield = attached.inspect_err(|error| unshielded(error)).ok();
+    let tier = Threaded::new("af-packet", policy, move |policy, stop, statistics| {
         worker.run(policy, stop, statistics)
+    });
+    Ok(Box::new(tier.on_replace(move |policy| {
+        // One that is not in step would keep frames from the host that nobody
+        // answers.
+        if let Some(Err(error)) = shield.as_mut().map(|shield| shield.replace(policy)) {
+            unshielded(&error);
+            shield = None;
+        }
+        Ok(())
     })))
+}
+
+/// Whether a packet socket is to be had. Without the capabilities of its
+/// shield it works too, slower.
+#[cfg(target_os = "linux")]
+fn may_open_packet_socket() -> Result<(), TierError> {
+    if Capability::NET_RAW.is_held() {
+        return Ok(());
+    }
+    let wanted = [&[Capability::NET_RAW], &xdp::CAPABILITIES[..]].concat();
+    Err(TierError::new("no permission: CAP_NET_RAW missing")
+        .with_advice(privileges::advice(&wanted)))
 }
 
 /// Where workers say what a person should know.

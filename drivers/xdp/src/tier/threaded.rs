@@ -57,6 +57,8 @@ impl Threaded {
     }
 
     /// Tells somebody else of another policy, before the worker takes it.
+    /// `replace` and what it holds go before the worker stops, so that no
+    /// frame falls between the two.
     #[must_use]
     pub fn on_replace(
         mut self,
@@ -110,6 +112,7 @@ impl Tier for Threaded {
     }
 
     fn stop(&mut self) -> WorkerStatistics {
+        self.replace = Box::new(|_| Ok(()));
         self.shared.stop.request();
         // What it died of is `failure`'s to tell.
         let _ = self.join();

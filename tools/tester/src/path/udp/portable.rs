@@ -29,9 +29,7 @@ pub(super) fn set_options(socket: &UdpSocket, target: SocketAddr, marks: Marks) 
         sockopt::set_ip_ttl(socket, marks.hop_limit.into())?;
     } else {
         sockopt::set_ipv6_unicast_hops(socket, Some(marks.hop_limit))?;
-        if marks.dscp != 0 {
-            return Err(io::Error::new(ErrorKind::Unsupported, "no --dscp with IPv6 here"));
-        }
+        sockopt::set_ipv6_tclass(socket, u32::from(marks.dscp << 2))?;
     }
     // What the system does not grant is done without: overflows are not known
     // here either way.
