@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// Layout of [`Policy`]. Goes up with every change of its fields.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// Signatures of the user's own in one policy.
 pub const CUSTOMS_MAX: usize = 8;
@@ -147,6 +147,19 @@ impl RateCap {
     }
 }
 
+/// Values of a policy's field: frames from which UDP ports could be another
+/// reflector's answer.
+struct LoopRisk;
+
+impl LoopRisk {
+    /// The guard is off, or every sender is known by its address.
+    const NONE: u8 = 0;
+    /// Answers have their ports exchanged.
+    const REFLECTOR_PORTS: u8 = 1;
+    /// Answers look like requests.
+    const EVERY_PORT: u8 = 2;
+}
+
 /// What to answer. Read-only in the hot path.
 ///
 /// `repr(C)`, no padding, no pointer. Fields that every frame needs stand
@@ -181,7 +194,11 @@ pub struct Policy {
     pub(crate) tester_ouis_used: u8,
     pub(crate) ipv4_prefixes_used: u8,
     pub(crate) ipv6_prefixes_used: u8,
-    reserved: [u8; 10],
+    /// 1 if sources are limited to prefixes. Derived.
+    is_source_limited: u8,
+    /// Which frames the guard against loops is asked about. Derived.
+    loop_risk: u8,
+    reserved: [u8; 8],
     pub(crate) rate_cap: RateCap,
     pub(crate) tester_ouis: [u64; TESTER_OUIS_MAX],
     pub(crate) customs: [Custom; CUSTOMS_MAX],
@@ -223,7 +240,9 @@ impl Policy {
             tester_ouis_used: 0,
             ipv4_prefixes_used: 0,
             ipv6_prefixes_used: 0,
-            reserved: [0; 10],
+            is_source_limited: 0,
+            loop_risk: LoopRisk::NONE,
+            reserved: [0; 8],
             rate_cap: RateCap::UNLIMITED,
             tester_ouis: [0; TESTER_OUIS_MAX],
             customs: [Custom::UNUSED; CUSTOMS_MAX],
@@ -249,7 +268,7 @@ impl Policy {
             return Err(PolicyError::Version { version: policy.version, wanted: VERSION });
         }
         let is_whole = policy.mode <= Mode::All as u8
-            && policy.is_plain == u8::from(policy.may_be_plain())
+            && policy == policy.clone().with_derived_fields()
             && usize::from(policy.customs_used) <= CUSTOMS_MAX
             && usize::from(policy.tester_ouis_used) <= TESTER_OUIS_MAX
             && usize::from(policy.ipv4_prefixes_used) <= PREFIXES_MAX
@@ -346,6 +365,20 @@ impl Policy {
         matches!(self.mode(), Mode::All) && !self.is_link_filtered() && !self.has_prefixes()
     }
 
+    /// Fills in the fields that follow from others.
+    fn with_derived_fields(mut self) -> Self {
+        self.is_plain = u8::from(self.may_be_plain());
+        self.is_source_limited = u8::from(self.has_prefixes());
+        self.loop_risk = if !self.has(Guards::LOOP_RISK) || self.has_prefixes() {
+            LoopRisk::NONE
+        } else if self.mode() == Mode::All {
+            LoopRisk::REFLECTOR_PORTS
+        } else {
+            LoopRisk::EVERY_PORT
+        };
+        self
+    }
+
     /// Whether OUIs or VLAN ids are asked for at all.
     #[inline(always)]
     pub(crate) const fn is_link_filtered(&self) -> bool {
@@ -372,7 +405,18 @@ impl Policy {
     pub(crate) fn is_reflector_port(&self, port: u16) -> bool {
         // Most testers send from a high port: one compare for all three.
         const HIGHEST: u16 = REFLECTOR_PORTS[2];
-        self.is_port_wanted(port) || port <= HIGHEST && REFLECTOR_PORTS.contains(&port)
+        self.is_port_wanted(port) || port <= HIGHEST && is_in(REFLECTOR_PORTS, port)
+    }
+
+    /// Whether a frame from this port could be another reflector's answer, and
+    /// the guard against those is on.
+    #[inline(always)]
+    pub(crate) fn is_at_loop_risk(&self, source_port: u16) -> bool {
+        match self.loop_risk {
+            LoopRisk::NONE => false,
+            LoopRisk::REFLECTOR_PORTS => self.is_reflector_port(source_port),
+            _ => true,
+        }
     }
 
     #[inline(always)]
@@ -405,9 +449,21 @@ impl Policy {
         self.ipv6_prefixes.iter().take(usize::from(self.ipv6_prefixes_used))
     }
 
+    #[inline(always)]
+    pub(crate) const fn is_source_limited(&self) -> bool {
+        self.is_source_limited != 0
+    }
+
     /// Whether sources are limited to given prefixes.
     #[inline(always)]
     pub(crate) const fn has_prefixes(&self) -> bool {
         self.ipv4_prefixes_used | self.ipv6_prefixes_used != 0
     }
+}
+
+/// Compares one by one: the ports become part of the instructions.
+#[inline(always)]
+const fn is_in(ports: [u16; 3], port: u16) -> bool {
+    let [a, b, c] = ports;
+    port == a || port == b || port == c
 }

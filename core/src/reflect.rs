@@ -19,6 +19,7 @@ pub use datagram::{Datagram, reflect_datagram};
 
 use crate::{
     Kind, Limit, Malformed, Mode, Policy, Reason, Verdict, Window,
+    verdict::{Code, Refused},
     wire::{
         ethernet::{self, EtherType},
         ipv4, ipv6, udp,
@@ -28,7 +29,7 @@ use crate::{
 /// Why a frame is not answered, before it is known whether octets that could
 /// not be read are missing or only out of sight.
 enum Refusal {
-    Verdict(Verdict),
+    Known(Refused),
     /// The octets before `end` could not be read.
     Absent {
         end: usize,
@@ -36,17 +37,24 @@ enum Refusal {
     },
 }
 
+impl From<Refused> for Refusal {
+    #[inline(always)]
+    fn from(refused: Refused) -> Self {
+        Self::Known(refused)
+    }
+}
+
 impl From<Reason> for Refusal {
     #[inline(always)]
     fn from(reason: Reason) -> Self {
-        Self::Verdict(Verdict::Pass(reason))
+        Self::Known(reason.into())
     }
 }
 
 impl From<Malformed> for Refusal {
     #[inline(always)]
     fn from(cause: Malformed) -> Self {
-        Self::Verdict(Verdict::Malformed(cause))
+        Self::Known(cause.into())
     }
 }
 
@@ -109,20 +117,31 @@ where
     }
 }
 
-#[cfg_attr(target_arch = "bpf", inline(always))]
-#[cfg_attr(not(target_arch = "bpf"), inline(never))]
+#[inline(never)]
 fn reflect_after_a_close_look<W, L>(window: &mut W, policy: &Policy, limit: &mut L) -> Verdict
 where
     W: Window + ?Sized,
     L: Limit,
 {
-    match inspect(window, policy) {
+    reflect_by_code(window, policy, limit).verdict()
+}
+
+/// As [`reflect`], without the short cut that it takes in the common case, and
+/// with the verdict as one number: of the same parts, the form that is
+/// shortest, which is what the kernel runs best.
+#[inline(always)]
+pub fn reflect_by_code<W, L>(window: &mut W, policy: &Policy, limit: &mut L) -> Code
+where
+    W: Window + ?Sized,
+    L: Limit,
+{
+    match decide(window, policy) {
         Ok(answer) if limit.admit(policy.rate_cap()) => {
             turn_round(window, answer, policy.mode());
-            Verdict::Reflect(answer.kind)
+            answer.kind.into()
         }
-        Ok(_) => Verdict::Drop(Reason::RateCap),
-        Err(verdict) => verdict,
+        Ok(_) => Refused::from(Reason::RateCap).into(),
+        Err(refused) => refused.into(),
     }
 }
 
@@ -136,15 +155,23 @@ pub fn inspect<W>(window: &W, policy: &Policy) -> Result<Answer, Verdict>
 where
     W: Window + ?Sized,
 {
+    decide(window, policy).map_err(|refused| Code::from(refused).verdict())
+}
+
+#[inline(always)]
+fn decide<W>(window: &W, policy: &Policy) -> Result<Answer, Refused>
+where
+    W: Window + ?Sized,
+{
     match look(window, policy) {
         Ok(answer) => Ok(answer),
-        Err(Refusal::Verdict(verdict)) => Err(verdict),
+        Err(Refusal::Known(refused)) => Err(refused),
         // A header that lies in a later fragment, or further in than a window
         // looks, is not broken: the frame goes on for long enough.
         Err(Refusal::Absent { end, .. }) if end <= window.whole_len() => {
-            Err(Verdict::Pass(Reason::HeaderDepth))
+            Err(Reason::HeaderDepth.into())
         }
-        Err(Refusal::Absent { cause, .. }) => Err(Verdict::Malformed(cause)),
+        Err(Refusal::Absent { cause, .. }) => Err(cause.into()),
     }
 }
 
@@ -155,20 +182,22 @@ where
 {
     let link = link::inspect(window, policy)?;
     let network = match link.ether_type {
-        EtherType::IPV4 => network::inspect_ipv4(window, link.network_offset)?,
-        EtherType::IPV6 => network::inspect_ipv6(window, link.network_offset)?,
+        EtherType::IPV4 => network::inspect_ipv4(window, policy, link.network_offset)?,
+        EtherType::IPV6 => network::inspect_ipv6(window, policy, link.network_offset)?,
         _ => return Err(Reason::EtherType.into()),
     };
     let transport = transport::inspect(window, policy, network.transport_offset, network.end)?;
     guard::inspect_loop_risk(policy, transport.header, Some(link.header))?;
-    network::guard(window, policy, &network)?;
+    if let Some(refused) = network.guard {
+        return Err(refused.into());
+    }
     // The frame's end last: to find it may cost a call into the kernel.
     if network.end > window.len() && network.end > window.whole_len() {
         return Err(network.length_cause().into());
     }
     Ok(Answer {
         kind: transport.kind,
-        family: network.header.family(),
+        family: network.family,
         network_offset: link.network_offset,
         transport_offset: network.transport_offset,
     })

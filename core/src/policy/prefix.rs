@@ -25,8 +25,13 @@ impl Ipv4Prefix {
             1..=32 => u32::MAX << (32 - bits),
             _ => return None,
         };
-        let address = u32::from_be_bytes(address);
-        (address & !mask == 0).then_some(Self { address, mask })
+        if u32::from_be_bytes(address) & !mask != 0 {
+            return None;
+        }
+        Some(Self {
+            address: ipv4::Address::parse(address).0,
+            mask: ipv4::Address::parse(mask.to_be_bytes()).0,
+        })
     }
 
     #[inline(always)]

@@ -5,6 +5,7 @@ use core::net::{IpAddr, SocketAddr};
 use super::{Refusal, guard, transport};
 use crate::{
     Limit, Policy, Reason, Verdict, Window,
+    verdict::Code,
     wire::{ipv4, ipv6, udp},
 };
 
@@ -38,7 +39,7 @@ pub fn reflect_datagram<L: Limit>(
     match inspect(octets, datagram, policy) {
         Ok(_) if !limit.admit(policy.rate_cap()) => Verdict::Drop(Reason::RateCap),
         Ok(kind) => Verdict::Reflect(kind),
-        Err(Refusal::Verdict(verdict)) => verdict,
+        Err(Refusal::Known(refused)) => Code::from(refused).verdict(),
         Err(Refusal::Absent { cause, .. }) => Verdict::Malformed(cause),
     }
 }
@@ -58,8 +59,8 @@ fn inspect(
     match (datagram.source.ip(), datagram.destination.ip()) {
         (IpAddr::V4(source), IpAddr::V4(destination)) => guard::inspect_socket_addresses(
             policy,
-            ipv4::Address(source.to_bits()),
-            ipv4::Address(destination.to_bits()),
+            ipv4::Address::parse(source.octets()),
+            ipv4::Address::parse(destination.octets()),
         )?,
         (source, destination) => guard::inspect_socket_addresses(
             policy,
