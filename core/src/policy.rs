@@ -156,7 +156,7 @@ impl LoopRisk {
     const NONE: u8 = 0;
     /// Answers have their ports exchanged.
     const REFLECTOR_PORTS: u8 = 1;
-    /// Answers look like requests.
+    /// Answers look like requests, or every port is served.
     const EVERY_PORT: u8 = 2;
 }
 
@@ -198,7 +198,10 @@ pub struct Policy {
     is_source_limited: u8,
     /// Which frames the guard against loops is asked about. Derived.
     loop_risk: u8,
-    reserved: [u8; 8],
+    /// `port` once more, to be read where it is compared with a source: kept
+    /// in a register meanwhile it would cost another one.
+    served_port: u16,
+    reserved: [u8; 6],
     pub(crate) rate_cap: RateCap,
     pub(crate) tester_ouis: [u64; TESTER_OUIS_MAX],
     pub(crate) customs: [Custom; CUSTOMS_MAX],
@@ -242,7 +245,8 @@ impl Policy {
             ipv6_prefixes_used: 0,
             is_source_limited: 0,
             loop_risk: LoopRisk::NONE,
-            reserved: [0; 8],
+            served_port: 0,
+            reserved: [0; 6],
             rate_cap: RateCap::UNLIMITED,
             tester_ouis: [0; TESTER_OUIS_MAX],
             customs: [Custom::UNUSED; CUSTOMS_MAX],
@@ -371,11 +375,12 @@ impl Policy {
         self.is_source_limited = u8::from(self.has_prefixes());
         self.loop_risk = if !self.has(Guards::LOOP_RISK) || self.has_prefixes() {
             LoopRisk::NONE
-        } else if self.mode() == Mode::All {
+        } else if self.mode() == Mode::All && self.port_mask != 0 {
             LoopRisk::REFLECTOR_PORTS
         } else {
             LoopRisk::EVERY_PORT
         };
+        self.served_port = self.port;
         self
     }
 
@@ -405,7 +410,7 @@ impl Policy {
     pub(crate) fn is_reflector_port(&self, port: u16) -> bool {
         // Most testers send from a high port: one compare for all three.
         const HIGHEST: u16 = REFLECTOR_PORTS[2];
-        self.is_port_wanted(port) || port <= HIGHEST && is_in(REFLECTOR_PORTS, port)
+        port == self.served_port || port <= HIGHEST && is_in(REFLECTOR_PORTS, port)
     }
 
     /// Whether a frame from this port could be another reflector's answer, and

@@ -3,6 +3,7 @@
 //! **Invariant:** no byte offset of any header stands here. What is here is
 //! only what the kernel has and user space has not: the context, the per-CPU
 //! map, and the translation of a verdict into an XDP action.
+#![feature(asm_experimental_arch)]
 #![no_std]
 #![no_main]
 #![deny(unsafe_code)]

@@ -84,9 +84,9 @@ mod tests {
     #[test]
     fn an_ipv4_prefix_holds_its_addresses_and_no_others() {
         let prefix = Ipv4Prefix::new([192, 168, 4, 0], 22).unwrap();
-        assert!(prefix.contains(ipv4::Address(0xc0a8_07ff)));
-        assert!(!prefix.contains(ipv4::Address(0xc0a8_0800)));
-        assert!(Ipv4Prefix::ALL.contains(ipv4::Address(0x0102_0304)));
+        assert!(prefix.contains(ipv4::Address::parse([192, 168, 7, 255])));
+        assert!(!prefix.contains(ipv4::Address::parse([192, 168, 8, 0])));
+        assert!(Ipv4Prefix::ALL.contains(ipv4::Address::parse([1, 2, 3, 4])));
         assert!(Ipv4Prefix::new([10, 0, 0, 1], 8).is_none());
         assert!(Ipv4Prefix::new([10, 0, 0, 0], 33).is_none());
     }

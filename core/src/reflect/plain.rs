@@ -8,7 +8,7 @@
 //! That both agree is tested on every frame of the corpus and by fuzzing.
 
 use crate::{
-    Guards, Kind, Policy, Reason, Verdict, Window,
+    Kind, Policy, Reason, Verdict, Window,
     checksum::Sum,
     signature::{self, PAYLOAD_OCTETS_MIN},
     wire::{
@@ -58,7 +58,7 @@ pub(super) fn inspect(
     // Each value is asked for where it is read, not where the close look asks:
     // nothing has to be kept for later.
     if ip.ttl() == 0
-        || policy.is_reflector_port(udp.source_port()) && policy.has(Guards::LOOP_RISK)
+        || policy.is_at_loop_risk(udp.source_port())
         || udp.length() < OCTETS - UDP
         || udp.length() + (UDP - IP) > ip.total_length()
         || ip.total_length() + IP > frame_octets
