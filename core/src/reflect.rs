@@ -181,6 +181,19 @@ where
     W: Window + ?Sized,
 {
     let link = link::inspect(window, policy)?;
+    if cfg!(target_arch = "bpf")
+        && link.ether_type == EtherType::IPV4
+        && let Some(octets) = window.at::<{ plain::PACKET_OCTETS }>(link.network_offset)
+        && let Some(decision) =
+            plain::inspect_packet(octets, window.len() - link.network_offset, policy)
+    {
+        return Ok(Answer {
+            kind: decision?,
+            family: Family::Ipv4,
+            network_offset: link.network_offset,
+            transport_offset: link.network_offset + ipv4::HEADER_OCTETS,
+        });
+    }
     let network = match link.ether_type {
         EtherType::IPV4 => network::inspect_ipv4(window, policy, link.network_offset)?,
         EtherType::IPV6 => network::inspect_ipv6(window, policy, link.network_offset)?,

@@ -24,6 +24,9 @@ const PAYLOAD: usize = UDP + udp::HEADER_OCTETS;
 /// Octets that the short cut looks at.
 pub(super) const OCTETS: usize = PAYLOAD + PAYLOAD_OCTETS_MIN;
 
+/// Octets of them behind the link header.
+pub(super) const PACKET_OCTETS: usize = OCTETS - IP;
+
 /// Decides on the common case; `None` if this is another.
 ///
 /// `frame_octets` is the length of the whole frame.
@@ -34,8 +37,6 @@ pub(super) fn inspect(
     policy: &Policy,
 ) -> Option<Result<Kind, Reason>> {
     let link = ethernet::Header(part::<0, _, _>(octets));
-    let ip = ipv4::Header(part::<IP, _, _>(octets));
-    let udp = udp::Header(part::<UDP, _, _>(octets));
     if link.ether_type() != EtherType::IPV4 {
         return None;
     }
@@ -43,13 +44,24 @@ pub(super) fn inspect(
     if policy.is_foreign(destination) {
         return (!destination.is_group()).then_some(Err(Reason::ForeignDestinationMac));
     }
-    if source.is_group()
-        || source == policy.own_mac_bits()
-        || source == destination
-        || !policy.is_plain()
-        || !ip.is_plain()
-        || !ip.is_whole_udp()
-    {
+    if source.is_group() || source == policy.own_mac_bits() || source == destination {
+        return None;
+    }
+    inspect_packet(part::<IP, _, _>(octets), frame_octets - IP, policy)
+}
+
+/// Decides on the common case from the IP header on.
+///
+/// `octets_max` is what the frame has room for behind its link header.
+#[inline(always)]
+pub(super) fn inspect_packet(
+    octets: &[u8; PACKET_OCTETS],
+    octets_max: usize,
+    policy: &Policy,
+) -> Option<Result<Kind, Reason>> {
+    let ip = ipv4::Header(part::<0, _, _>(octets));
+    let udp = udp::Header(part::<{ UDP - IP }, _, _>(octets));
+    if !policy.is_plain() || !ip.is_plain() || !ip.is_whole_udp() {
         return None;
     }
     if !policy.is_port_wanted(udp.destination_port()) {
@@ -61,11 +73,11 @@ pub(super) fn inspect(
         || policy.is_at_loop_risk(udp.source_port())
         || udp.length() < OCTETS - UDP
         || udp.length() + (UDP - IP) > ip.total_length()
-        || ip.total_length() + IP > frame_octets
+        || ip.total_length() > octets_max
     {
         return None;
     }
-    let Some(kind) = signature::recognise(part::<PAYLOAD, _, _>(octets)) else {
+    let Some(kind) = signature::recognise(part::<{ PAYLOAD - IP }, _, _>(octets)) else {
         return policy.has_built_in_kinds_only().then_some(Err(Reason::Signature));
     };
     let is_answered = policy.kinds().contains(kind)
