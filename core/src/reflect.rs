@@ -93,6 +93,17 @@ enum Family {
     Ipv6,
 }
 
+impl Family {
+    /// What is broken if the packet's length does not fit.
+    #[inline(always)]
+    const fn length_cause(self) -> Malformed {
+        match self {
+            Self::Ipv4 => Malformed::Ipv4TotalLength,
+            Self::Ipv6 => Malformed::Ipv6PayloadLength,
+        }
+    }
+}
+
 /// Parses one Ethernet frame and, if it is ours, turns it round in place.
 ///
 /// The frame is without FCS. Its length never changes, no checksum is
@@ -181,38 +192,82 @@ where
     W: Window + ?Sized,
 {
     let link = link::inspect(window, policy)?;
-    if cfg!(target_arch = "bpf")
-        && link.ether_type == EtherType::IPV4
-        && let Some(octets) = window.at::<{ plain::PACKET_OCTETS }>(link.network_offset)
-        && let Some(decision) =
-            plain::inspect_packet(octets, window.len() - link.network_offset, policy)
-    {
-        return Ok(Answer {
-            kind: decision?,
-            family: Family::Ipv4,
-            network_offset: link.network_offset,
-            transport_offset: link.network_offset + ipv4::HEADER_OCTETS,
-        });
+    let packet = match common_packet(window, policy, &link) {
+        Some(packet) => packet,
+        None => inspect_packet(window, policy, &link)?,
+    };
+    let kind =
+        transport::recognise(window, policy, packet.transport_offset, packet.transport_octets)?;
+    if let Some(refused) = packet.guard {
+        return Err(refused.into());
     }
+    // The frame's end last: to find it may cost a call into the kernel.
+    if packet.end > window.len() && packet.end > window.whole_len() {
+        return Err(packet.family.length_cause().into());
+    }
+    Ok(Answer {
+        kind,
+        family: packet.family,
+        network_offset: link.network_offset,
+        transport_offset: packet.transport_offset,
+    })
+}
+
+/// What the headers say, before the signature is looked for.
+struct Packet {
+    family: Family,
+    transport_offset: usize,
+    /// Octets of UDP header and payload.
+    transport_octets: usize,
+    /// Octets before the end of the IP packet; 0 if the frame is known to
+    /// hold all of it.
+    end: usize,
+    /// The first of the costly guards that the frame fails. Asked where its
+    /// header is at hand, told after the signature was found.
+    guard: Option<Refused>,
+}
+
+/// The common case, known from octets at fixed places behind the link header.
+///
+/// Only in the kernel: user space took its own short cut before.
+#[inline(always)]
+fn common_packet<W>(window: &W, policy: &Policy, link: &link::Link<'_>) -> Option<Packet>
+where
+    W: Window + ?Sized,
+{
+    if !cfg!(target_arch = "bpf") || link.ether_type != EtherType::IPV4 {
+        return None;
+    }
+    let octets = window.at::<{ plain::PACKET_OCTETS }>(link.network_offset)?;
+    let transport_octets =
+        plain::inspect_headers(octets, window.len() - link.network_offset, policy)?.ok()?;
+    plain::is_sound(octets).then_some(Packet {
+        family: Family::Ipv4,
+        transport_offset: link.network_offset + ipv4::HEADER_OCTETS,
+        transport_octets,
+        end: 0,
+        guard: None,
+    })
+}
+
+#[inline(always)]
+fn inspect_packet<W>(window: &W, policy: &Policy, link: &link::Link<'_>) -> Result<Packet, Refusal>
+where
+    W: Window + ?Sized,
+{
     let network = match link.ether_type {
         EtherType::IPV4 => network::inspect_ipv4(window, policy, link.network_offset)?,
         EtherType::IPV6 => network::inspect_ipv6(window, policy, link.network_offset)?,
         _ => return Err(Reason::EtherType.into()),
     };
-    let transport = transport::inspect(window, policy, network.transport_offset, network.end)?;
-    guard::inspect_loop_risk(policy, transport.header, Some(link.header))?;
-    if let Some(refused) = network.guard {
-        return Err(refused.into());
-    }
-    // The frame's end last: to find it may cost a call into the kernel.
-    if network.end > window.len() && network.end > window.whole_len() {
-        return Err(network.length_cause().into());
-    }
-    Ok(Answer {
-        kind: transport.kind,
+    let header = transport::inspect_header(window, policy, network.transport_offset, network.end)?;
+    let loop_risk = guard::inspect_loop_risk(policy, header, Some(link.header));
+    Ok(Packet {
         family: network.family,
-        network_offset: link.network_offset,
         transport_offset: network.transport_offset,
+        transport_octets: header.length(),
+        end: network.end,
+        guard: loop_risk.err().or(network.guard),
     })
 }
 

@@ -55,7 +55,8 @@ fn inspect(
         let length = u16::try_from(end).unwrap_or(0);
         udp::write(header, datagram.source.port(), datagram.destination.port(), length);
     }
-    let found = transport::inspect(octets, policy, 0, end)?;
+    let header = transport::inspect_header(octets, policy, 0, end)?;
+    let kind = transport::recognise(octets, policy, 0, header.length())?;
     match (datagram.source.ip(), datagram.destination.ip()) {
         (IpAddr::V4(source), IpAddr::V4(destination)) => guard::inspect_socket_addresses(
             policy,
@@ -68,8 +69,8 @@ fn inspect(
             ipv6::Address::parse(as_ipv6(destination)),
         )?,
     }
-    guard::inspect_loop_risk(policy, found.header, None)?;
-    Ok(found.kind)
+    guard::inspect_loop_risk(policy, header, None)?;
+    Ok(kind)
 }
 
 fn as_ipv6(address: IpAddr) -> [u8; 16] {

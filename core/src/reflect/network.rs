@@ -20,17 +20,6 @@ pub(super) struct Network {
     pub(super) guard: Option<Refused>,
 }
 
-impl Network {
-    /// What is broken if the packet's length does not fit.
-    #[inline(always)]
-    pub(super) const fn length_cause(&self) -> Malformed {
-        match self.family {
-            Family::Ipv4 => Malformed::Ipv4TotalLength,
-            Family::Ipv6 => Malformed::Ipv6PayloadLength,
-        }
-    }
-}
-
 #[inline(always)]
 pub(super) fn inspect_ipv4<W>(
     window: &W,

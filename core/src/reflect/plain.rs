@@ -47,18 +47,27 @@ pub(super) fn inspect(
     if source.is_group() || source == policy.own_mac_bits() || source == destination {
         return None;
     }
-    inspect_packet(part::<IP, _, _>(octets), frame_octets - IP, policy)
+    let octets = part::<IP, _, _>(octets);
+    match inspect_headers(octets, frame_octets - IP, policy)? {
+        Ok(_) => {}
+        Err(reason) => return Some(Err(reason)),
+    }
+    let Some(kind) = signature::recognise(part::<{ PAYLOAD - IP }, _, _>(octets)) else {
+        return policy.has_built_in_kinds_only().then_some(Err(Reason::Signature));
+    };
+    (policy.kinds().contains(kind) && is_sound(octets)).then_some(Ok(kind))
 }
 
-/// Decides on the common case from the IP header on.
+/// Decides on the common case by the IP and UDP headers, as far as the
+/// signature does not come first: the octets of UDP header and payload.
 ///
 /// `octets_max` is what the frame has room for behind its link header.
 #[inline(always)]
-pub(super) fn inspect_packet(
+pub(super) fn inspect_headers(
     octets: &[u8; PACKET_OCTETS],
     octets_max: usize,
     policy: &Policy,
-) -> Option<Result<Kind, Reason>> {
+) -> Option<Result<usize, Reason>> {
     let ip = ipv4::Header(part::<0, _, _>(octets));
     let udp = udp::Header(part::<{ UDP - IP }, _, _>(octets));
     if !policy.is_plain() || !ip.is_plain() || !ip.is_whole_udp() {
@@ -69,22 +78,21 @@ pub(super) fn inspect_packet(
     }
     // Each value is asked for where it is read, not where the close look asks:
     // nothing has to be kept for later.
-    if ip.ttl() == 0
-        || policy.is_at_loop_risk(udp.source_port())
-        || udp.length() < OCTETS - UDP
-        || udp.length() + (UDP - IP) > ip.total_length()
-        || ip.total_length() > octets_max
-    {
-        return None;
-    }
-    let Some(kind) = signature::recognise(part::<{ PAYLOAD - IP }, _, _>(octets)) else {
-        return policy.has_built_in_kinds_only().then_some(Err(Reason::Signature));
-    };
-    let is_answered = policy.kinds().contains(kind)
-        && ip.source().is_surely_host()
+    let is_usual = ip.ttl() != 0
+        && !policy.is_at_loop_risk(udp.source_port())
+        && udp.length() >= OCTETS - UDP
+        && udp.length() + (UDP - IP) <= ip.total_length()
+        && ip.total_length() <= octets_max;
+    is_usual.then_some(Ok(udp.length()))
+}
+
+/// Whether the addresses are surely hosts', and the header undamaged.
+#[inline(always)]
+pub(super) fn is_sound(octets: &[u8; PACKET_OCTETS]) -> bool {
+    let ip = ipv4::Header(part::<0, _, _>(octets));
+    ip.source().is_surely_host()
         && ip.destination().is_surely_host()
-        && Sum::of_ipv4(ip.0).is_sound();
-    is_answered.then_some(Ok(kind))
+        && Sum::of_ipv4(ip.0).is_sound()
 }
 
 /// Exchanges all that the only mode of a plain policy says.

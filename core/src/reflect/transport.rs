@@ -7,24 +7,18 @@ use crate::{
     wire::udp,
 };
 
-/// A datagram for us.
-pub(super) struct Transport<'frame> {
-    pub(super) header: udp::Header<'frame>,
-    pub(super) kind: Kind,
-}
-
-/// Checks port and lengths and finds the signature.
+/// Checks port and lengths.
 ///
 /// `end` is where the IP packet ends. A datagram may end before it does (RFC
 /// 768 gives UDP a length of its own); it may not end after it, and what lies
 /// behind its own end is no payload.
 #[inline(always)]
-pub(super) fn inspect<'frame, W>(
+pub(super) fn inspect_header<'frame, W>(
     window: &'frame W,
     policy: &Policy,
     offset: usize,
     end: usize,
-) -> Result<Transport<'frame>, Refusal>
+) -> Result<udp::Header<'frame>, Refusal>
 where
     W: Window + ?Sized,
 {
@@ -38,17 +32,30 @@ where
     if length < udp::HEADER_OCTETS || offset + length > end {
         return Err(Malformed::UdpLength.into());
     }
+    Ok(header)
+}
+
+/// Finds the signature in a datagram of `length` octets, its header included.
+#[inline(always)]
+pub(super) fn recognise<W>(
+    window: &W,
+    policy: &Policy,
+    offset: usize,
+    length: usize,
+) -> Result<Kind, Refusal>
+where
+    W: Window + ?Sized,
+{
     if length >= udp::HEADER_OCTETS + PAYLOAD_OCTETS_MIN {
         let start = offset + udp::HEADER_OCTETS;
         let payload = octets_at!(window, PAYLOAD_OCTETS_MIN, start, Malformed::UdpTruncated);
         if let Some(kind) = signature::recognise(payload)
             && policy.kinds().contains(kind)
         {
-            return Ok(Transport { header, kind });
+            return Ok(kind);
         }
     }
-    let kind = inspect_custom(window, policy, offset, length - udp::HEADER_OCTETS)?;
-    Ok(Transport { header, kind })
+    inspect_custom(window, policy, offset, length - udp::HEADER_OCTETS)
 }
 
 /// Looks for the user's own signatures.
