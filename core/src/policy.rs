@@ -366,12 +366,14 @@ impl Policy {
 
     /// What [`is_plain`](Self::is_plain) is derived from.
     const fn may_be_plain(&self) -> bool {
-        matches!(self.mode(), Mode::All) && !self.is_link_filtered() && !self.has_prefixes()
+        matches!(self.mode(), Mode::All)
+            && !self.is_link_filtered()
+            && !self.has_prefixes()
+            && self.loop_risk != LoopRisk::EVERY_PORT
     }
 
     /// Fills in the fields that follow from others.
     fn with_derived_fields(mut self) -> Self {
-        self.is_plain = u8::from(self.may_be_plain());
         self.is_source_limited = u8::from(self.has_prefixes());
         self.loop_risk = if !self.has(Guards::LOOP_RISK) || self.has_prefixes() {
             LoopRisk::NONE
@@ -381,6 +383,7 @@ impl Policy {
             LoopRisk::EVERY_PORT
         };
         self.served_port = self.port;
+        self.is_plain = u8::from(self.may_be_plain());
         self
     }
 
@@ -422,6 +425,13 @@ impl Policy {
             LoopRisk::REFLECTOR_PORTS => self.is_reflector_port(source_port),
             _ => true,
         }
+    }
+
+    /// As [`is_at_loop_risk`](Self::is_at_loop_risk), of a plain policy: asked
+    /// in the order in which most frames need least.
+    #[inline(always)]
+    pub(crate) fn is_plainly_at_loop_risk(&self, source_port: u16) -> bool {
+        self.is_reflector_port(source_port) && self.loop_risk != LoopRisk::NONE
     }
 
     #[inline(always)]

@@ -79,7 +79,7 @@ pub(super) fn inspect_headers(
     // Each value is asked for where it is read, not where the close look asks:
     // nothing has to be kept for later.
     let is_usual = ip.ttl() != 0
-        && !policy.is_at_loop_risk(udp.source_port())
+        && !policy.is_plainly_at_loop_risk(udp.source_port())
         && udp.length() >= OCTETS - UDP
         && udp.length() + (UDP - IP) <= ip.total_length()
         && ip.total_length() <= octets_max;
