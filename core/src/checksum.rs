@@ -26,6 +26,9 @@ use crate::wire::get;
 pub(crate) struct Sum(u64);
 
 impl Sum {
+    /// The sum of nothing.
+    pub(crate) const ZERO: Self = Self(0);
+
     /// Sums the fixed part of an IPv4 header.
     #[inline(always)]
     pub(crate) const fn of_ipv4(header: &[u8; 20]) -> Self {
@@ -43,8 +46,43 @@ impl Sum {
         Self(self.0.wrapping_add(u32::from_le_bytes(words) as u64))
     }
 
+    /// Adds octets that start at an even offset; an odd last one is followed
+    /// by a zero (RFC 1071 section 4.1). At most 2^34 octets in one sum.
+    pub(crate) fn add_octets(self, octets: &[u8]) -> Self {
+        let (words, rest) = octets.as_chunks::<4>();
+        let sum = words.iter().fold(self, |sum, word| sum.add(*word));
+        let mut last = [0; 4];
+        for (to, from) in last.iter_mut().zip(rest) {
+            *to = *from;
+        }
+        sum.add(last)
+    }
+
+    /// The checksum that makes the sum, with a checksum of 0 in it, a sound
+    /// one: the two octets in wire order.
+    pub(crate) const fn checksum(self) -> [u8; 2] {
+        let [a, b, ..] = self.folded().to_le_bytes();
+        [!a, !b]
+    }
+
+    /// The sum in 16 bits.
+    const fn folded(self) -> u64 {
+        // 64 bits leave at most 2^33 - 2, that 2^32 - 1, that 2^17 - 2, and
+        // that 2^16 - 1.
+        let mut sum = (self.0 & 0xffff_ffff) + (self.0 >> 32);
+        sum = (sum & 0xffff_ffff) + (sum >> 32);
+        sum = (sum & 0xffff) + (sum >> 16);
+        (sum & 0xffff) + (sum >> 16)
+    }
+
+    /// Whether a sum of any length, checksum field included, is that of sound
+    /// octets.
+    pub(crate) const fn is_sound_at_any_length(self) -> bool {
+        self.folded() == 0xffff
+    }
+
     /// Whether a sum over a header and its checksum field is that of a sound
-    /// one.
+    /// one. Of at most 15 words: it costs every reflected frame.
     ///
     /// All ones in 16 bits are a multiple of 65535, and so is what folding
     /// starts from, because 2^16 leaves 1 when divided by 65535.

@@ -25,7 +25,9 @@
 pub mod checksum;
 pub mod counters;
 pub mod cpu_state;
+pub mod histogram;
 pub mod policy;
+pub mod probe;
 pub mod rate;
 mod reflect;
 pub mod signature;
@@ -34,6 +36,7 @@ pub mod window;
 pub mod wire;
 
 pub use counters::Counters;
+pub use histogram::Histogram;
 pub use policy::{Guards, Mode, Policy, PolicyError};
 pub use rate::{Limit, RateLimit, Unlimited};
 pub use reflect::{Answer, Datagram, inspect, reflect, reflect_by_code, reflect_datagram};

@@ -17,6 +17,7 @@ mod transport;
 
 pub use datagram::{Datagram, reflect_datagram};
 
+use self::transport::Trouble;
 use crate::{
     Kind, Limit, Malformed, Mode, Policy, Reason, Verdict, Window,
     verdict::{Code, Refused},
@@ -33,6 +34,7 @@ enum Refusal {
     /// The octets before `end` could not be read.
     Absent {
         end: usize,
+        /// If the frame ends among them.
         cause: Malformed,
     },
 }
@@ -100,6 +102,23 @@ impl Family {
         match self {
             Self::Ipv4 => Malformed::Ipv4TotalLength,
             Self::Ipv6 => Malformed::Ipv6PayloadLength,
+        }
+    }
+
+    /// What a datagram's trouble is if a packet of this family holds it.
+    ///
+    /// The fixed part of either IP header was read: what can be cut off are
+    /// IPv4's options and IPv6's extension headers.
+    #[inline(always)]
+    fn refusal(self, trouble: Trouble) -> Refusal {
+        match trouble {
+            Trouble::Refusal(refusal) => refusal,
+            Trouble::HeadersCut => match self {
+                Self::Ipv4 => Malformed::Ipv4Truncated.into(),
+                Self::Ipv6 => Malformed::ExtensionTruncated.into(),
+            },
+            Trouble::PacketShort => self.length_cause().into(),
+            Trouble::PacketCut { end } => Refusal::Absent { end, cause: self.length_cause() },
         }
     }
 }
@@ -197,12 +216,14 @@ where
         None => inspect_packet(window, policy, &link)?,
     };
     let kind =
-        transport::recognise(window, policy, packet.transport_offset, packet.transport_octets)?;
+        transport::recognise(window, policy, packet.transport_offset, packet.transport_octets)
+            .map_err(|trouble| packet.family.refusal(trouble))?;
     if let Some(refused) = packet.guard {
         return Err(refused.into());
     }
     // The frame's end last: to find it may cost a call into the kernel.
-    if packet.end > window.len() && packet.end > window.whole_len() {
+    let end = packet.end;
+    if end > window.len() && end > window.whole_len() {
         return Err(packet.family.length_cause().into());
     }
     Ok(Answer {
@@ -217,11 +238,11 @@ where
 struct Packet {
     family: Family,
     transport_offset: usize,
-    /// Octets of UDP header and payload.
-    transport_octets: usize,
     /// Octets before the end of the IP packet; 0 if the frame is known to
     /// hold all of it.
     end: usize,
+    /// Octets of UDP header and payload.
+    transport_octets: usize,
     /// The first of the costly guards that the frame fails. Asked where its
     /// header is at hand, told after the signature was found.
     guard: Option<Refused>,
@@ -244,8 +265,8 @@ where
     plain::is_sound(octets).then_some(Packet {
         family: Family::Ipv4,
         transport_offset: link.network_offset + ipv4::HEADER_OCTETS,
-        transport_octets,
         end: 0,
+        transport_octets,
         guard: None,
     })
 }
@@ -260,13 +281,14 @@ where
         EtherType::IPV6 => network::inspect_ipv6(window, policy, link.network_offset)?,
         _ => return Err(Reason::EtherType.into()),
     };
-    let header = transport::inspect_header(window, policy, network.transport_offset, network.end)?;
+    let header = transport::inspect_header(window, policy, network.transport_offset, network.end)
+        .map_err(|trouble| network.family.refusal(trouble))?;
     let loop_risk = guard::inspect_loop_risk(policy, header, Some(link.header));
     Ok(Packet {
         family: network.family,
         transport_offset: network.transport_offset,
-        transport_octets: header.length(),
         end: network.end,
+        transport_octets: header.length(),
         guard: loop_risk.err().or(network.guard),
     })
 }

@@ -257,7 +257,7 @@ pub(crate) struct Refused(NonZeroU8);
 
 impl Refused {
     #[inline(always)]
-    const fn new(code: u8) -> Self {
+    pub(crate) const fn new(code: u8) -> Self {
         match NonZeroU8::new(code) {
             Some(code) => Self(code),
             // Not reached: the codes of kinds alone are so low.

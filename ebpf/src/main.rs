@@ -8,6 +8,7 @@
 #![no_main]
 #![deny(unsafe_code)]
 
+mod lab;
 mod policy;
 mod state;
 mod window;

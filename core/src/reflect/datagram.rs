@@ -2,9 +2,13 @@
 
 use core::net::{IpAddr, SocketAddr};
 
-use super::{Refusal, guard, transport};
+use super::{
+    Refusal,
+    guard::{self, Address},
+    transport::{self, Trouble},
+};
 use crate::{
-    Limit, Policy, Reason, Verdict, Window,
+    Limit, Malformed, Policy, Reason, Verdict, Window,
     verdict::Code,
     wire::{ipv4, ipv6, udp},
 };
@@ -55,35 +59,53 @@ fn inspect(
         let length = u16::try_from(end).unwrap_or(0);
         udp::write(header, datagram.source.port(), datagram.destination.port(), length);
     }
-    let header = transport::inspect_header(octets, policy, 0, end)?;
-    let kind = transport::recognise(octets, policy, 0, header.length())?;
-    match (datagram.source.ip(), datagram.destination.ip()) {
-        (IpAddr::V4(source), IpAddr::V4(destination)) => guard::inspect_socket_addresses(
-            policy,
-            ipv4::Address::parse(source.octets()),
-            ipv4::Address::parse(destination.octets()),
-        )?,
-        (source, destination) => guard::inspect_socket_addresses(
-            policy,
-            ipv6::Address::parse(as_ipv6(source)),
-            ipv6::Address::parse(as_ipv6(destination)),
-        )?,
-    }
+    let header = transport::inspect_header(octets, policy, 0, end).map_err(refusal)?;
+    let kind = transport::recognise(octets, policy, 0, header.length()).map_err(refusal)?;
+    // A socket for both IP versions names IPv4 hosts ::ffff:a.b.c.d (RFC 4291
+    // section 2.5.5.2): the guards and prefixes of IPv4 hold for them.
+    let source = datagram.source.ip().to_canonical();
+    let destination = datagram.destination.ip().to_canonical();
+    guard::inspect_socket_addresses(policy, source, destination)?;
     guard::inspect_loop_risk(policy, header, None)?;
     Ok(kind)
 }
 
-fn as_ipv6(address: IpAddr) -> [u8; 16] {
-    match address {
-        IpAddr::V4(address) => address.to_ipv6_mapped().octets(),
-        IpAddr::V6(address) => address.octets(),
+/// What a datagram's trouble is if a socket gave it.
+fn refusal(trouble: Trouble) -> Refusal {
+    match trouble {
+        Trouble::Refusal(refusal) => refusal,
+        Trouble::HeadersCut => Malformed::UdpTruncated.into(),
+        Trouble::PacketShort | Trouble::PacketCut { .. } => Malformed::UdpLength.into(),
+    }
+}
+
+impl Address for IpAddr {
+    fn is_no_host(self) -> bool {
+        match self {
+            Self::V4(address) => ipv4::Address::parse(address.octets()).is_no_host(),
+            Self::V6(address) => ipv6::Address::parse(address.octets()).is_no_host(),
+        }
+    }
+
+    fn is_loopback(self) -> bool {
+        match self {
+            Self::V4(address) => ipv4::Address::parse(address.octets()).is_loopback(),
+            Self::V6(address) => ipv6::Address::parse(address.octets()).is_loopback(),
+        }
+    }
+
+    fn is_allowed(self, policy: &Policy) -> bool {
+        match self {
+            Self::V4(address) => ipv4::Address::parse(address.octets()).is_allowed(policy),
+            Self::V6(address) => ipv6::Address::parse(address.octets()).is_allowed(policy),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Guards, Kind, Malformed, Unlimited};
+    use crate::{Guards, Kind, Unlimited, policy::Ipv4Prefix};
 
     fn verdict(payload: &[u8], source: &str, destination: &str, policy: &Policy) -> Verdict {
         let mut octets = [0xaa; 64];
@@ -146,6 +168,20 @@ mod tests {
             assert_eq!(verdict(payload, from, to, &on), Verdict::Pass(Reason::SourceAddress));
             assert_eq!(verdict(payload, from, to, &off), Verdict::Reflect(Kind::Rfc2544));
         }
+    }
+
+    #[test]
+    fn ipv4_hosts_on_a_socket_for_both_versions_meet_the_same_guards() {
+        let payload = b"RFC2544.....";
+        let to = "[::ffff:192.0.2.2]:3842";
+        for source in ["[::ffff:127.0.0.1]:9", "[::ffff:224.0.0.1]:9"] {
+            let verdict = verdict(payload, source, to, &policy());
+            assert_eq!(verdict, Verdict::Pass(Reason::SourceAddress));
+        }
+        let prefix = Ipv4Prefix::new([192, 0, 2, 0], 24).unwrap();
+        let allowing = Policy::builder().any_destination().allow_ipv4(prefix).build().unwrap();
+        let verdict = verdict(payload, "[::ffff:192.0.2.1]:9", to, &allowing);
+        assert_eq!(verdict, Verdict::Reflect(Kind::Rfc2544));
     }
 
     #[test]

@@ -103,6 +103,12 @@ where
             return Err(Reason::RoutingHeader.into());
         }
         next = extension.next_header();
+        //= RFC 8200 section 4: the same action should be taken if a node
+        //= encounters a Next Header value of zero in any header other than an
+        //= IPv6 header. The action is that on an unrecognised one.
+        if next == IpProtocol::HOP_BY_HOP {
+            return Err(Reason::IpProtocol.into());
+        }
         offset += extension.octets();
     }
     match next {

@@ -1,28 +1,56 @@
 //! UDP ports, lengths and the signature in the payload.
 
-use super::{Refusal, octets_at};
+use super::Refusal;
 use crate::{
     Kind, Malformed, Policy, Reason, Window,
     signature::{self, PAYLOAD_OCTETS_MIN, custom_kind},
     wire::udp,
 };
 
+/// Why a datagram is not answered, before it is known what holds it.
+pub(super) enum Trouble {
+    Refusal(Refusal),
+    /// The frame ends before the UDP header does start.
+    HeadersCut,
+    /// The packet ends before the UDP header does start.
+    PacketShort,
+    /// The octets before `end` could not be read.
+    PacketCut {
+        end: usize,
+    },
+}
+
+impl<T: Into<Refusal>> From<T> for Trouble {
+    #[inline(always)]
+    fn from(refusal: T) -> Self {
+        Self::Refusal(refusal.into())
+    }
+}
+
 /// Checks port and lengths.
 ///
-/// `end` is where the IP packet ends. A datagram may end before it does (RFC
-/// 768 gives UDP a length of its own); it may not end after it, and what lies
-/// behind its own end is no payload.
+/// A datagram may end before the IP packet does (RFC 768 gives UDP a length of
+/// its own); it may not end after it, and what lies behind its own end is no
+/// payload.
 #[inline(always)]
 pub(super) fn inspect_header<'frame, W>(
     window: &'frame W,
     policy: &Policy,
     offset: usize,
     end: usize,
-) -> Result<udp::Header<'frame>, Refusal>
+) -> Result<udp::Header<'frame>, Trouble>
 where
     W: Window + ?Sized,
 {
-    let octets = octets_at!(window, udp::HEADER_OCTETS, offset, Malformed::UdpTruncated);
+    let Some(octets) = window.at::<{ udp::HEADER_OCTETS }>(offset) else {
+        // The header before may name more octets of itself than there are.
+        return Err(if offset > window.whole_len() {
+            Trouble::HeadersCut
+        } else {
+            let end = offset + udp::HEADER_OCTETS;
+            Refusal::Absent { end, cause: Malformed::UdpTruncated }.into()
+        });
+    };
     let header = udp::Header(octets);
     if !policy.is_port_wanted(header.destination_port()) {
         return Err(Reason::UdpPort.into());
@@ -30,7 +58,7 @@ where
     //= RFC 768: the minimum value of the length is eight.
     let length = header.length();
     if length < udp::HEADER_OCTETS || offset + length > end {
-        return Err(Malformed::UdpLength.into());
+        return Err(if end < offset { Trouble::PacketShort } else { Malformed::UdpLength.into() });
     }
     Ok(header)
 }
@@ -42,13 +70,15 @@ pub(super) fn recognise<W>(
     policy: &Policy,
     offset: usize,
     length: usize,
-) -> Result<Kind, Refusal>
+) -> Result<Kind, Trouble>
 where
     W: Window + ?Sized,
 {
     if length >= udp::HEADER_OCTETS + PAYLOAD_OCTETS_MIN {
         let start = offset + udp::HEADER_OCTETS;
-        let payload = octets_at!(window, PAYLOAD_OCTETS_MIN, start, Malformed::UdpTruncated);
+        let Some(payload) = window.at::<PAYLOAD_OCTETS_MIN>(start) else {
+            return Err(Trouble::PacketCut { end: start + PAYLOAD_OCTETS_MIN });
+        };
         if let Some(kind) = signature::recognise(payload)
             && policy.kinds().contains(kind)
         {
@@ -65,13 +95,15 @@ fn inspect_custom<W>(
     policy: &Policy,
     offset: usize,
     payload_octets: usize,
-) -> Result<Kind, Refusal>
+) -> Result<Kind, Trouble>
 where
     W: Window + ?Sized,
 {
     for (index, custom) in policy.customs().enumerate() {
         let Some(at) = custom.offset_in_datagram(payload_octets) else { continue };
-        let octets = octets_at!(window, 8, offset + at, Malformed::UdpTruncated);
+        let Some(octets) = window.at::<8>(offset + at) else {
+            return Err(Trouble::PacketCut { end: offset + at + 8 });
+        };
         if custom.matches(*octets) {
             return Ok(custom_kind(index));
         }

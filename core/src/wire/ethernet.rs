@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use super::{get, swap_u16, swap_u32};
+use super::{get, put, swap_u16, swap_u32};
 
 /// Octets of the header, without tags and FCS.
 pub const HEADER_OCTETS: usize = 14;
@@ -18,6 +18,8 @@ pub struct EtherType(pub u16);
 impl EtherType {
     /// IPv4 (RFC 894).
     pub const IPV4: Self = Self(0x0800);
+    /// ARP (RFC 826).
+    pub const ARP: Self = Self(0x0806);
     /// IPv6 (RFC 2464).
     pub const IPV6: Self = Self(0x86dd);
     /// Customer tag (IEEE 802.1Q).
@@ -47,6 +49,9 @@ impl EtherType {
 pub struct MacAddress(pub [u8; 6]);
 
 impl MacAddress {
+    /// Every station.
+    pub const BROADCAST: Self = Self([0xff; 6]);
+
     /// Whether it names a group of stations, broadcast among them.
     #[must_use]
     pub const fn is_group(self) -> bool {
@@ -135,6 +140,18 @@ impl fmt::Debug for Oui {
     }
 }
 
+/// Writes a whole header.
+pub(crate) const fn write(
+    header: &mut [u8; HEADER_OCTETS],
+    destination: MacAddress,
+    source: MacAddress,
+    ether_type: EtherType,
+) {
+    put::<DESTINATION, 6, _>(header, destination.0);
+    put::<SOURCE, 6, _>(header, source.0);
+    put::<ETHER_TYPE, 2, _>(header, ether_type.0.to_be_bytes());
+}
+
 /// Exchanges the addresses.
 #[inline(always)]
 pub const fn swap_addresses(header: &mut [u8; HEADER_OCTETS]) {
@@ -160,6 +177,14 @@ impl Header<'_> {
     #[inline(always)]
     pub(crate) const fn ether_type(&self) -> EtherType {
         EtherType::parse(get::<ETHER_TYPE, 2, _>(self.0))
+    }
+
+    pub(crate) const fn destination_mac(&self) -> MacAddress {
+        MacAddress(get::<DESTINATION, 6, _>(self.0))
+    }
+
+    pub(crate) const fn source_mac(&self) -> MacAddress {
+        MacAddress(get::<SOURCE, 6, _>(self.0))
     }
 }
 

@@ -13,6 +13,8 @@ impl IpProtocol {
     pub const ROUTING: u8 = 43;
     /// IPv6 fragment header (RFC 8200 section 4.5).
     pub const FRAGMENT: u8 = 44;
+    /// ICMP for IPv6 (RFC 4443).
+    pub const ICMPV6: u8 = 58;
     /// IPv6 destination options (RFC 8200 section 4.6).
     pub const DESTINATION_OPTIONS: u8 = 60;
 

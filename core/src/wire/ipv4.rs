@@ -1,6 +1,7 @@
 //! IPv4 (RFC 791 section 3.1).
 
-use super::{get, ip_protocol::IpProtocol, swap_u32};
+use super::{get, ip_protocol::IpProtocol, put, swap_u32};
+use crate::checksum::Sum;
 
 /// Octets of the header without options.
 pub const HEADER_OCTETS: usize = 20;
@@ -12,12 +13,32 @@ pub const IHL_WORDS_MIN: usize = 5;
 pub const IHL_WORDS_MAX: usize = 15;
 
 const VERSION_AND_IHL: usize = 0;
+const TRAFFIC_CLASS: usize = 1;
 const TOTAL_LENGTH: usize = 2;
 const FLAGS_AND_FRAGMENT_OFFSET: usize = 6;
 const TTL: usize = 8;
 const PROTOCOL: usize = 9;
+const CHECKSUM: usize = 10;
 const SOURCE: usize = 12;
 const DESTINATION: usize = 16;
+
+/// Version 4, five header words.
+const VERSION_4_IHL_5: u8 = 0x45;
+
+/// Don't fragment, offset 0.
+const DONT_FRAGMENT: u16 = 0x4000;
+
+/// What a sender chooses of a header without options.
+#[derive(Debug)]
+pub(crate) struct Fields {
+    pub(crate) traffic_class: u8,
+    /// Octets of header and payload.
+    pub(crate) total_length: u16,
+    pub(crate) ttl: u8,
+    pub(crate) protocol: u8,
+    pub(crate) source: [u8; 4],
+    pub(crate) destination: [u8; 4],
+}
 
 /// View of the fixed part of a header.
 #[derive(Clone, Copy, Debug)]
@@ -44,7 +65,7 @@ impl Header<'_> {
     /// Whether this is version 4 without options.
     #[inline(always)]
     pub(crate) const fn is_plain(&self) -> bool {
-        self.0[VERSION_AND_IHL] == 0x45
+        self.0[VERSION_AND_IHL] == VERSION_4_IHL_5
     }
 
     /// Whether the packet is UDP and no fragment of one, be it the first, a
@@ -79,6 +100,22 @@ impl Header<'_> {
     }
 }
 
+/// Writes a whole header with its checksum: not to be fragmented, so its
+/// identification says nothing (RFC 6864 section 4.1) and is 0.
+pub(crate) fn write(header: &mut [u8; HEADER_OCTETS], fields: &Fields) {
+    *header = [0; HEADER_OCTETS];
+    put::<VERSION_AND_IHL, 1, _>(header, [VERSION_4_IHL_5]);
+    put::<TRAFFIC_CLASS, 1, _>(header, [fields.traffic_class]);
+    put::<TOTAL_LENGTH, 2, _>(header, fields.total_length.to_be_bytes());
+    put::<FLAGS_AND_FRAGMENT_OFFSET, 2, _>(header, DONT_FRAGMENT.to_be_bytes());
+    put::<TTL, 1, _>(header, [fields.ttl]);
+    put::<PROTOCOL, 1, _>(header, [fields.protocol]);
+    put::<SOURCE, 4, _>(header, fields.source);
+    put::<DESTINATION, 4, _>(header, fields.destination);
+    let checksum = Sum::of_ipv4(header).checksum();
+    put::<CHECKSUM, 2, _>(header, checksum);
+}
+
 /// Exchanges the addresses. The header checksum, and UDP's over the
 /// pseudo-header, stay valid: see [`checksum`](crate::checksum).
 #[inline(always)]
@@ -95,6 +132,11 @@ impl Address {
     #[inline(always)]
     pub(crate) const fn parse(octets: [u8; 4]) -> Self {
         Self(u32::from_le_bytes(octets))
+    }
+
+    /// The address in wire order.
+    pub(crate) const fn octets(self) -> [u8; 4] {
+        self.0.to_le_bytes()
     }
 
     #[inline(always)]

@@ -1,6 +1,6 @@
 //! IPv6 and its extension headers (RFC 8200 sections 3 and 4).
 
-use super::{get, swap_u64};
+use super::{get, put, swap_u64};
 
 /// Octets of the fixed header.
 pub const HEADER_OCTETS: usize = 40;
@@ -17,6 +17,18 @@ const NEXT_HEADER: usize = 6;
 const HOP_LIMIT: usize = 7;
 const SOURCE: usize = 8;
 const DESTINATION: usize = 24;
+
+/// What a sender chooses of a header; the flow label is 0.
+#[derive(Debug)]
+pub(crate) struct Fields {
+    pub(crate) traffic_class: u8,
+    /// Octets that follow the header.
+    pub(crate) payload_length: u16,
+    pub(crate) next_header: u8,
+    pub(crate) hop_limit: u8,
+    pub(crate) source: [u8; 16],
+    pub(crate) destination: [u8; 16],
+}
 
 /// View of the fixed header.
 #[derive(Clone, Copy, Debug)]
@@ -61,6 +73,17 @@ impl Header<'_> {
     }
 }
 
+/// Writes a whole header.
+pub(crate) const fn write(header: &mut [u8; HEADER_OCTETS], fields: &Fields) {
+    let version_and_flow = 6 << 28 | (fields.traffic_class as u32) << 20;
+    put::<VERSION, 4, _>(header, version_and_flow.to_be_bytes());
+    put::<PAYLOAD_LENGTH, 2, _>(header, fields.payload_length.to_be_bytes());
+    put::<NEXT_HEADER, 1, _>(header, [fields.next_header]);
+    put::<HOP_LIMIT, 1, _>(header, [fields.hop_limit]);
+    put::<SOURCE, 16, _>(header, fields.source);
+    put::<DESTINATION, 16, _>(header, fields.destination);
+}
+
 /// Exchanges the addresses. UDP's checksum over the
 /// pseudo-header stays valid: see [`checksum`](crate::checksum).
 #[inline(always)]
@@ -103,6 +126,14 @@ impl Address {
             u64::from_le_bytes(get::<0, 8, _>(&octets)),
             u64::from_le_bytes(get::<8, 8, _>(&octets)),
         ])
+    }
+
+    /// The address in wire order.
+    pub(crate) const fn octets(self) -> [u8; 16] {
+        let mut octets = [0; 16];
+        put::<0, 8, _>(&mut octets, self.0[0].to_le_bytes());
+        put::<8, 8, _>(&mut octets, self.0[1].to_le_bytes());
+        octets
     }
 
     /// `::1` (RFC 4291 section 2.5.3).

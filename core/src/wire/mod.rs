@@ -3,10 +3,12 @@
 //! Octet offsets are counted from the start of the header. All fields of more
 //! than one octet are big-endian on the wire.
 
+pub mod arp;
 pub mod ethernet;
 pub mod ip_protocol;
 pub mod ipv4;
 pub mod ipv6;
+pub mod ndp;
 pub mod udp;
 pub mod vlan;
 

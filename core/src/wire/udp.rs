@@ -30,6 +30,10 @@ impl Header<'_> {
     pub(crate) const fn length(&self) -> usize {
         u16::from_be_bytes(get::<LENGTH, 2, _>(self.0)) as usize
     }
+
+    pub(crate) const fn checksum(&self) -> [u8; 2] {
+        get::<CHECKSUM, 2, _>(self.0)
+    }
 }
 
 /// Writes a header without a checksum.
@@ -43,6 +47,13 @@ pub(crate) const fn write(
     put::<DESTINATION_PORT, 2, _>(header, destination_port.to_be_bytes());
     put::<LENGTH, 2, _>(header, length.to_be_bytes());
     put::<CHECKSUM, 2, _>(header, [0; 2]);
+}
+
+/// Writes a computed checksum.
+pub(crate) fn set_checksum(header: &mut [u8; HEADER_OCTETS], checksum: [u8; 2]) {
+    //= RFC 768: if the computed checksum is zero, it is transmitted as all ones.
+    let checksum = if checksum == [0; 2] { [0xff; 2] } else { checksum };
+    put::<CHECKSUM, 2, _>(header, checksum);
 }
 
 /// Exchanges the ports. The checksum stays valid: see

@@ -4,4 +4,15 @@
 //! nothing here parses a frame.
 #![deny(unsafe_code)]
 
+pub mod arguments;
+pub mod clock;
+pub mod config;
+pub mod console;
+pub mod hints;
+#[cfg(target_os = "linux")]
+pub mod privileges;
+pub mod settings;
+pub mod signals;
+pub mod statistics;
+pub mod values;
 pub mod worker;

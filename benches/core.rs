@@ -1,0 +1,99 @@
+//! Times of each function of the core. `cargo bench` compares with the run
+//! before.
+
+use std::hint::black_box;
+
+use criterion::{BatchSize, Bencher, Criterion, criterion_group, criterion_main};
+use farend_core::{
+    Counters, Kind, MacAddress, Policy, RateLimit, Unlimited, Verdict, inspect, policy::RateCap,
+    rate::Bucket, reflect, signature,
+};
+use farend_lab::frames::Flow;
+
+const NEAR: MacAddress = MacAddress([0x00, 0xc0, 0x17, 0, 0, 1]);
+const FAR: MacAddress = MacAddress([0x02, 0, 0, 0, 0, 2]);
+const OTHER: MacAddress = MacAddress([0x02, 0, 0, 0, 0, 3]);
+
+criterion_group!(benches, frames, decisions, bookkeeping);
+criterion_main!(benches);
+
+fn policy() -> Policy {
+    Policy::builder().own_mac(FAR).build().unwrap_or(Policy::closed())
+}
+
+/// One frame of each sort through `reflect`.
+fn frames(criterion: &mut Criterion) {
+    let ipv4 = Flow::ipv4(NEAR, FAR);
+    let ipv6 = Flow::ipv6(NEAR, FAR);
+    for (name, frame) in [
+        ("IPv4 hit, 64 octets", ipv4.frame(64)),
+        ("IPv4 hit, 1518 octets", ipv4.frame(1518)),
+        ("IPv4 hit, 9000 octets", ipv4.frame(9000)),
+        ("IPv6 hit, 128 octets", ipv6.frame(128)),
+        ("VLAN hit, 128 octets", ipv4.clone().tagged(&[(0x8100, 5)]).frame(128)),
+        ("QinQ hit, 128 octets", ipv4.clone().tagged(&[(0x88a8, 5), (0x8100, 6)]).frame(128)),
+        ("foreign MAC", Flow::ipv4(NEAR, OTHER).frame(64)),
+        ("wrong port", Flow { destination_port: 53, ..ipv4.clone() }.frame(64)),
+        ("wrong signature", Flow { signature: Kind::Any, ..ipv4 }.frame(64)),
+    ] {
+        criterion.bench_function(&format!("reflect: {name}"), |bencher| turn(bencher, &frame));
+    }
+}
+
+/// Reflects a fresh copy each time.
+fn turn(bencher: &mut Bencher<'_>, frame: &[u8]) {
+    let policy = policy();
+    let mut limit = RateLimit::default();
+    bencher.iter_batched_ref(
+        || frame.to_vec(),
+        |frame| reflect(black_box(&mut frame[..]), black_box(&policy), &mut limit),
+        BatchSize::SmallInput,
+    );
+}
+
+/// The parts of a decision.
+fn decisions(criterion: &mut Criterion) {
+    let policy = policy();
+    let mut frame = Flow::ipv4(NEAR, FAR).frame(64);
+    criterion.bench_function("inspect: IPv4 hit", |bencher| {
+        bencher.iter(|| inspect(black_box(&mut frame[..]), black_box(&policy)));
+    });
+    criterion.bench_function("signature::recognise", |bencher| {
+        bencher.iter(|| signature::recognise(black_box(b"\xff\xff\xff\xff\xffDATA:OT")));
+    });
+    criterion.bench_function("Policy::from_octets", |bencher| {
+        bencher.iter(|| Policy::from_octets(black_box(policy.as_octets())));
+    });
+    criterion.bench_function("Builder::build", |bencher| {
+        bencher.iter(|| Policy::builder().own_mac(black_box(FAR)).build());
+    });
+    let mut unlimited = Unlimited;
+    criterion.bench_function("reflect: again and again, as a tester pair does", |bencher| {
+        let policy = Policy::builder().own_mac(OTHER).any_destination().build();
+        let policy = policy.unwrap_or(Policy::closed());
+        let partner = MacAddress([0x00, 0xc0, 0x17, 0, 0, 2]);
+        let mut frame = Flow::ipv4(NEAR, partner).with_equal_ports().frame(64);
+        bencher.iter(|| reflect(black_box(&mut frame[..]), black_box(&policy), &mut unlimited));
+    });
+}
+
+/// What is kept of each frame.
+fn bookkeeping(criterion: &mut Criterion) {
+    let mut counters = Counters::new();
+    criterion.bench_function("Counters::count", |bencher| {
+        bencher.iter(|| counters.count(black_box(Verdict::Reflect(Kind::Probeot)), black_box(60)));
+    });
+    let other = counters;
+    criterion.bench_function("Counters::merge", |bencher| {
+        bencher.iter(|| counters.merge(black_box(&other)));
+    });
+    let cap = RateCap::new(1_000_000, 1_000);
+    let mut bucket = Bucket::default();
+    let mut tick = 0;
+    criterion.bench_function("Bucket::admit", |bencher| {
+        bencher.iter(|| {
+            tick += 1;
+            bucket.admit(black_box(&cap), black_box(tick / 1_000))
+        });
+    });
+}

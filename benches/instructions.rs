@@ -1,0 +1,79 @@
+//! Runs the core over one frame a number of times, for callgrind to count.
+//!
+//! `instructions reflect|empty RUNS POLICY FRAME`, policy and frame in hex.
+//! `empty` does everything but reflect, so that the difference of the two is
+//! the core's alone.
+#![deny(unsafe_code)]
+
+use std::{env, hint::black_box, process::ExitCode};
+
+use farend_core::{Policy, RateLimit, Reason, Verdict, reflect};
+
+/// Octets at the front of the frame that are written anew for each run: more
+/// than the core ever changes in these frames.
+const FRONT_OCTETS: usize = 80;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    match run(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}; usage: instructions reflect|empty RUNS POLICY FRAME");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(arguments: &[String]) -> Result<(), String> {
+    let [case, runs, policy, frame] = arguments else {
+        return Err("four arguments are wanted".to_owned());
+    };
+    let runs: u32 = runs.parse().map_err(|_| format!("{runs} is no number"))?;
+    let policy = Policy::from_octets(&from_hex(policy)?).map_err(|error| error.to_string())?;
+    let mut frame = from_hex(frame)?;
+    if frame.len() < FRONT_OCTETS {
+        frame.resize(FRONT_OCTETS, 0);
+    }
+    let turn = match case.as_str() {
+        "reflect" => turn_round,
+        "empty" => leave,
+        _ => return Err(format!("no case {case}")),
+    };
+    repeat(runs, &policy, &mut frame, turn);
+    Ok(())
+}
+
+type Turn = fn(&mut [u8], &Policy, &mut RateLimit) -> Verdict;
+
+fn repeat(runs: u32, policy: &Policy, frame: &mut [u8], turn: Turn) {
+    let Some(front) = frame.first_chunk::<FRONT_OCTETS>().copied() else { return };
+    let mut limit = RateLimit::default();
+    for _run in 0..runs {
+        if let Some(start) = frame.first_chunk_mut() {
+            *start = black_box(front);
+        }
+        let verdict = turn(black_box(frame), black_box(policy), black_box(&mut limit));
+        let _kept = black_box(verdict);
+    }
+}
+
+/// What is counted.
+#[inline(never)]
+fn turn_round(frame: &mut [u8], policy: &Policy, limit: &mut RateLimit) -> Verdict {
+    reflect(frame, policy, limit)
+}
+
+/// The same call without it.
+#[inline(never)]
+fn leave(_frame: &mut [u8], _policy: &Policy, _limit: &mut RateLimit) -> Verdict {
+    Verdict::Pass(Reason::EtherType)
+}
+
+fn from_hex(text: &str) -> Result<Vec<u8>, String> {
+    let digit =
+        |digit: u8| char::from(digit).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+    let octets: Option<Vec<u8>> =
+        pairs.iter().map(|&[high, low]| Some(digit(high)? << 4 | digit(low)?)).collect();
+    octets.filter(|_| rest.is_empty()).ok_or_else(|| "the octets are not hex".to_owned())
+}

@@ -1,0 +1,175 @@
+//! What to change when frames arrive and are not answered.
+//!
+//! A counter that grows tells little to somebody who waits for answers. Each
+//! hint names the option that would let the frames through, at most once a
+//! minute.
+
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
+
+use farend_core::{Counters, Reason, Verdict};
+
+use crate::statistics::Snapshot;
+
+/// Time before the same hint is given again.
+const INTERVAL: Duration = Duration::from_mins(1);
+
+/// Frames refused for one reason, with none answered, that are no accident.
+const FRAMES_MIN: u64 = 8;
+
+/// A hint on one interface.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Hint {
+    /// Name of the interface.
+    pub interface: String,
+    /// What happens and what to do about it.
+    pub message: String,
+}
+
+/// Remembers what was hinted at.
+#[derive(Debug, Default)]
+pub struct Hints {
+    told: HashMap<(String, Reason), Instant>,
+    before: HashMap<String, Counters>,
+}
+
+/// When a reason is worth a hint.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum When {
+    /// As soon as it happens: only test traffic gets this far.
+    Ever,
+    /// When it happens to most frames and nothing is answered: it is also what
+    /// foreign traffic meets.
+    NothingAnswered,
+}
+
+/// The reasons in the order in which frames are checked, latest first: the one
+/// that the most promising frames met is told.
+const RULES: [(Reason, When, &str); 9] = [
+    (
+        Reason::LoopRisk,
+        When::Ever,
+        "could be another reflector's answers (their source port is one that reflectors serve, or \
+         the mode keeps ports); if the sender is a tester, name it: --tester-oui XX:XX:XX or \
+         --allow ADDRESS",
+    ),
+    (
+        Reason::SourceNotAllowed,
+        When::Ever,
+        "come from addresses outside --allow; if the sender is a tester, add its address",
+    ),
+    (
+        Reason::RateCap,
+        When::Ever,
+        "are over --max-rate and were dropped; raise it if that is wrong",
+    ),
+    (
+        Reason::Signature,
+        When::NothingAnswered,
+        "carry no signature that is answered; see --signatures and --signature",
+    ),
+    (Reason::UdpPort, When::NothingAnswered, "go to another UDP port; see --port"),
+    (
+        Reason::Fragment,
+        When::NothingAnswered,
+        "are fragments, which no reflector can answer; let the tester send smaller packets",
+    ),
+    (Reason::Vlan, When::NothingAnswered, "carry a VLAN id that is not wanted; see --vlan"),
+    (Reason::SourceOui, When::NothingAnswered, "come from another OUI; see --oui"),
+    (
+        Reason::ForeignDestinationMac,
+        When::NothingAnswered,
+        "are for other MAC addresses than this interface's; let the tester send to that one, or \
+         see --any-destination",
+    ),
+];
+
+impl Hints {
+    /// Looks at the counts since the last look, and gives what is worth
+    /// saying at `now`: one hint for each interface at most.
+    pub fn look(&mut self, snapshot: &Snapshot, now: Instant) -> Vec<Hint> {
+        let mut hints = Vec::new();
+        for one in &snapshot.interfaces {
+            let counters = one.worker.counters;
+            let before = self.before.insert(one.interface.clone(), counters);
+            let lately = counters.since(&before.unwrap_or_default());
+            let Some((reason, frames, advice)) = most_promising(&lately) else { continue };
+            let key = (one.interface.clone(), reason);
+            let is_told = self.told.get(&key).is_some_and(|at| now.duration_since(*at) < INTERVAL);
+            if is_told {
+                continue;
+            }
+            self.told.insert(key, now);
+            let message = format!("{}: {frames} frames {advice}", reason.name());
+            hints.push(Hint { interface: one.interface.clone(), message });
+        }
+        hints
+    }
+}
+
+fn most_promising(lately: &Counters) -> Option<(Reason, u64, &'static str)> {
+    let is_answered = lately.reflected() > 0;
+    let seen = lately.iter().fold(0, |sum: u64, (_, frames)| sum.wrapping_add(frames));
+    RULES.iter().find_map(|(reason, when, advice)| {
+        let verdict = match reason {
+            Reason::RateCap => Verdict::Drop(*reason),
+            _ => Verdict::Pass(*reason),
+        };
+        let frames = lately.of(verdict);
+        let is_worth_it = match when {
+            When::Ever => frames > 0,
+            When::NothingAnswered => !is_answered && frames >= FRAMES_MIN && frames >= seen / 2,
+        };
+        is_worth_it.then_some((*reason, frames, *advice))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use farend_core::Kind;
+
+    use super::*;
+    use crate::statistics::InterfaceStatistics;
+
+    fn snapshot(counted: &[(Verdict, u32)]) -> Snapshot {
+        let mut one = InterfaceStatistics { interface: "eth1".to_owned(), ..Default::default() };
+        for (verdict, frames) in counted {
+            for _ in 0..*frames {
+                one.worker.counters.count(*verdict, 60);
+            }
+        }
+        Snapshot { elapsed: Duration::from_secs(1), interfaces: vec![one] }
+    }
+
+    #[test]
+    fn a_loop_risk_names_the_options_that_let_the_tester_through() {
+        let mut hints = Hints::default();
+        let seen = snapshot(&[(Verdict::Pass(Reason::LoopRisk), 3)]);
+        let hint = hints.look(&seen, Instant::now());
+        assert!(hint[0].message.starts_with("loop_risk: 3 frames"), "{hint:?}");
+        assert!(hint[0].message.contains("--tester-oui") && hint[0].message.contains("--allow"));
+    }
+
+    #[test]
+    fn the_same_hint_waits_a_minute_and_needs_new_frames() {
+        let mut hints = Hints::default();
+        let start = Instant::now();
+        let refused = Verdict::Pass(Reason::LoopRisk);
+        assert_eq!(hints.look(&snapshot(&[(refused, 1)]), start).len(), 1);
+        assert_eq!(hints.look(&snapshot(&[(refused, 2)]), start + INTERVAL / 2).len(), 0);
+        assert_eq!(hints.look(&snapshot(&[(refused, 2)]), start + INTERVAL).len(), 0);
+        assert_eq!(hints.look(&snapshot(&[(refused, 3)]), start + INTERVAL).len(), 1);
+    }
+
+    #[test]
+    fn foreign_traffic_beside_answers_is_no_hint() {
+        let mut hints = Hints::default();
+        let foreign = (Verdict::Pass(Reason::ForeignDestinationMac), 1_000);
+        let answered = (Verdict::Reflect(Kind::Probeot), 1);
+        assert_eq!(hints.look(&snapshot(&[foreign, answered]), Instant::now()), []);
+        let mut hints = Hints::default();
+        assert_eq!(hints.look(&snapshot(&[foreign]), Instant::now()).len(), 1);
+    }
+}

@@ -1,0 +1,196 @@
+//! What was done, over all workers and interfaces, and how it is told.
+//!
+//! Every outcome goes by the core's stable name in every form. The JSON lines
+//! are described in `docs/statistics.md`.
+
+mod csv;
+mod json;
+mod rates;
+mod reporter;
+mod text;
+
+use std::time::Duration;
+
+use farend_core::{Policy, Verdict};
+
+pub use rates::Rates;
+pub use reporter::Reporter;
+
+use crate::worker::WorkerStatistics;
+
+/// What one interface has done up to a moment.
+#[derive(Clone, Debug, Default)]
+pub struct InterfaceStatistics {
+    /// Name of the interface, or the addresses served.
+    pub interface: String,
+    /// Name of the tier.
+    pub tier: &'static str,
+    /// Outcomes and losses, over all workers.
+    pub worker: WorkerStatistics,
+    /// Frames that the interface itself lost, by stable name, since the start.
+    pub interface_drops: Vec<(&'static str, u64)>,
+}
+
+impl InterfaceStatistics {
+    /// What was done since `earlier`, of the same interface.
+    #[must_use]
+    pub fn since(&self, earlier: &Self) -> Self {
+        Self {
+            interface: self.interface.clone(),
+            tier: self.tier,
+            worker: WorkerStatistics {
+                counters: self.worker.counters.since(&earlier.worker.counters),
+                losses: since(&self.worker.losses, &earlier.worker.losses),
+            },
+            interface_drops: since(&self.interface_drops, &earlier.interface_drops),
+        }
+    }
+
+    /// Frames lost by the workers or for them.
+    #[must_use]
+    pub fn lost(&self) -> u64 {
+        self.worker.losses.iter().fold(0, |sum, (_, frames)| sum.wrapping_add(*frames))
+    }
+
+    /// Outcomes of one class that were met, by name.
+    fn met(&self, class: fn(&Verdict) -> bool) -> Vec<(&'static str, u64)> {
+        let outcomes = self.worker.counters.iter().filter(|(verdict, _)| class(verdict));
+        outcomes
+            .filter(|(_, frames)| *frames != 0)
+            .map(|(verdict, frames)| (verdict.name(), frames))
+            .collect()
+    }
+}
+
+/// Adds counts of the same name.
+pub fn merge_named(sum: &mut Vec<(&'static str, u64)>, more: &[(&'static str, u64)]) {
+    for (name, frames) in more {
+        match sum.iter_mut().find(|(known, _)| known == name) {
+            Some((_, known)) => *known = known.wrapping_add(*frames),
+            None => sum.push((name, *frames)),
+        }
+    }
+}
+
+fn since(now: &[(&'static str, u64)], earlier: &[(&'static str, u64)]) -> Vec<(&'static str, u64)> {
+    let before = |name| earlier.iter().find(|(known, _)| *known == name).map_or(0, |(_, n)| *n);
+    now.iter().map(|(name, frames)| (*name, frames.saturating_sub(before(*name)))).collect()
+}
+
+/// All interfaces at one moment.
+#[derive(Clone, Debug, Default)]
+pub struct Snapshot {
+    /// Since the first interface reflected.
+    pub elapsed: Duration,
+    /// One for each interface, in the order in which they were given.
+    pub interfaces: Vec<InterfaceStatistics>,
+}
+
+impl Snapshot {
+    /// The sum over the interfaces, named `total`.
+    #[must_use]
+    pub fn total(&self) -> InterfaceStatistics {
+        let mut total =
+            InterfaceStatistics { interface: "total".to_owned(), ..InterfaceStatistics::default() };
+        for one in &self.interfaces {
+            total.tier = match total.tier {
+                "" => one.tier,
+                tier if tier == one.tier => tier,
+                _ => "several",
+            };
+            total.worker.counters.merge(&one.worker.counters);
+            merge_named(&mut total.worker.losses, &one.worker.losses);
+            merge_named(&mut total.interface_drops, &one.interface_drops);
+        }
+        total
+    }
+
+    /// What was done since `earlier`.
+    #[must_use]
+    pub fn since(&self, earlier: &Self) -> Self {
+        let interfaces = self.interfaces.iter().map(|now| {
+            let before = earlier.interfaces.iter().find(|one| one.interface == now.interface);
+            before.map_or_else(|| now.clone(), |before| now.since(before))
+        });
+        Self {
+            elapsed: self.elapsed.saturating_sub(earlier.elapsed),
+            interfaces: interfaces.collect(),
+        }
+    }
+}
+
+/// What reflects, told once when it does.
+#[derive(Clone, Debug)]
+pub struct Ready {
+    /// Name of the program.
+    pub program: &'static str,
+    /// Each interface with its tier and its policy.
+    pub interfaces: Vec<ReadyInterface>,
+    /// The cap of each CPU or worker in frames a second, if there is one.
+    pub max_rate_frames_per_s: Option<u64>,
+    /// Capabilities still held, by name; `None` where the system has none.
+    pub capabilities: Option<Vec<&'static str>>,
+}
+
+/// One interface that reflects.
+#[derive(Clone, Debug)]
+pub struct ReadyInterface {
+    /// Name of the interface, or the addresses served.
+    pub interface: String,
+    /// Name of the tier.
+    pub tier: &'static str,
+    /// What it answers.
+    pub policy: Policy,
+    /// Whether the tier has MAC addresses at all.
+    pub has_mac: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use farend_core::Kind;
+
+    use super::*;
+
+    fn one(interface: &str, frames: u32, losses: &[(&'static str, u64)]) -> InterfaceStatistics {
+        let mut one = InterfaceStatistics {
+            interface: interface.to_owned(),
+            tier: "xdp",
+            ..InterfaceStatistics::default()
+        };
+        for _ in 0..frames {
+            one.worker.counters.count(Verdict::Reflect(Kind::Probeot), 60);
+        }
+        one.worker.losses = losses.to_vec();
+        one
+    }
+
+    #[test]
+    fn the_total_is_the_sum_of_the_interfaces() {
+        let snapshot = Snapshot {
+            elapsed: Duration::from_secs(1),
+            interfaces: vec![one("a", 2, &[("x", 1)]), one("b", 3, &[("y", 1), ("x", 2)])],
+        };
+        let total = snapshot.total();
+        assert_eq!(total.worker.counters.reflected(), 5);
+        assert_eq!(total.worker.losses, [("x", 3), ("y", 1)]);
+        assert_eq!(total.lost(), 4);
+        assert_eq!(total.tier, "xdp");
+    }
+
+    #[test]
+    fn an_interval_is_what_came_since_the_last_one() {
+        let earlier = Snapshot {
+            elapsed: Duration::from_secs(1),
+            interfaces: vec![one("a", 2, &[("x", 1)])],
+        };
+        let now = Snapshot {
+            elapsed: Duration::from_secs(3),
+            interfaces: vec![one("a", 7, &[("x", 4)]), one("b", 1, &[])],
+        };
+        let interval = now.since(&earlier);
+        assert_eq!(interval.elapsed, Duration::from_secs(2));
+        assert_eq!(interval.interfaces[0].worker.counters.reflected(), 5);
+        assert_eq!(interval.interfaces[0].worker.losses, [("x", 3)]);
+        assert_eq!(interval.interfaces[1].worker.counters.reflected(), 1);
+    }
+}

@@ -1,0 +1,140 @@
+//! Short lines for a person.
+
+use farend_core::{Kind, Policy, Verdict};
+
+use super::{InterfaceStatistics, Rates, Ready, ReadyInterface, Snapshot};
+use crate::values::mode_name;
+
+/// One line for each interface: rates of the interval, counts of the interval
+/// where they are not zero.
+pub(super) fn statistics(now: &Snapshot, interval: &Snapshot) -> String {
+    let lines = interval.interfaces.iter().map(|one| {
+        let rates = Rates::of(&one.worker.counters, interval.elapsed);
+        format!("{:>8.1} s  {}", now.elapsed.as_secs_f64(), line(one, rates))
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// The whole run, one line for each interface and one for the sum of several.
+pub(super) fn finale(now: &Snapshot) -> String {
+    let mut all: Vec<_> = now.interfaces.clone();
+    if all.len() > 1 {
+        all.push(now.total());
+    }
+    let lines = all.iter().map(|one| {
+        let rates = Rates::of(&one.worker.counters, now.elapsed);
+        format!("final: {:.1} s  {}", now.elapsed.as_secs_f64(), line(one, rates))
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+fn line(one: &InterfaceStatistics, rates: Rates) -> String {
+    let counters = &one.worker.counters;
+    let mut parts = vec![
+        format!("{} {}: {}frames/s", one.interface, one.tier, si(rates.reflected_frames_per_s)),
+        format!("L1 {}bit/s, L2 {}bit/s", si(rates.l1_bits_per_s), si(rates.l2_bits_per_s)),
+        named("reflected", counters.reflected(), &one.met(|v| matches!(v, Verdict::Reflect(_)))),
+        named("passed", counters.passed(), &one.met(|v| matches!(v, Verdict::Pass(_)))),
+    ];
+    let malformed = one.met(|v| matches!(v, Verdict::Malformed(_)));
+    let dropped = one.met(|v| matches!(v, Verdict::Drop(_)));
+    let losses: Vec<_> = one.worker.losses.iter().copied().filter(|(_, n)| *n != 0).collect();
+    let drops: Vec<_> = one.interface_drops.iter().copied().filter(|(_, n)| *n != 0).collect();
+    for (what, list) in [
+        ("malformed", malformed),
+        ("dropped", dropped),
+        ("lost", losses),
+        ("interface drops", drops),
+    ] {
+        if !list.is_empty() {
+            let sum = list.iter().fold(0_u64, |sum, (_, frames)| sum.wrapping_add(*frames));
+            parts.push(named(what, sum, &list));
+        }
+    }
+    parts.join(" | ")
+}
+
+fn named(what: &str, sum: u64, list: &[(&'static str, u64)]) -> String {
+    if list.is_empty() {
+        return format!("{what} {sum}");
+    }
+    let list: Vec<_> = list.iter().map(|(name, frames)| format!("{name} {frames}")).collect();
+    format!("{what} {sum} ({})", list.join(", "))
+}
+
+/// A number with four digits or so and a decimal prefix.
+fn si(value: f64) -> String {
+    for (unit, prefix) in [(1e9, "G"), (1e6, "M"), (1e3, "k")] {
+        if value >= unit {
+            return format!("{:.2} {prefix}", value / unit);
+        }
+    }
+    format!("{value:.0} ")
+}
+
+/// The line that says that it reflects.
+pub(super) fn ready(ready: &Ready) -> String {
+    let interfaces: Vec<_> = ready.interfaces.iter().map(ready_interface).collect();
+    let policy = ready.interfaces.first().map(|one| ready_policy(&one.policy)).unwrap_or_default();
+    let max_rate = match ready.max_rate_frames_per_s {
+        Some(rate) => rate.to_string(),
+        None => "none".to_owned(),
+    };
+    let capabilities = match ready.capabilities.as_deref() {
+        Some([]) => " capabilities=none".to_owned(),
+        Some(held) => format!(" capabilities={}", held.join(",")),
+        None => String::new(),
+    };
+    format!("ready: {}; {policy} max-rate={max_rate}{capabilities}", interfaces.join(", "))
+}
+
+fn ready_policy(policy: &Policy) -> String {
+    let any = || "any".to_owned();
+    let kinds = Kind::ALL.iter().filter(|kind| policy.kinds().contains(**kind));
+    let kinds: Vec<_> = kinds.map(|kind| kind.name()).collect();
+    format!(
+        "mode={} port={} oui={} signatures={}",
+        mode_name(policy.mode()),
+        policy.port().map_or_else(any, |port| port.to_string()),
+        policy.source_oui().map_or_else(any, |oui| oui.to_string()),
+        kinds.join(","),
+    )
+}
+
+fn ready_interface(one: &ReadyInterface) -> String {
+    if one.has_mac {
+        format!("{} tier={} mac={}", one.interface, one.tier, one.policy.own_mac())
+    } else {
+        format!("{} tier={}", one.interface, one.tier)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use farend_core::Reason;
+
+    use super::*;
+
+    #[test]
+    fn a_line_names_only_what_happened() {
+        let mut one = InterfaceStatistics {
+            interface: "eth1".to_owned(),
+            tier: "xdp",
+            ..InterfaceStatistics::default()
+        };
+        one.worker.counters.count(Verdict::Reflect(Kind::Probeot), 60);
+        one.worker.counters.count(Verdict::Pass(Reason::EtherType), 60);
+        one.worker.losses.push(("transmit_refused", 0));
+        let line = line(&one, Rates::default());
+        assert!(line.starts_with("eth1 xdp: 0 "), "{line}");
+        assert!(line.contains("reflected 1 (probeot 1) | passed 1 (ether_type 1)"), "{line}");
+        assert!(!line.contains("malformed") && !line.contains("lost"), "{line}");
+    }
+
+    #[test]
+    fn numbers_have_decimal_prefixes() {
+        assert_eq!(si(0.0), "0 ");
+        assert_eq!(si(148_810.0), "148.81 k");
+        assert_eq!(si(1e10), "10.00 G");
+    }
+}

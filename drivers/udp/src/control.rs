@@ -1,0 +1,185 @@
+//! Control messages: to which of our addresses a datagram was sent, and from
+//! which one its answer leaves.
+//!
+//! Linux: ip(7) `IP_PKTINFO`, ipv6(7) `IPV6_PKTINFO`. Darwin has both with the
+//! same meaning (RFC 3542 section 6.1 for IPv6), but leaves `ipi_spec_dst`
+//! empty.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use crate::{
+    burst::{CONTROL_OCTETS, Control},
+    sys,
+};
+
+/// Octets to which a control message and its data are aligned.
+const ALIGNMENT_OCTETS: usize = if cfg!(target_vendor = "apple") { 4 } else { size_of::<usize>() };
+
+/// Octets before a control message's data.
+const HEADER_OCTETS: usize = align(size_of::<libc::cmsghdr>());
+
+const fn align(octets: usize) -> usize {
+    octets.next_multiple_of(ALIGNMENT_OCTETS)
+}
+
+const _: () = assert!(HEADER_OCTETS + align(size_of::<libc::in6_pktinfo>()) <= CONTROL_OCTETS);
+
+/// Where a datagram was sent to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Destination {
+    /// What its header says, except that the broadcast address of a subnet,
+    /// which the core cannot know for one, is given as 255.255.255.255.
+    pub(crate) address: IpAddr,
+    /// Our own address to answer from; unspecified if it was sent to a group.
+    pub(crate) local: IpAddr,
+}
+
+/// Finds the destination among control messages.
+pub(crate) fn parse(control: &[u8]) -> Option<Destination> {
+    let mut rest = control;
+    loop {
+        let header: libc::cmsghdr = sys::read(rest)?;
+        #[allow(clippy::useless_conversion, reason = "it is another integer on other systems")]
+        let octets = usize::try_from(header.cmsg_len).ok()?;
+        let data = rest.get(HEADER_OCTETS..octets)?;
+        match (header.cmsg_level, header.cmsg_type) {
+            (libc::IPPROTO_IP, libc::IP_PKTINFO) => return parse_ipv4(data),
+            (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO) => return parse_ipv6(data),
+            // The length was at least a header's, so this ends.
+            _ => rest = rest.get(align(octets)..)?,
+        }
+    }
+}
+
+fn parse_ipv4(data: &[u8]) -> Option<Destination> {
+    let info: libc::in_pktinfo = sys::read(data)?;
+    let address = Ipv4Addr::from(info.ipi_addr.s_addr.to_ne_bytes());
+    let local = Ipv4Addr::from(info.ipi_spec_dst.s_addr.to_ne_bytes());
+    let (address, local) = if address.is_multicast() {
+        (address, local)
+    } else if local.is_unspecified() {
+        (address, address)
+    } else if local != address {
+        (Ipv4Addr::BROADCAST, local)
+    } else {
+        (address, local)
+    };
+    Some(Destination { address: address.into(), local: local.into() })
+}
+
+fn parse_ipv6(data: &[u8]) -> Option<Destination> {
+    let info: libc::in6_pktinfo = sys::read(data)?;
+    let address = Ipv6Addr::from(info.ipi6_addr.s6_addr);
+    let local = if address.is_multicast() { Ipv6Addr::UNSPECIFIED } else { address };
+    Some(Destination { address: address.into(), local: local.into() })
+}
+
+/// Writes the one message that makes an answer leave from `local`; says how
+/// many octets it takes. Through which interface is left to the routes.
+pub(crate) fn write_source(control: &mut Control, local: IpAddr) -> u8 {
+    *control = Control([0; CONTROL_OCTETS]);
+    let written = match local {
+        IpAddr::V4(local) => {
+            let s_addr = u32::from_ne_bytes(local.octets());
+            let info = libc::in_pktinfo {
+                ipi_ifindex: 0,
+                ipi_spec_dst: libc::in_addr { s_addr },
+                ipi_addr: libc::in_addr { s_addr: 0 },
+            };
+            write_message(control, libc::IPPROTO_IP, libc::IP_PKTINFO, info)
+        }
+        IpAddr::V6(local) => {
+            let ipi6_addr = libc::in6_addr { s6_addr: local.octets() };
+            let info = libc::in6_pktinfo { ipi6_addr, ipi6_ifindex: 0 };
+            write_message(control, libc::IPPROTO_IPV6, libc::IPV6_PKTINFO, info)
+        }
+    };
+    written.and_then(|octets| u8::try_from(octets).ok()).unwrap_or(0)
+}
+
+fn write_message<T: sys::Plain>(
+    control: &mut Control,
+    level: i32,
+    kind: i32,
+    data: T,
+) -> Option<usize> {
+    // Read from the zeros there: musl's structure cannot be written as a
+    // literal.
+    let mut header: libc::cmsghdr = sys::read(&control.0)?;
+    header.cmsg_len = (HEADER_OCTETS + size_of::<T>()) as _;
+    header.cmsg_level = level;
+    header.cmsg_type = kind;
+    sys::write(&mut control.0, header)?;
+    sys::write(control.0.get_mut(HEADER_OCTETS..)?, data)?;
+    Some(HEADER_OCTETS + align(size_of::<T>()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn received(address: [u8; 4], local: [u8; 4]) -> Option<Destination> {
+        let mut control = Control([0; CONTROL_OCTETS]);
+        let info = libc::in_pktinfo {
+            ipi_ifindex: 1,
+            ipi_spec_dst: libc::in_addr { s_addr: u32::from_ne_bytes(local) },
+            ipi_addr: libc::in_addr { s_addr: u32::from_ne_bytes(address) },
+        };
+        write_message(&mut control, libc::IPPROTO_IP, libc::IP_PKTINFO, info)?;
+        parse(&control.0)
+    }
+
+    fn destination(address: &str, local: &str) -> Option<Destination> {
+        Some(Destination { address: address.parse().ok()?, local: local.parse().ok()? })
+    }
+
+    #[test]
+    fn a_unicast_destination_is_where_the_answer_leaves_from() {
+        let own = [192, 0, 2, 7];
+        assert_eq!(received(own, own), destination("192.0.2.7", "192.0.2.7"));
+        assert_eq!(received(own, [0; 4]), destination("192.0.2.7", "192.0.2.7"));
+    }
+
+    #[test]
+    fn a_subnet_broadcast_is_told_as_the_limited_one() {
+        let found = received([192, 0, 2, 255], [192, 0, 2, 7]);
+        assert_eq!(found, destination("255.255.255.255", "192.0.2.7"));
+        let found = received([224, 0, 0, 1], [192, 0, 2, 7]);
+        assert_eq!(found, destination("224.0.0.1", "192.0.2.7"));
+    }
+
+    #[test]
+    fn a_source_is_written_as_it_is_read_back() {
+        let mut control = Control([0xff; CONTROL_OCTETS]);
+        let local: IpAddr = "2001:db8::1".parse().unwrap();
+        let octets = write_source(&mut control, local);
+        assert_eq!(octets, if cfg!(target_os = "linux") { 40 } else { octets });
+        let found = parse(&control.0[..usize::from(octets)]);
+        assert_eq!(found, Some(Destination { address: local, local }));
+    }
+
+    #[test]
+    fn another_message_before_it_is_stepped_over() {
+        let mut control = Control([0; CONTROL_OCTETS]);
+        let octets = write_message(&mut control, libc::SOL_SOCKET, 0, 5).unwrap();
+        let mut second = Control([0; CONTROL_OCTETS]);
+        let local = "192.0.2.7".parse().unwrap();
+        write_source(&mut second, local);
+        control.0[octets..].copy_from_slice(&second.0[..CONTROL_OCTETS - octets]);
+        // A sender's message has no header destination, only a source.
+        assert_eq!(parse(&control.0), destination("255.255.255.255", "192.0.2.7"));
+    }
+
+    #[test]
+    fn lengths_that_do_not_fit_end_the_search() {
+        for length in [0, 1, HEADER_OCTETS - 1, 65, usize::MAX] {
+            let mut control = Control([0; CONTROL_OCTETS]);
+            write_message(&mut control, libc::SOL_SOCKET, 0, 5).unwrap();
+            let mut header: libc::cmsghdr = sys::read(&control.0).unwrap();
+            header.cmsg_len = length as _;
+            sys::write(&mut control.0, header).unwrap();
+            assert_eq!(parse(&control.0), None);
+        }
+        assert_eq!(parse(&[]), None);
+    }
+}

@@ -1,0 +1,354 @@
+//! The loop: receive a burst, decide about each datagram, answer.
+
+use std::{io, net::IpAddr, thread::sleep, time::Duration};
+
+use farend_core::{Datagram, Policy, RateLimit, Verdict, reflect_datagram, wire};
+use farend_driver::{
+    clock::{TICKS_PER_SECOND, TickClock},
+    worker::{POLL_INTERVAL_MS, PolicyReader, StatisticsCell, Stop, WorkerStatistics},
+};
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    io::Errno,
+};
+
+use crate::{
+    burst::{BURST_DATAGRAMS, Burst},
+    control,
+    error::{OpenError, RunError},
+    name,
+    socket::{Socket, open_all},
+    sys,
+};
+
+/// Ticks between two copies of the statistics under load.
+const PUBLISH_INTERVAL_TICKS: u64 = TICKS_PER_SECOND / 10;
+
+/// Tries to send one answer for which the kernel has no room, each
+/// [`SEND_WAIT_US`] after the one before. What is refused for longer than
+/// that, 2 ms in all, is lost.
+const SEND_TRIES_MAX: u32 = 20;
+const SEND_WAIT_US: u32 = 100;
+
+/// Bursts answered after a stop was asked for: what waited in full receive
+/// buffers, and no endless stream.
+const LAST_BURSTS_MAX: u32 = 1_024;
+
+/// Ticks between two notices of the same kind.
+const NOTICE_INTERVAL_TICKS: u64 = 60 * TICKS_PER_SECOND;
+
+/// What a worker needs to know to listen.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Addresses of this host to listen on; none for all, IPv4 and IPv6.
+    pub addresses: Vec<IpAddr>,
+    /// The UDP port, or `None` for any, which is refused. After that the
+    /// policy's port counts: when it changes, the worker moves.
+    pub port: Option<u16>,
+    /// Octets to ask of the kernel for datagrams that wait, for each socket.
+    pub buffer_octets: usize,
+    /// Takes one line for the user, without its end.
+    pub notice: fn(&str),
+}
+
+impl Options {
+    /// All addresses, buffers of 8 MiB, notices on standard error.
+    #[must_use]
+    pub fn new(port: Option<u16>) -> Self {
+        Self {
+            addresses: Vec::new(),
+            port,
+            buffer_octets: 8 << 20,
+            notice: |line| eprintln!("{line}"),
+        }
+    }
+}
+
+/// Datagrams lost, by cause.
+#[derive(Clone, Copy, Debug, Default)]
+struct Losses {
+    receive_truncated: u64,
+    receive_buffer_full: u64,
+    receive_unaddressed: u64,
+    transmit_refused: u64,
+    transmit_failed: u64,
+}
+
+impl Losses {
+    fn list(self) -> [(&'static str, u64); 5] {
+        [
+            ("receive_truncated", self.receive_truncated),
+            ("receive_buffer_full", self.receive_buffer_full),
+            ("receive_unaddressed", self.receive_unaddressed),
+            ("transmit_refused", self.transmit_refused),
+            ("transmit_failed", self.transmit_failed),
+        ]
+    }
+}
+
+/// Answers datagrams from plain UDP sockets.
+pub struct Worker {
+    sockets: Vec<Socket>,
+    port: u16,
+    options: Options,
+    burst: Burst,
+    answers: Vec<u8>,
+    limit: RateLimit,
+    clock: TickClock,
+    statistics: WorkerStatistics,
+    losses: Losses,
+    next_publish_tick: u64,
+    next_notice_tick: u64,
+}
+
+impl Worker {
+    /// Opens the sockets. Needs no privileges, but for ports below 1024.
+    ///
+    /// # Errors
+    ///
+    /// Each [`OpenError`] says what to change.
+    pub fn open(options: &Options) -> Result<Self, OpenError> {
+        let port = options.port.ok_or(OpenError::AnyPort)?;
+        let sockets = open_all(&options.addresses, port, options.buffer_octets, options.notice)?;
+        let worker = Self {
+            sockets,
+            port,
+            options: options.clone(),
+            burst: Burst::new(),
+            answers: Vec::with_capacity(BURST_DATAGRAMS),
+            limit: RateLimit::default(),
+            clock: TickClock::start(),
+            statistics: WorkerStatistics::default(),
+            losses: Losses::default(),
+            next_publish_tick: 0,
+            next_notice_tick: 0,
+        };
+        worker.tell_small_buffers();
+        Ok(worker)
+    }
+
+    /// Where the worker listens.
+    pub fn addresses(&self) -> impl Iterator<Item = std::net::SocketAddr> {
+        self.sockets.iter().map(|socket| socket.address)
+    }
+
+    /// Octets that the kernel granted each socket for datagrams that wait; the
+    /// smallest of them.
+    #[must_use]
+    pub fn receive_buffer_octets(&self) -> usize {
+        self.sockets.iter().map(|socket| socket.receive_buffer_octets).min().unwrap_or(0)
+    }
+
+    /// Answers until `stop` is asked for; then answers what waits, and leaves
+    /// the last statistics.
+    ///
+    /// # Errors
+    ///
+    /// [`RunError`] if the kernel refuses to wait or to receive. A refused
+    /// answer is a counted loss, not an error.
+    pub fn run(
+        &mut self,
+        policy: &mut PolicyReader,
+        stop: &Stop,
+        statistics: &StatisticsCell,
+    ) -> Result<(), RunError> {
+        let outcome = self.answer_until(policy, stop, statistics);
+        self.publish(statistics);
+        outcome
+    }
+
+    fn answer_until(
+        &mut self,
+        policy: &mut PolicyReader,
+        stop: &Stop,
+        statistics: &StatisticsCell,
+    ) -> Result<(), RunError> {
+        while !stop.is_requested() {
+            let policy = policy.current();
+            self.follow_port(policy);
+            if self.turn(policy)? {
+                if self.limit.now_tick >= self.next_publish_tick {
+                    self.publish(statistics);
+                }
+                continue;
+            }
+            if !self.wait()? || self.clock.now_tick() >= self.next_publish_tick {
+                self.publish(statistics);
+            }
+        }
+        for _ in 0..LAST_BURSTS_MAX {
+            if !self.turn(policy.current())? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Moves to another port if the policy did. The old sockets go when the
+    /// new ones are there; if those are not to be had, the worker stays and
+    /// says so.
+    fn follow_port(&mut self, policy: &Policy) {
+        let Some(port) = policy.port().filter(|port| *port != self.port) else { return };
+        // Tried once for each change.
+        self.port = port;
+        let Options { addresses, buffer_octets, notice, .. } = &self.options;
+        match open_all(addresses, port, *buffer_octets, *notice) {
+            Ok(sockets) => self.sockets = sockets,
+            Err(error) => notice(&format!("{error}; still listening on the port before")),
+        }
+    }
+
+    /// Receives and answers at most one burst from each socket. Says whether
+    /// one of them may have more.
+    fn turn(&mut self, policy: &Policy) -> Result<bool, RunError> {
+        self.limit.now_tick = self.clock.now_tick();
+        let mut has_more = false;
+        for index in 0..self.sockets.len() {
+            has_more |= self.receive(index, policy)? == BURST_DATAGRAMS;
+            self.transmit(index);
+        }
+        Ok(has_more)
+    }
+
+    /// Receives a burst and decides about each datagram; those to answer stand
+    /// in `answers`.
+    fn receive(&mut self, socket: usize, policy: &Policy) -> Result<usize, RunError> {
+        self.answers.clear();
+        let Some(socket) = self.sockets.get(socket) else { return Ok(0) };
+        let Burst { slots, octets } = &mut self.burst;
+        let received = match sys::receive(rustix::fd::AsFd::as_fd(socket), slots, octets) {
+            Ok(received) => received,
+            Err(error) if is_passing(&error) => return Ok(0),
+            Err(error) => return Err(RunError::Receive { address: socket.address, error }),
+        };
+        for ((index, slot), answer) in slots.iter_mut().enumerate().take(received).zip(0_u8..) {
+            if slot.is_truncated {
+                self.losses.receive_truncated += 1;
+                continue;
+            }
+            let control = slot.control.0.get(..usize::from(slot.control_octets));
+            let destination = control.and_then(control::parse);
+            let (Some(source), Some(destination)) = (name::parse(&slot.name), destination) else {
+                self.losses.receive_unaddressed += 1;
+                continue;
+            };
+            let port = socket.address.port();
+            let datagram = Datagram { source, destination: (destination.address, port).into() };
+            let Some(octets) = octets.datagram_mut(index, slot.payload_octets) else { continue };
+            let verdict = reflect_datagram(octets, &datagram, policy, &mut self.limit);
+            self.statistics.counters.count(verdict, frame_octets(&datagram, octets.len()));
+            if let Verdict::Reflect(_) = verdict {
+                slot.control_octets = control::write_source(&mut slot.control, destination.local);
+                self.answers.push(answer);
+            }
+        }
+        Ok(received)
+    }
+
+    /// Sends the answers of the last burst. Tries again for a bounded time
+    /// when the kernel has no room.
+    fn transmit(&mut self, socket: usize) {
+        let Some(socket) = self.sockets.get(socket) else { return };
+        let fd = rustix::fd::AsFd::as_fd(socket);
+        let Burst { slots, octets } = &self.burst;
+        let mut rest = self.answers.as_slice();
+        let mut tries = 0;
+        while let Some((first, others)) = rest.split_first() {
+            match sys::send(fd, slots, octets, rest) {
+                Ok(sent) => {
+                    rest = rest.get(sent..).unwrap_or_default();
+                    tries = 0;
+                }
+                Err(error) if is_passing(&error) || is_full(&error) => {
+                    tries += 1;
+                    if tries > SEND_TRIES_MAX {
+                        self.losses.transmit_refused += rest.len() as u64;
+                        return;
+                    }
+                    wait_for_room(socket, &error);
+                }
+                Err(error) => {
+                    self.losses.transmit_failed += 1;
+                    if self.limit.now_tick >= self.next_notice_tick {
+                        self.next_notice_tick = self.limit.now_tick + NOTICE_INTERVAL_TICKS;
+                        let peer = slots.get(usize::from(*first)).map(|slot| &slot.name[..]);
+                        if let Some(peer) = peer.and_then(name::parse) {
+                            (self.options.notice)(&format!(
+                                "no answer could go to {peer}: {error}"
+                            ));
+                        }
+                    }
+                    rest = others;
+                    tries = 0;
+                }
+            }
+        }
+    }
+
+    /// Waits until a datagram is there or it is time to look at other things;
+    /// says which.
+    fn wait(&self) -> Result<bool, RunError> {
+        let mut fds: Vec<_> =
+            self.sockets.iter().map(|socket| PollFd::new(socket, PollFlags::IN)).collect();
+        let timeout = Timespec { tv_sec: 0, tv_nsec: i64::from(POLL_INTERVAL_MS) * 1_000_000 };
+        match poll(&mut fds, Some(&timeout)) {
+            Ok(ready) => Ok(ready > 0),
+            Err(Errno::INTR) => Ok(false),
+            Err(error) => Err(RunError::Poll(error.into())),
+        }
+    }
+
+    fn publish(&mut self, cell: &StatisticsCell) {
+        for socket in &mut self.sockets {
+            self.losses.receive_buffer_full += socket.take_dropped();
+        }
+        self.statistics.losses.clear();
+        self.statistics.losses.extend(self.losses.list());
+        cell.publish(&self.statistics);
+        self.next_publish_tick = self.clock.now_tick() + PUBLISH_INTERVAL_TICKS;
+    }
+
+    fn tell_small_buffers(&self) {
+        let (asked, granted) = (self.options.buffer_octets, self.receive_buffer_octets());
+        if granted < asked {
+            let option =
+                if cfg!(target_os = "linux") { "net.core.rmem_max" } else { "kern.ipc.maxsockbuf" };
+            (self.options.notice)(&format!(
+                "receive buffer: asked for {asked} octets, given {granted}; \
+                 if bursts overflow it, raise it with sysctl {option}"
+            ));
+        }
+    }
+}
+
+/// Octets of the frame that a datagram came in, as far as a socket can know:
+/// Ethernet header in, FCS out, without tags, IP options or padding.
+fn frame_octets(datagram: &Datagram, datagram_octets: usize) -> usize {
+    let network_octets = match datagram.destination.ip() {
+        IpAddr::V4(_) => wire::ipv4::HEADER_OCTETS,
+        IpAddr::V6(_) => wire::ipv6::HEADER_OCTETS,
+    };
+    wire::ethernet::HEADER_OCTETS + network_octets + datagram_octets
+}
+
+/// Whether the same call may work at once, or as soon as there is something
+/// to do.
+fn is_passing(error: &io::Error) -> bool {
+    // An ICMP error about an earlier answer comes as a refused connection.
+    matches!(Errno::from_io_error(error), Some(Errno::AGAIN | Errno::INTR | Errno::CONNREFUSED))
+}
+
+/// Whether the interface's queue is full, for which nobody wakes us.
+fn is_full(error: &io::Error) -> bool {
+    Errno::from_io_error(error) == Some(Errno::NOBUFS)
+}
+
+fn wait_for_room(socket: &Socket, error: &io::Error) {
+    if is_full(error) {
+        sleep(Duration::from_micros(SEND_WAIT_US.into()));
+        return;
+    }
+    let timeout = Timespec { tv_sec: 0, tv_nsec: i64::from(SEND_WAIT_US) * 1_000 };
+    // Whatever it says, the next try tells.
+    let _ = poll(&mut [PollFd::new(socket, PollFlags::OUT)], Some(&timeout));
+}

@@ -1,0 +1,161 @@
+//! A worker on loopback addresses: what anybody can run, without privileges.
+
+mod support;
+
+use std::{net::UdpSocket, time::Duration};
+
+use farend_core::{Kind, Mode, Reason, Verdict, policy::RateCap};
+use farend_driver::clock::TICKS_PER_SECOND;
+use farend_udp::{OpenError, Options, Worker};
+use support::{Running, answered, client, drain, free_port, is_answered, policy, probe};
+
+#[test]
+fn a_wildcard_socket_answers_from_the_asked_address() {
+    let port = free_port("0.0.0.0");
+    let running = Running::start(&[], policy(port).build().unwrap());
+    for asked in ["127.0.0.1", "127.0.0.2", "127.99.0.1"] {
+        let client = client("127.0.0.1", (asked.parse::<std::net::IpAddr>().unwrap(), port).into());
+        assert!(is_answered(&client, &probe(1, 100)), "{asked}");
+    }
+    let client = client("::1", format!("[::1]:{port}").parse().unwrap());
+    assert!(is_answered(&client, &probe(1, 100)));
+    let statistics = running.finish();
+    assert_eq!(statistics.counters.of(Verdict::Reflect(Kind::Probeot)), 4);
+    assert_eq!(statistics.counters.reflected_octets, 3 * (42 + 100) + 62 + 100);
+}
+
+#[test]
+fn the_longest_datagram_comes_back_whole() {
+    let port = free_port("127.0.0.1");
+    let running = Running::start(&["127.0.0.1", "::1"], policy(port).build().unwrap());
+    let client_v4 = client("127.0.0.1", format!("127.0.0.1:{port}").parse().unwrap());
+    for octets in [12, 13, 1_472, 9_000, 65_507] {
+        let mut payload = vec![0xa5; octets];
+        payload[..7].copy_from_slice(b"RFC2544");
+        assert!(is_answered(&client_v4, &payload), "{octets} octets");
+    }
+    let client_v6 = client("::1", format!("[::1]:{port}").parse().unwrap());
+    assert!(is_answered(&client_v6, &probe(0, 65_527)));
+    let statistics = running.finish();
+    assert_eq!(statistics.counters.reflected(), 6);
+    assert!(statistics.losses.iter().all(|(_, frames)| *frames == 0), "{:?}", statistics.losses);
+}
+
+#[test]
+fn what_is_not_test_traffic_is_counted_and_not_answered() {
+    let port = free_port("127.0.0.1");
+    let running = Running::start(&["127.0.0.1"], policy(port).build().unwrap());
+    let client = client("127.0.0.1", format!("127.0.0.1:{port}").parse().unwrap());
+    assert!(!is_answered(&client, b"what time is it, please?"));
+    assert!(!is_answered(&client, b""));
+    let statistics = running.finish();
+    assert_eq!(statistics.counters.of(Verdict::Pass(Reason::Signature)), 2);
+    assert_eq!(statistics.counters.reflected(), 0);
+}
+
+#[test]
+fn another_reflector_is_not_answered() {
+    let port = free_port("127.0.0.1");
+    let running = Running::start(&["127.0.0.1"], policy(port).build().unwrap());
+    // What another reflector sends comes from a port that reflectors serve.
+    let socket = UdpSocket::bind(("127.0.0.2", port)).unwrap();
+    socket.connect(("127.0.0.1", port)).unwrap();
+    socket.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
+    assert!(!is_answered(&socket, &probe(1, 64)));
+    let statistics = running.finish();
+    assert_eq!(statistics.counters.of(Verdict::Pass(Reason::LoopRisk)), 1);
+}
+
+#[test]
+fn twenty_thousand_datagrams_at_a_bounded_rate_are_all_answered() {
+    let port = free_port("127.0.0.1");
+    let running = Running::start(&["127.0.0.1"], policy(port).build().unwrap());
+    let client = client("127.0.0.1", format!("127.0.0.1:{port}").parse().unwrap());
+    assert_eq!(answered(&client, 20_000, 64, Duration::from_secs(30)), 20_000);
+    let statistics = running.finish();
+    assert_eq!(statistics.counters.reflected(), 20_000);
+    assert!(statistics.losses.iter().all(|(_, frames)| *frames == 0), "{:?}", statistics.losses);
+}
+
+#[test]
+fn datagrams_that_overflow_the_receive_buffer_are_counted() {
+    let port = free_port("127.0.0.1");
+    let policy = policy(port).build().unwrap();
+    let options = Options {
+        addresses: vec!["127.0.0.1".parse().unwrap()],
+        // The smallest that the kernel gives: a few datagrams.
+        buffer_octets: 1,
+        notice: |_| {},
+        ..Options::new(Some(port))
+    };
+    let mut worker = Worker::open(&options).unwrap();
+    let client = client("127.0.0.1", format!("127.0.0.1:{port}").parse().unwrap());
+    for number in 0..1_000 {
+        client.send(&probe(number, 64)).unwrap();
+    }
+    let statistics = drain(&mut worker, policy);
+    let lost: u64 = statistics.losses.iter().map(|(_, frames)| frames).sum();
+    if cfg!(target_os = "linux") {
+        assert!(lost > 0);
+        assert_eq!(statistics.counters.reflected() + lost, 1_000, "{:?}", statistics.losses);
+    }
+}
+
+#[test]
+fn a_rate_cap_holds_and_what_is_over_it_is_counted() {
+    let port = free_port("127.0.0.1");
+    let cap = RateCap::new(100, TICKS_PER_SECOND);
+    let running = Running::start(&["127.0.0.1"], policy(port).rate_cap(cap).build().unwrap());
+    let client = client("127.0.0.1", format!("127.0.0.1:{port}").parse().unwrap());
+    let back = answered(&client, 500, 500, Duration::from_millis(500));
+    let statistics = running.finish();
+    // A tenth of a second's frames are saved up; some are refilled meanwhile.
+    assert!((10..=70).contains(&back), "{back}");
+    assert_eq!(statistics.counters.reflected(), u64::from(back));
+    assert_eq!(statistics.counters.of(Verdict::Drop(Reason::RateCap)), 500 - u64::from(back));
+}
+
+#[test]
+fn a_new_policy_is_taken_and_its_port_followed() {
+    let port = free_port("127.0.0.1");
+    let other_port = free_port("127.0.0.1");
+    let running = Running::start(&["127.0.0.1"], policy(port).build().unwrap());
+    let first = client("127.0.0.1", format!("127.0.0.1:{port}").parse().unwrap());
+    assert!(is_answered(&first, &probe(1, 64)));
+    running.policy.replace(policy(other_port).mode(Mode::All).build().unwrap());
+    std::thread::sleep(Duration::from_millis(250));
+    let second = client("127.0.0.1", format!("127.0.0.1:{other_port}").parse().unwrap());
+    assert!(is_answered(&second, &probe(2, 64)));
+    assert_eq!(running.finish().counters.reflected(), 2);
+}
+
+#[test]
+fn what_waits_when_a_stop_is_asked_for_is_still_answered() {
+    let port = free_port("127.0.0.1");
+    let options =
+        Options { addresses: vec!["127.0.0.1".parse().unwrap()], ..Options::new(Some(port)) };
+    let mut worker = Worker::open(&options).unwrap();
+    let client = client("127.0.0.1", format!("127.0.0.1:{port}").parse().unwrap());
+    for number in 0..200 {
+        client.send(&probe(number, 64)).unwrap();
+    }
+    let statistics = drain(&mut worker, policy(port).build().unwrap());
+    assert_eq!(statistics.counters.reflected(), 200);
+}
+
+#[test]
+fn what_cannot_be_opened_says_what_to_do() {
+    let error = Worker::open(&Options::new(None)).err().unwrap();
+    assert!(matches!(error, OpenError::AnyPort));
+    assert!(error.to_string().contains("name the port"));
+
+    let taken = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let addresses = vec!["127.0.0.1".parse().unwrap()];
+    let error = Worker::open(&Options { addresses, ..Options::new(Some(port)) }).err().unwrap();
+    assert!(error.to_string().contains("another program listens there"), "{error}");
+
+    let addresses = vec!["192.0.2.1".parse().unwrap()];
+    let error = Worker::open(&Options { addresses, ..Options::new(Some(port)) }).err().unwrap();
+    assert!(error.to_string().contains("no interface has this address"), "{error}");
+}

@@ -1,0 +1,175 @@
+//! Traps of an interface that make a test fail without a word, and the way
+//! out of each.
+
+use farend_driver::settings::Settings;
+
+use crate::{
+    interface::{Interface, Rtnetlink},
+    tier::TierChoice,
+};
+
+/// What is wrong with an interface for a tier, one line each, with the fix.
+#[must_use]
+pub(crate) fn examine(interface: &Interface, tier: TierChoice, settings: &Settings) -> Vec<String> {
+    let checks = [
+        state(interface),
+        veth_peer(interface, tier),
+        hidden_tags(interface, tier, !settings.vlans.is_empty()),
+        bond(interface, tier),
+        generic_mode(tier),
+        promiscuity(interface, tier, settings),
+    ];
+    checks.into_iter().flatten().collect()
+}
+
+/// Says that nothing will arrive at all.
+fn state(interface: &Interface) -> Option<String> {
+    if !interface.is_up {
+        return Some(format!("is down, nothing arrives: ip link set {} up", interface.name));
+    }
+    let cause = if interface.is_kind("veth") {
+        "set its peer up"
+    } else {
+        "look at the cable and at the other end"
+    };
+    (!interface.is_running).then(|| format!("has no carrier, nothing arrives: {cause}"))
+}
+
+/// A veth peer in this namespace that nothing sent natively can reach.
+#[must_use]
+pub(crate) fn deaf_veth_peer(interface: &Interface) -> Option<String> {
+    let peer = interface.peer.filter(|peer| !peer.is_elsewhere)?;
+    let peer = Rtnetlink::open().ok()?.by_index(peer.index).ok()??;
+    peer.xdp.native.is_none().then(|| {
+        format!(
+            "its veth peer {} has no XDP program, so no answer sent by native XDP would reach it; \
+             attach one there that passes all, or use --tier xdp-generic",
+            peer.name
+        )
+    })
+}
+
+/// The kernel wakes the peer of a veth for natively sent frames only if the
+/// peer runs an XDP program too.
+fn veth_peer(interface: &Interface, tier: TierChoice) -> Option<String> {
+    if tier != TierChoice::Xdp || !interface.is_kind("veth") {
+        return None;
+    }
+    if interface.peer.is_some_and(|peer| peer.is_elsewhere) {
+        return Some(
+            "is a veth whose peer is out of sight in another network namespace: answers reach it \
+             only if an XDP program is attached there (one that passes all will do); else use \
+             --tier xdp-generic"
+                .to_owned(),
+        );
+    }
+    deaf_veth_peer(interface)
+}
+
+/// A tag that the interface has taken out is not in the frame that is matched
+/// and sent back.
+fn hidden_tags(interface: &Interface, tier: TierChoice, needs_tags: bool) -> Option<String> {
+    let is_kernel_tier = matches!(tier, TierChoice::Xdp | TierChoice::XdpGeneric);
+    if !is_kernel_tier || !interface.hides_tags() {
+        return None;
+    }
+    if interface.is_kind("veth") {
+        // Its tags hide only where the peer hands them over apart from the
+        // frame; a warning is for those who wait for tags.
+        return needs_tags.then(|| {
+            "is a veth: its peer may hand VLAN tags over beside the frame, where XDP does not see \
+             them: ethtool -K PEER txvlan off"
+                .to_owned()
+        });
+    }
+    Some(format!(
+        "takes VLAN tags out of received frames before XDP sees them, so tagged frames go back \
+         untagged: ethtool -K {} rxvlan off",
+        interface.name
+    ))
+}
+
+/// XDP on a bond sees frames only if every slave's driver can.
+fn bond(interface: &Interface, tier: TierChoice) -> Option<String> {
+    let is_kernel_tier = matches!(tier, TierChoice::Xdp | TierChoice::XdpGeneric);
+    (is_kernel_tier && interface.is_kind("bond"))
+        .then(|| "is a bond: attach to its slaves instead, by naming each of them".to_owned())
+}
+
+/// An interface keeps frames to other stations from everybody unless told.
+fn promiscuity(interface: &Interface, tier: TierChoice, settings: &Settings) -> Option<String> {
+    let is_kernel_tier = matches!(tier, TierChoice::Xdp | TierChoice::XdpGeneric);
+    (is_kernel_tier && settings.any_destination && !interface.is_promiscuous).then(|| {
+        format!(
+            "most interfaces deliver frames to other MAC addresses, which --any-destination \
+             answers, only when promiscuous: ip link set {} promisc on",
+            interface.name
+        )
+    })
+}
+
+fn generic_mode(tier: TierChoice) -> Option<String> {
+    (tier == TierChoice::XdpGeneric).then(|| {
+        "runs the program after the driver: about a third of the speed of native XDP".to_owned()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use farend_driver::settings::Choices;
+
+    use super::*;
+
+    fn interface(kind: Option<&str>) -> Interface {
+        Interface {
+            // No such name: no driver is asked about it.
+            name: "doctor0".to_owned(),
+            is_up: true,
+            is_running: true,
+            kind: kind.map(str::to_owned),
+            ..Interface::default()
+        }
+    }
+
+    fn examined(interface: &Interface, tier: TierChoice) -> String {
+        examine(interface, tier, &Choices::default().settle()).join("\n")
+    }
+
+    #[test]
+    fn a_sound_interface_needs_nothing() {
+        assert_eq!(examined(&interface(None), TierChoice::Xdp), "");
+    }
+
+    #[test]
+    fn an_interface_that_is_down_or_without_carrier_is_told() {
+        let down = Interface { is_up: false, ..interface(None) };
+        assert!(examined(&down, TierChoice::Xdp).contains("ip link set doctor0 up"));
+        let loose = Interface { is_running: false, ..interface(None) };
+        assert!(examined(&loose, TierChoice::Xdp).contains("carrier"));
+    }
+
+    #[test]
+    fn a_bond_is_told_to_be_served_by_its_slaves() {
+        let bond = interface(Some("bond"));
+        assert!(examined(&bond, TierChoice::Xdp).contains("slaves"));
+        assert_eq!(examined(&bond, TierChoice::AfPacket), "");
+    }
+
+    #[test]
+    fn any_destination_needs_a_promiscuous_interface() {
+        let choices = Choices { any_destination: Some(true), ..Choices::default() };
+        let settings = choices.settle();
+        let told = examine(&interface(None), TierChoice::Xdp, &settings);
+        assert!(told.join(" ").contains("promisc on"), "{told:?}");
+        let promiscuous = Interface { is_promiscuous: true, ..interface(None) };
+        assert!(examine(&promiscuous, TierChoice::Xdp, &settings).is_empty());
+    }
+
+    #[test]
+    fn a_veth_whose_peer_is_out_of_sight_is_told_on_the_native_tier_alone() {
+        let peer = Some(crate::interface::Peer { index: 7, is_elsewhere: true });
+        let veth = Interface { peer, ..interface(Some("veth")) };
+        assert!(examined(&veth, TierChoice::Xdp).contains("XDP program is attached there"));
+        assert!(!examined(&veth, TierChoice::XdpGeneric).contains("attached there"));
+    }
+}

@@ -1,0 +1,152 @@
+//! Network interfaces, as the kernel and their drivers describe them.
+
+mod netlink;
+
+use std::{fmt, io, net::UdpSocket, os::fd::AsFd};
+
+use farend_core::MacAddress;
+
+pub use netlink::{Change, Rtnetlink};
+
+use crate::sys::ethtool;
+
+/// One network interface of this network namespace.
+#[expect(clippy::struct_excessive_bools, reason = "flags of the kernel, each on its own")]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Interface {
+    /// Its number, the same until it is deleted.
+    pub index: u32,
+    /// Its name, which may change.
+    pub name: String,
+    /// Its own address; `None` if it is not an Ethernet one.
+    pub mac: Option<MacAddress>,
+    /// Most octets of an IP packet.
+    pub mtu_octets: u32,
+    /// Whether it was set up.
+    pub is_up: bool,
+    /// Whether it has a carrier.
+    pub is_running: bool,
+    /// Whether it takes in frames to other stations.
+    pub is_promiscuous: bool,
+    /// Whether it is the loopback interface.
+    pub is_loopback: bool,
+    /// Kind of a virtual interface: `veth`, `bond`, ...
+    pub kind: Option<String>,
+    /// Queues that receive.
+    pub receive_queues: u32,
+    /// The other end of a veth pair.
+    pub peer: Option<Peer>,
+    /// XDP programs attached to it.
+    pub xdp: XdpPrograms,
+    /// Frames that it has lost since it exists.
+    pub drops: Drops,
+}
+
+/// The other end of a veth pair.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Peer {
+    /// Its number there.
+    pub index: u32,
+    /// Whether it is in another network namespace, out of our sight.
+    pub is_elsewhere: bool,
+}
+
+/// The numbers of the XDP programs on an interface.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct XdpPrograms {
+    /// Run by the driver.
+    pub native: Option<u32>,
+    /// Run by the kernel after the driver.
+    pub generic: Option<u32>,
+    /// Run by the hardware.
+    pub hardware: Option<u32>,
+}
+
+impl XdpPrograms {
+    /// One of them, if there is any.
+    #[must_use]
+    pub fn any(&self) -> Option<u32> {
+        self.native.or(self.generic).or(self.hardware)
+    }
+}
+
+/// Frames that an interface has lost, as `ip -s link` counts them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[expect(missing_docs, reason = "named as in struct rtnl_link_stats64")]
+pub struct Drops {
+    pub rx_dropped: u64,
+    pub rx_missed_errors: u64,
+    pub rx_over_errors: u64,
+    pub rx_fifo_errors: u64,
+    pub rx_errors: u64,
+    pub tx_dropped: u64,
+    pub tx_errors: u64,
+}
+
+impl Drops {
+    /// What was lost since `earlier`, by name.
+    #[must_use]
+    pub fn since(&self, earlier: &Self) -> Vec<(&'static str, u64)> {
+        [
+            ("rx_dropped", self.rx_dropped, earlier.rx_dropped),
+            ("rx_missed_errors", self.rx_missed_errors, earlier.rx_missed_errors),
+            ("rx_over_errors", self.rx_over_errors, earlier.rx_over_errors),
+            ("rx_fifo_errors", self.rx_fifo_errors, earlier.rx_fifo_errors),
+            ("rx_errors", self.rx_errors, earlier.rx_errors),
+            ("tx_dropped", self.tx_dropped, earlier.tx_dropped),
+            ("tx_errors", self.tx_errors, earlier.tx_errors),
+        ]
+        .into_iter()
+        .map(|(name, now, before)| (name, now.saturating_sub(before)))
+        .collect()
+    }
+}
+
+/// No interface has this name.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Unknown {
+    name: String,
+    existing: Vec<String>,
+}
+
+impl fmt::Display for Unknown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "no interface is named {:?}; there are: {}", self.name, self.existing.join(", "))
+    }
+}
+
+impl Interface {
+    /// Finds an interface by name; the inner error lists those that exist.
+    ///
+    /// # Errors
+    ///
+    /// The kernel does not answer.
+    pub fn find(rtnetlink: &mut Rtnetlink, name: &str) -> io::Result<Result<Self, Unknown>> {
+        let mut all = rtnetlink.all()?;
+        if let Some(at) = all.iter().position(|interface| interface.name == name) {
+            return Ok(Ok(all.swap_remove(at)));
+        }
+        let existing = all.into_iter().map(|interface| interface.name).collect();
+        Ok(Err(Unknown { name: name.to_owned(), existing }))
+    }
+
+    /// The name of the driver, if it tells one.
+    #[must_use]
+    pub fn driver(&self) -> Option<String> {
+        let socket = UdpSocket::bind(("127.0.0.1", 0)).ok()?;
+        ethtool::driver(socket.as_fd(), &self.name).ok().filter(|name| !name.is_empty())
+    }
+
+    /// Whether tags are taken out of received frames before XDP sees them.
+    #[must_use]
+    pub fn hides_tags(&self) -> bool {
+        let Ok(socket) = UdpSocket::bind(("127.0.0.1", 0)) else { return false };
+        ethtool::hides_tags(socket.as_fd(), &self.name).unwrap_or(false)
+    }
+
+    /// Whether it is a virtual interface of this kind.
+    #[must_use]
+    pub fn is_kind(&self, kind: &str) -> bool {
+        self.kind.as_deref() == Some(kind)
+    }
+}

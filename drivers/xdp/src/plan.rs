@@ -1,0 +1,195 @@
+//! What is to be done: the command line over the file over the defaults.
+
+use clap::ValueEnum;
+use farend_core::PolicyError;
+use farend_driver::{
+    config::Config,
+    settings::Settings,
+    values::{Port, SourceOui, mode_name},
+};
+
+use crate::{arguments::CommandLine, failure::Failure, tier::TierChoice};
+
+/// All that the user asked for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Plan {
+    /// Interfaces or addresses, each once.
+    pub targets: Vec<String>,
+    /// How to reflect.
+    pub tier: TierChoice,
+    /// Whether to take the place of somebody else's program.
+    pub is_foreign_replaced: bool,
+    /// What to answer.
+    pub settings: Settings,
+    config: Config,
+}
+
+impl Plan {
+    /// Reads the file, if one is named, and puts the command line over it.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong in the file, or contradicts itself.
+    pub fn make(line: &CommandLine) -> Result<Self, Failure> {
+        let config = match &line.common.config {
+            Some(path) => Config::read(path)?,
+            None => Config::default(),
+        };
+        let tier = match (line.tier, &config.tier) {
+            (Some(tier), _) => tier,
+            (None, Some(name)) => tier_of(&config, name)?,
+            (None, None) => TierChoice::Auto,
+        };
+        let targets = if line.targets.is_empty() {
+            config.targets.clone().unwrap_or_default()
+        } else {
+            line.targets.clone()
+        };
+        let plan = Self {
+            targets,
+            tier,
+            is_foreign_replaced: line.replace.or(config.replace).unwrap_or(false),
+            settings: line.common.choices().over(config.choices.clone()).settle(),
+            config,
+        };
+        plan.check_targets()?;
+        if plan.tier == TierChoice::Udp {
+            udp_settings(&plan.settings, false).map_err(Failure::usage)?;
+        }
+        Ok(plan)
+    }
+
+    /// What a person should know about the file.
+    #[must_use]
+    pub fn notes(&self) -> &[String] {
+        &self.config.notes
+    }
+
+    /// Settings that make a reflector a danger to others, one line each.
+    #[must_use]
+    pub fn dangers(&self) -> Vec<String> {
+        let mut dangers = Vec::new();
+        if self.settings.any_destination {
+            dangers.push("--any-destination answers frames to other stations too".to_owned());
+        }
+        let off: Vec<_> = self.settings.disabled_guards.iter().map(|guard| guard.name).collect();
+        if !off.is_empty() {
+            dangers.push(format!("guards are off: {}", off.join(", ")));
+        }
+        dangers
+    }
+
+    /// A contradiction between settings, with its place in the file if it
+    /// comes from there.
+    #[must_use]
+    pub fn contradiction(&self, error: &PolicyError) -> Failure {
+        match self.config.blame(error) {
+            Some(error) => error.into(),
+            None => Failure::usage(error.to_string()),
+        }
+    }
+
+    /// What is in force, as a configuration file.
+    #[must_use]
+    pub fn to_toml(&self) -> String {
+        let targets: Vec<_> = self.targets.iter().map(|target| format!("{target:?}")).collect();
+        format!(
+            "interfaces = [{}]\ntier = \"{}\"\nreplace = {}\n{}",
+            targets.join(", "),
+            self.tier.name(),
+            self.is_foreign_replaced,
+            self.settings.to_toml()
+        )
+    }
+
+    fn check_targets(&self) -> Result<(), Failure> {
+        if self.targets.is_empty() && self.tier != TierChoice::Udp {
+            return Err(Failure::usage(
+                "no interface is named: farend-xdp IFACE, or interfaces = [\"IFACE\"] in the file",
+            ));
+        }
+        for (at, target) in self.targets.iter().enumerate() {
+            if self.targets[..at].contains(target) {
+                return Err(Failure::usage(format!("{target} is named twice: name it once")));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn tier_of(config: &Config, name: &str) -> Result<TierChoice, Failure> {
+    TierChoice::from_str(name, false).map_err(|_| {
+        let names: Vec<_> = TierChoice::value_variants().iter().map(|tier| tier.name()).collect();
+        let message = format!("{name:?}: expected one of {}", names.join(", "));
+        match config.error_at("tier", message.clone()) {
+            Some(error) => error.into(),
+            None => Failure::usage(message),
+        }
+    })
+}
+
+/// The settings for plain sockets, which see neither MAC addresses nor tags.
+///
+/// On loopback addresses the loopback guard is off: it is there for frames
+/// that claim such an address on a wire, and the kernel drops those itself.
+///
+/// # Errors
+///
+/// Names the setting that needs frames.
+pub(crate) fn udp_settings(settings: &Settings, has_loopback: bool) -> Result<Settings, String> {
+    let needs_frames = [
+        (settings.port == Port::Any, "--port any".to_owned()),
+        (settings.oui != SourceOui::Any, format!("--oui {}", settings.oui)),
+        (!settings.tester_ouis.is_empty(), "--tester-oui".to_owned()),
+        (!settings.vlans.is_empty(), "--vlan".to_owned()),
+        (settings.any_destination, "--any-destination".to_owned()),
+        (settings.mode != farend_core::Mode::All, format!("--mode {}", mode_name(settings.mode))),
+    ];
+    if let Some((_, option)) = needs_frames.into_iter().find(|(is_given, _)| *is_given) {
+        return Err(format!(
+            "{option} needs whole frames, and a UDP socket has none: \
+             leave it out, or use another tier"
+        ));
+    }
+    // No MAC address is ever compared.
+    let mut settings = Settings { any_destination: true, ..settings.clone() };
+    if has_loopback && let Ok(guard) = "loopback".parse() {
+        settings.disabled_guards.push(guard);
+    }
+    Ok(settings)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    fn plan(line: &str) -> Result<Plan, String> {
+        let line = std::iter::once("farend-xdp").chain(line.split_whitespace());
+        Plan::make(&CommandLine::try_parse_from(line).unwrap()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn no_interface_is_an_error_except_for_plain_sockets() {
+        assert!(plan("").unwrap_err().contains("farend-xdp IFACE"));
+        assert!(plan("--tier udp").unwrap().targets.is_empty());
+    }
+
+    #[test]
+    fn an_interface_named_twice_is_an_error() {
+        assert!(plan("a b a").unwrap_err().starts_with("a is named twice"));
+    }
+
+    #[test]
+    fn what_needs_frames_contradicts_plain_sockets() {
+        for option in
+            ["--vlan 7", "--oui 00:c0:17", "--mode mac", "--port any", "--any-destination"]
+        {
+            let error = plan(&format!("--tier udp {option}")).unwrap_err();
+            let name = option.split(' ').next().unwrap_or_default();
+            assert!(error.starts_with(name) && error.contains("another tier"), "{error}");
+            assert!(plan(&format!("eth0 {option}")).is_ok());
+        }
+    }
+}

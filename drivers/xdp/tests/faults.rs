@@ -1,0 +1,297 @@
+//! What goes wrong in the field, made to go wrong here: the driver between two
+//! hosts, under load.
+#![cfg(target_os = "linux")]
+
+use std::{
+    fs,
+    net::UdpSocket,
+    path::{Path, PathBuf},
+    process, thread,
+    time::{Duration, Instant},
+};
+
+use aya::programs::XdpMode;
+use farend_core::{Kind, Policy, Unlimited, reflect, signature};
+use farend_lab::{
+    Lab, Reflector, Wire,
+    frames::Flow,
+    is_skipped_without_root,
+    kernel::Program,
+    traffic::{Source, Tally, Traffic},
+};
+use rustix::process::Signal;
+
+/// Where the driver under test is.
+const DRIVER: &str = env!("CARGO_BIN_EXE_farend-xdp");
+
+/// Frames of a load that lasts for about a second.
+const LOAD_FRAMES: u32 = 2_000_000;
+
+/// Frames of one sort of garbage at a time.
+const GARBAGE_FRAMES: u32 = 50_000;
+
+/// Times that a load is sent until none of it is lost.
+const ATTEMPTS: usize = 5;
+
+/// Longest wait for the driver to end.
+const END: Duration = Duration::from_secs(10);
+
+/// The tier and its options on the far host.
+const NATIVE: [&str; 5] = ["far0", "--tier", "xdp", "--stats", "none"];
+
+fn lab() -> Lab {
+    Lab::new(Wire::default()).unwrap()
+}
+
+fn start(lab: &Lab, arguments: &[&str]) -> Reflector {
+    Reflector::start(Some(&lab.far), Path::new(DRIVER), arguments).unwrap()
+}
+
+/// Traffic that the driver answers with its defaults.
+fn traffic(lab: &Lab) -> Traffic<'_> {
+    let policy = Policy::builder().own_mac(lab.far.mac).build().unwrap();
+    let sent = Flow::ipv4(lab.near.mac, lab.far.mac).frame(64);
+    let mut expected = sent.clone();
+    let _reflected = reflect(&mut expected[..], &policy, &mut Unlimited);
+    Traffic::new(lab, &sent, &expected).unwrap()
+}
+
+/// Sends a load and meanwhile does something else.
+fn under_load(traffic: &Traffic<'_>, meanwhile: impl FnOnce()) -> Tally {
+    thread::scope(|scope| {
+        let load = scope.spawn(|| traffic.send(LOAD_FRAMES).unwrap());
+        meanwhile();
+        load.join().unwrap()
+    })
+}
+
+/// A probe with a signature in its place, as a datagram's payload.
+fn probe(number: u32) -> [u8; 24] {
+    let mut payload = [0; 24];
+    if let Some((offset, octets)) = signature::built_in(Kind::Probeot) {
+        payload[offset..offset + octets.len()].copy_from_slice(octets);
+    }
+    payload[20..].copy_from_slice(&number.to_be_bytes());
+    payload
+}
+
+#[test]
+fn kill_9_leaves_no_program_behind() {
+    if is_skipped_without_root() {
+        return;
+    }
+    let lab = lab();
+    let traffic = traffic(&lab);
+    let mut reflector = start(&lab, &NATIVE);
+    assert!(traffic.send(10_000).unwrap().returned > 0);
+    let under_load = under_load(&traffic, || {
+        thread::sleep(Duration::from_millis(100));
+        reflector.signal(Signal::KILL).unwrap();
+        reflector.wait_for(END).unwrap();
+    });
+    assert!(under_load.returned > 0);
+    // Refused if anything were still attached.
+    let _pass = Program::plain("farend_pass").unwrap().attach(&lab.far, XdpMode::Driver).unwrap();
+    assert_eq!(traffic.send(10_000).unwrap().returned, 0);
+}
+
+#[test]
+fn sigterm_under_load_answers_what_was_received_and_leaves_the_rest_to_the_host() {
+    if is_skipped_without_root() {
+        return;
+    }
+    let lab = lab();
+    let _takes_returned =
+        Program::plain("farend_pass").unwrap().attach(&lab.near, XdpMode::Driver).unwrap();
+    let socket = |address| UdpSocket::bind(address).unwrap();
+    let near = lab.near.namespace.run(|| socket((lab.near.ipv4, 0))).unwrap();
+    let far = lab.far.namespace.run(|| socket((lab.far.ipv4, 3842))).unwrap();
+    for socket in [&near, &far] {
+        socket.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
+    }
+    near.connect(far.local_addr().unwrap()).unwrap();
+
+    let reflector = start(&lab, &["far0", "--tier", "xdp", "--stats", "json"]);
+    let (sent, answered, left_to_host) = thread::scope(|scope| {
+        let answered = scope.spawn(|| receive_all(&near));
+        let left_to_host = scope.spawn(|| receive_all(&far));
+        let mut sent = 0;
+        let start = Instant::now();
+        let mut is_asked = false;
+        while start.elapsed() < Duration::from_millis(800) {
+            near.send(&probe(sent)).unwrap();
+            sent += 1;
+            if !is_asked && start.elapsed() > Duration::from_millis(300) {
+                reflector.signal(Signal::TERM).unwrap();
+                is_asked = true;
+            }
+            thread::sleep(Duration::from_micros(100));
+        }
+        (sent, answered.join().unwrap(), left_to_host.join().unwrap())
+    });
+    let (status, output) = reflector.finish(END).unwrap();
+    assert!(status.success(), "{status}");
+    let last: serde_json::Value = serde_json::from_str(output.last().unwrap()).unwrap();
+    assert_eq!(last["event"], "final", "{last}");
+    assert_eq!(last["total"]["frames"]["reflected"], answered, "{last}");
+    assert!(answered > 0 && left_to_host > 0, "{answered} answered, {left_to_host} left");
+    // The wire itself may lose what is in its ring when the program goes.
+    let lost = sent - answered - left_to_host;
+    assert!(lost <= 64, "{lost} of {sent} lost; {answered} answered, {left_to_host} left");
+}
+
+/// Datagrams until none comes any more, after at least one.
+fn receive_all(socket: &UdpSocket) -> u32 {
+    let mut octets = [0; 64];
+    let mut received = 0;
+    let give_up = Instant::now() + END;
+    while Instant::now() < give_up {
+        match socket.recv(&mut octets) {
+            Ok(_) => received += 1,
+            Err(_) if received > 0 => break,
+            Err(_) => {}
+        }
+    }
+    received
+}
+
+#[test]
+fn reload_under_load_loses_no_frame() {
+    if is_skipped_without_root() {
+        return;
+    }
+    let lab = lab();
+    let traffic = traffic(&lab);
+    let config = Config::new("port = 3842\n");
+    let mut arguments = NATIVE.to_vec();
+    arguments.extend(["--config", config.path()]);
+    let reflector = start(&lab, &arguments);
+    // The ring of a veth interface overflows if another program takes the CPU
+    // at the wrong moment. A reload that loses frames does so each time.
+    let lost = (0..ATTEMPTS).map(|_| {
+        let tally = under_load(&traffic, || {
+            for turn in 0..5 {
+                thread::sleep(Duration::from_millis(100));
+                config.write(["port = 3842\noui = \"any\"\n", "port = 3842\n"][turn % 2]);
+                reflector.signal(Signal::HUP).unwrap();
+            }
+        });
+        tally.sent - tally.returned
+    });
+    let lost: Vec<_> = lost.take_while(|lost| *lost > 0).collect();
+    assert!(lost.len() < ATTEMPTS, "{lost:?} lost; {:?}", reflector.said());
+
+    // And a reload is a reload.
+    config.write("port = 4000\n");
+    reflector.signal(Signal::HUP).unwrap();
+    let deadline = Instant::now() + END;
+    while traffic.send(1_000).unwrap().returned > 0 {
+        assert!(Instant::now() < deadline, "{:?}", reflector.said());
+    }
+}
+
+#[test]
+fn a_deleted_interface_ends_the_driver_with_a_reason() {
+    if is_skipped_without_root() {
+        return;
+    }
+    let lab = lab();
+    let mut reflector = start(&lab, &NATIVE);
+    lab.near.delete_interface().unwrap();
+    let status = reflector.wait_for(END).unwrap();
+    assert_eq!(status.code(), Some(1), "{:?}", reflector.said());
+    assert!(reflector.is_said("far0"), "{:?}", reflector.said());
+}
+
+#[test]
+fn a_probe_stream_is_answered_beside_garbage_at_full_rate() {
+    if is_skipped_without_root() {
+        return;
+    }
+    let lab = lab();
+    let _takes_returned =
+        Program::plain("farend_pass").unwrap().attach(&lab.near, XdpMode::Driver).unwrap();
+    let _reflector = start(&lab, &NATIVE);
+    let sources: Vec<_> = garbage(&lab).iter().map(|frame| Source::new(frame).unwrap()).collect();
+    let near = lab.near.namespace.run(|| UdpSocket::bind((lab.near.ipv4, 0)).unwrap()).unwrap();
+    near.connect((lab.far.ipv4, 3842)).unwrap();
+    near.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
+
+    let is_long = std::env::var_os("FAREND_LONG").is_some();
+    let end = Instant::now() + Duration::from_secs(if is_long { 10 } else { 2 });
+    let (sent, answered) = thread::scope(|scope| {
+        scope.spawn(|| {
+            for source in sources.iter().cycle().take_while(|_| Instant::now() < end) {
+                source.send(&lab.near, GARBAGE_FRAMES).unwrap();
+            }
+        });
+        let mut sent = 0;
+        let mut answered = 0;
+        while Instant::now() < end {
+            near.send(&probe(sent)).unwrap();
+            sent += 1;
+            let mut answer = [0; 64];
+            answered += u32::from(near.recv(&mut answer).is_ok_and(|octets| octets == 24));
+        }
+        (sent, answered)
+    });
+    // The ring of the far interface is the garbage's too, and may be full.
+    assert!(answered * 10 >= sent * 9, "{answered} of {sent} probes answered");
+    assert!(answered > 100, "{answered} of {sent} probes answered");
+}
+
+/// Frames of ours with some octets changed, the same on every run.
+fn garbage(lab: &Lab) -> Vec<Vec<u8>> {
+    let flows = [
+        Flow::ipv4(lab.near.mac, lab.far.mac),
+        Flow::ipv6(lab.near.mac, lab.far.mac),
+        Flow::ipv4(lab.near.mac, lab.far.mac).tagged(&[(0x8100, 5), (0x8100, 6)]),
+    ];
+    let mut random = 0x2545_f491_4f6c_dd1d_u64;
+    let mut next = move |below: usize| {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        usize::try_from(random >> 33).unwrap() % below
+    };
+    let mut frames = Vec::new();
+    for number in 0..30 {
+        let mut frame = flows[number % flows.len()].frame(100);
+        for _change in 0..=number % 4 {
+            // Behind the addresses: garbage that is not for us is none.
+            let place = 12 + next(50);
+            frame[place] = u8::try_from(next(256)).unwrap();
+        }
+        frames.push(frame);
+    }
+    frames
+}
+
+/// A configuration file of one test.
+struct Config(PathBuf);
+
+impl Config {
+    fn new(text: &str) -> Self {
+        let name = format!("farend-faults-{}.toml", process::id());
+        let config = Self(std::env::temp_dir().join(name));
+        config.write(text);
+        config
+    }
+
+    fn path(&self) -> &str {
+        self.0.to_str().unwrap()
+    }
+
+    /// At once, so that no reader sees half of it.
+    fn write(&self, text: &str) {
+        let new = self.0.with_extension("new");
+        fs::write(&new, text).unwrap();
+        fs::rename(new, &self.0).unwrap();
+    }
+}
+
+impl Drop for Config {
+    fn drop(&mut self) {
+        let _gone = fs::remove_file(&self.0);
+    }
+}

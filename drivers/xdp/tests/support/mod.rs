@@ -1,0 +1,10 @@
+//! What end-to-end tests share. Each test file uses its own part.
+#![allow(dead_code, reason = "each test file uses its own part")]
+
+pub(crate) mod farend;
+pub(crate) mod frame;
+pub(crate) mod namespace;
+pub(crate) mod pass;
+pub(crate) mod raw;
+pub(crate) mod reflector;
+pub(crate) mod stream;

@@ -1,0 +1,204 @@
+//! Every entry of the core in one object that does not link if one of them can
+//! panic or allocate.
+//!
+//! The panic handler calls a function that nobody defines. If the optimiser
+//! leaves a way to a panic, the handler stays, and the linker names the
+//! missing function.
+#![no_std]
+#![expect(unsafe_code, reason = "exports, and functions that are never to be linked")]
+
+use core::{net::SocketAddr, panic::PanicInfo};
+
+use farend_core::{
+    Answer, Counters, Datagram, Kind, MacAddress, Mode, Oui, Policy, PolicyError, RateLimit,
+    RawWindow, Verdict, Window,
+    policy::{Ipv4Prefix, Ipv6Prefix, RateCap},
+    rate::Bucket,
+    signature::{Custom, KindSet},
+};
+
+unsafe extern "C" {
+    /// Defined nowhere: its name is the linker's message.
+    safe fn a_panic_is_reachable_from_the_core() -> !;
+}
+
+#[panic_handler]
+fn panic(_info: &PanicInfo<'_>) -> ! {
+    a_panic_is_reachable_from_the_core()
+}
+
+/// Exports functions that only call the core.
+macro_rules! entries {
+    ($( fn $name:ident($($argument:ident: $kind:ty),*) -> $result:ty $body:block )+) => { $(
+        // SAFETY: the name is this object's own, which nobody links to.
+        #[unsafe(no_mangle)]
+        pub fn $name($($argument: $kind),*) -> $result $body
+    )+ };
+}
+
+entries! {
+    fn entry_reflect_slice(
+        frame: &mut [u8], policy: &Policy, limit: &mut RateLimit
+    ) -> Verdict {
+        farend_core::reflect(frame, policy, limit)
+    }
+
+    fn entry_reflect_raw(
+        frame: &mut RawWindow<'_>, policy: &Policy, limit: &mut RateLimit
+    ) -> Verdict {
+        farend_core::reflect(frame, policy, limit)
+    }
+
+    fn entry_inspect_slice(frame: &[u8], policy: &Policy) -> Result<Answer, Verdict> {
+        farend_core::inspect(frame, policy)
+    }
+
+    fn entry_inspect_raw(frame: &RawWindow<'_>, policy: &Policy) -> Result<Answer, Verdict> {
+        farend_core::inspect(frame, policy)
+    }
+
+    fn entry_reflect_datagram(
+        octets: &mut [u8],
+        source: SocketAddr,
+        destination: SocketAddr,
+        policy: &Policy,
+        limit: &mut RateLimit
+    ) -> Verdict {
+        farend_core::reflect_datagram(octets, &Datagram { source, destination }, policy, limit)
+    }
+
+    fn entry_window_slice(frame: &[u8], offset: usize) -> Option<[u8; 8]> {
+        frame.at(offset).copied()
+    }
+
+    fn entry_window_raw(frame: &RawWindow<'_>, offset: usize) -> Option<[u8; 8]> {
+        frame.at(offset).copied()
+    }
+
+    fn entry_policy_from_octets(octets: &[u8]) -> Result<Policy, PolicyError> {
+        Policy::from_octets(octets)
+    }
+
+    fn entry_policy_builder(
+        address: MacAddress,
+        port: u16,
+        vid: u16,
+        ouis: &[Oui],
+        ipv4_prefixes: &[Ipv4Prefix],
+        ipv6_prefixes: &[Ipv6Prefix],
+        customs: &[Custom],
+        kinds: KindSet,
+        mode: Mode,
+        cap: RateCap
+    ) -> Result<Policy, PolicyError> {
+        let mut builder = Policy::builder()
+            .own_mac(address)
+            .port(port)
+            .vlan(vid)
+            .kinds(kinds)
+            .mode(mode)
+            .rate_cap(cap);
+        for oui in ouis {
+            builder = builder.source_oui(*oui);
+        }
+        for prefix in ipv4_prefixes {
+            builder = builder.allow_ipv4(*prefix);
+        }
+        for prefix in ipv6_prefixes {
+            builder = builder.allow_ipv6(*prefix);
+        }
+        for custom in customs {
+            builder = builder.custom(*custom);
+        }
+        builder.build()
+    }
+
+    fn entry_rate_cap(frames: u64, ticks: u64) -> RateCap {
+        RateCap::new(frames, ticks)
+    }
+
+    fn entry_ipv4_prefix(address: [u8; 4], bits: u8) -> Option<Ipv4Prefix> {
+        Ipv4Prefix::new(address, bits)
+    }
+
+    fn entry_ipv6_prefix(address: [u8; 16], bits: u8) -> Option<Ipv6Prefix> {
+        Ipv6Prefix::new(address, bits)
+    }
+
+    fn entry_custom(offset: u16, mask: &[u8], octets: &[u8]) -> Option<Custom> {
+        Custom::new(offset, mask, octets)
+    }
+
+    fn entry_bucket(bucket: &mut Bucket, cap: &RateCap, now_tick: u64) -> bool {
+        bucket.admit(cap, now_tick)
+    }
+
+    fn entry_counters_count(counters: &mut Counters, verdict: Verdict, octets: usize) -> () {
+        counters.count(verdict, octets);
+    }
+
+    fn entry_counters_merge(counters: &mut Counters, other: &Counters) -> () {
+        counters.merge(other);
+    }
+
+    fn entry_counters_since(counters: &Counters, earlier: &Counters) -> Counters {
+        counters.since(earlier)
+    }
+
+    fn entry_counters_sums(counters: &Counters) -> [u64; 4] {
+        [counters.reflected(), counters.passed(), counters.dropped(), counters.malformed()]
+    }
+
+    fn entry_counters_each(counters: &Counters, visit: fn(Verdict, u64)) -> () {
+        for (verdict, frames) in counters.iter() {
+            visit(verdict, frames);
+        }
+    }
+
+    fn entry_verdict(code: u8) -> Option<(Verdict, &'static str)> {
+        Verdict::from_code(code).map(|verdict| (verdict, verdict.name()))
+    }
+
+    fn entry_kind(kind: Kind) -> &'static str {
+        kind.meaning()
+    }
+}
+
+#[cfg(feature = "panic")]
+entries! {
+    fn entry_that_panics(frame: &[u8]) -> u8 {
+        frame[0]
+    }
+}
+
+#[cfg(feature = "allocation")]
+mod allocation {
+    extern crate alloc;
+
+    use core::alloc::{GlobalAlloc, Layout};
+
+    unsafe extern "C" {
+        fn an_allocation_is_reachable_from_the_core(octets: usize) -> *mut u8;
+    }
+
+    struct Nowhere;
+
+    #[global_allocator]
+    static NOWHERE: Nowhere = Nowhere;
+
+    // SAFETY: never linked, so never called.
+    unsafe impl GlobalAlloc for Nowhere {
+        unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+            // SAFETY: never linked, so never called.
+            unsafe { an_allocation_is_reachable_from_the_core(layout.size()) }
+        }
+
+        unsafe fn dealloc(&self, _pointer: *mut u8, _layout: Layout) {}
+    }
+
+    entries! {
+        fn entry_that_allocates(octet: u8) -> alloc::boxed::Box<u8> {
+            alloc::boxed::Box::new(octet)
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! What must hold of every frame under every policy.
+//!
+//! One body for the corpus, for random frames and for the fuzzers.
+
+use farend_core::{
+    Guards, Mode, Policy, RateLimit, RawWindow, Verdict, inspect, reflect as core_reflect,
+    reflect_datagram,
+};
+use std::{
+    fmt,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+};
+
+use crate::{
+    corpus::Entry,
+    options::{PolicyOptions, Prefix},
+    oracle::{self, Dissection, Outcome, checksum},
+};
+
+/// A tick long after the start, so that a bucket that was never asked is full.
+const TICK: u64 = 1 << 20;
+
+/// The core over an ordinary slice.
+#[must_use]
+pub fn reflect_slice(frame: &[u8], policy: &Policy) -> Outcome {
+    let mut octets = frame.to_vec();
+    let verdict = core_reflect(&mut octets[..], policy, &mut limit());
+    Outcome { verdict, octets }
+}
+
+/// The core over raw pointers, as in the kernel.
+#[must_use]
+pub fn reflect_raw(frame: &[u8], policy: &Policy) -> Outcome {
+    let mut octets = frame.to_vec();
+    let verdict = core_reflect(&mut RawWindow::from(&mut octets[..]), policy, &mut limit());
+    Outcome { verdict, octets }
+}
+
+fn limit() -> RateLimit {
+    let mut limit = RateLimit::default();
+    limit.now_tick = TICK;
+    limit
+}
+
+/// Something that does not hold, with the frame as a corpus file.
+#[derive(Clone, Debug)]
+pub struct Disagreement {
+    what: String,
+    entry: Entry,
+}
+
+impl fmt::Display for Disagreement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}\nas a corpus file, with the oracle's verdict:\n{}", self.what, self.entry)
+    }
+}
+
+/// Checks that slice, raw pointers and oracle agree on a frame, and what must
+/// hold of any answer. Gives what they agreed on.
+///
+/// # Errors
+///
+/// What does not hold.
+pub fn check(
+    frame: &[u8],
+    options: &PolicyOptions,
+    policy: &Policy,
+) -> Result<Outcome, Box<Disagreement>> {
+    let truth = oracle::reflect(frame, options);
+    let fails = |what: String| {
+        Box::new(Disagreement { what, entry: as_corpus_file(frame, options, policy) })
+    };
+    for (name, outcome) in
+        [("slice", reflect_slice(frame, policy)), ("raw pointers", reflect_raw(frame, policy))]
+    {
+        if outcome.verdict != truth.verdict {
+            let (got, wanted) = (outcome.verdict, truth.verdict);
+            return Err(fails(format!("{name}: {got:?}, but the oracle says {wanted:?}")));
+        }
+        if outcome.octets != truth.octets {
+            let at = first_difference(&outcome.octets, &truth.octets);
+            return Err(fails(format!("{name}: not the oracle's answer, from octet {at} on")));
+        }
+    }
+    let looked = inspect(frame, policy).map(|answer| Verdict::Reflect(answer.kind));
+    if !is_same_look(looked, truth.verdict) {
+        let wanted = truth.verdict;
+        return Err(fails(format!("inspect: {looked:?}, but the oracle says {wanted:?}")));
+    }
+    let held = match truth.verdict {
+        Verdict::Reflect(_) => check_answer(frame, &truth, options),
+        _ if truth.octets != frame => Err("an unanswered frame was touched".to_owned()),
+        _ => Ok(()),
+    };
+    held.map_err(fails)?;
+    Ok(truth)
+}
+
+/// Whether looking alone, which asks no rate cap, came to the same.
+fn is_same_look(looked: Result<Verdict, Verdict>, verdict: Verdict) -> bool {
+    match looked {
+        Ok(kind) => kind == verdict || matches!(verdict, Verdict::Drop(_)),
+        Err(refused) => refused == verdict,
+    }
+}
+
+/// A frame as an entry of the corpus with the oracle's verdict. Its text is
+/// ready to become a file.
+#[must_use]
+pub fn as_corpus_file(frame: &[u8], options: &PolicyOptions, policy: &Policy) -> Entry {
+    Entry {
+        name: String::new(),
+        what: "found by a random test".to_owned(),
+        options: options.clone(),
+        policy: policy.clone(),
+        verdict: oracle::reflect(frame, options).verdict,
+        octets: frame.to_vec(),
+        answer: None,
+    }
+}
+
+/// Octets that two frames have in common at the start.
+#[must_use]
+pub fn first_difference(one: &[u8], other: &[u8]) -> usize {
+    one.iter().zip(other).take_while(|(one, other)| one == other).count()
+}
+
+fn check_answer(frame: &[u8], answered: &Outcome, options: &PolicyOptions) -> Result<(), String> {
+    let answer = &answered.octets;
+    if answer.len() != frame.len() {
+        return Err(format!("{} octets became {}", frame.len(), answer.len()));
+    }
+    let dissection = oracle::dissect(frame, options).map_err(|verdict| format!("{verdict:?}"))?;
+    check_sums(frame, answer, &dissection)?;
+    let back = way_back(options);
+    let policy = back.build()?;
+    let again = reflect_slice(answer, &policy);
+    if again.verdict != answered.verdict {
+        return Err(format!("the answer's verdict is {:?}", again.verdict));
+    }
+    if again.octets != frame {
+        let at = first_difference(&again.octets, frame);
+        return Err(format!("turned round twice, it is another frame from octet {at} on"));
+    }
+    Ok(())
+}
+
+/// Both checksums must be as right, or as wrong, as they were.
+fn check_sums(frame: &[u8], answer: &[u8], dissection: &Dissection) -> Result<(), String> {
+    let packet = &dissection.packet;
+    if packet.source.is_ipv4() {
+        let header = packet.network_offset..packet.transport_offset;
+        let (before, after) =
+            (checksum::sum(&frame[header.clone()]), checksum::sum(&answer[header]));
+        if before != after {
+            return Err(format!("sum over the IPv4 header was {before:#x}, now {after:#x}"));
+        }
+    }
+    let (before, after) =
+        (checksum::udp_sum(frame, dissection), checksum::udp_sum(answer, dissection));
+    if before != after {
+        return Err(format!("sum over the UDP datagram was {before:#x}, now {after:#x}"));
+    }
+    Ok(())
+}
+
+/// A policy under which the answer to an answered frame is answered: any
+/// destination, any port, any sender.
+fn way_back(options: &PolicyOptions) -> PolicyOptions {
+    let any = |address| Prefix { address, bits: 0 };
+    PolicyOptions {
+        is_any_destination: true,
+        source_oui: None,
+        port: None,
+        allowed: vec![any(Ipv4Addr::UNSPECIFIED.into()), any(Ipv6Addr::UNSPECIFIED.into())],
+        guards_off: Guards::ALL,
+        rate: None,
+        ..options.clone()
+    }
+}
+
+/// Checks that core and oracle agree on a datagram, and that its payload stays
+/// as it is.
+///
+/// # Errors
+///
+/// What does not hold.
+pub fn check_datagram(
+    payload: &[u8],
+    source: SocketAddr,
+    destination: SocketAddr,
+    options: &PolicyOptions,
+    policy: &Policy,
+) -> Result<Verdict, String> {
+    let mut octets = vec![0xa5; 8];
+    octets.extend(payload);
+    let datagram = farend_core::Datagram { source, destination };
+    let verdict = reflect_datagram(&mut octets, &datagram, policy, &mut limit());
+    let truth = oracle::reflect_datagram(payload, source, destination, options);
+    let case = || format!("{source} to {destination} under `{options}`: {payload:02x?}");
+    if verdict != truth {
+        return Err(format!("{verdict:?}, but the oracle says {truth:?}: {}", case()));
+    }
+    if &octets[8..] != payload {
+        return Err(format!("the payload was touched: {}", case()));
+    }
+    Ok(verdict)
+}
+
+/// Whether an address and a mode leave a frame's checksums as they were is the
+/// core's claim; whether they were right at all is this.
+#[must_use]
+pub fn has_sound_sums(frame: &[u8], dissection: &Dissection) -> bool {
+    let packet = &dissection.packet;
+    let is_header_sound = match packet.source {
+        IpAddr::V4(_) => {
+            checksum::sum(&frame[packet.network_offset..packet.transport_offset]) == 0xffff
+        }
+        IpAddr::V6(_) => true,
+    };
+    let field = &frame[packet.transport_offset + 6..packet.transport_offset + 8];
+    is_header_sound && (field == [0, 0] || checksum::udp_sum(frame, dissection) == 0xffff)
+}
+
+/// Modes, for tests that go through all of them.
+pub const MODES: [Mode; 3] = [Mode::Mac, Mode::MacIp, Mode::All];

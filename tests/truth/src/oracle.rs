@@ -1,0 +1,175 @@
+//! A slow reflector that reads like the RFCs.
+//!
+//! It allocates freely, copies every field it looks at, knows every header's
+//! offsets by itself, and takes the checks in the order that the core's
+//! `reflect` documents: link addresses, tags, OUI, VLAN id, type, protocol, port,
+//! UDP length, signature, loop risk, TTL, addresses, header checksum, the
+//! frame's end. The first check that fails gives the verdict.
+
+pub mod checksum;
+mod guard;
+mod link;
+mod network;
+mod transport;
+
+use std::net::SocketAddr;
+
+use farend_core::{Kind, Malformed, Mode, Reason, Verdict};
+
+pub use self::network::Packet;
+use self::transport::Datagram;
+use crate::options::PolicyOptions;
+
+/// What came out of one reflector for one frame.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Outcome {
+    /// What it decided.
+    pub verdict: Verdict,
+    /// The frame afterwards.
+    pub octets: Vec<u8>,
+}
+
+/// A frame that is to be answered, taken apart.
+#[derive(Clone, Debug)]
+pub struct Dissection {
+    /// By what it was recognised.
+    pub kind: Kind,
+    /// The IP packet.
+    pub packet: Packet,
+    /// Octets of UDP header and payload.
+    pub udp_length: usize,
+}
+
+/// Highest offset at which a reflector reads; later headers are out of sight.
+const OFFSET_MAX: usize = 511;
+
+/// Decides about a frame and writes its answer.
+#[must_use]
+pub fn reflect(frame: &[u8], options: &PolicyOptions) -> Outcome {
+    let verdict = match dissect(frame, options) {
+        Ok(dissection) if has_permit(options) => {
+            let octets = answer(frame, &dissection.packet, options.mode);
+            return Outcome { verdict: Verdict::Reflect(dissection.kind), octets };
+        }
+        Ok(_) => Verdict::Drop(Reason::RateCap),
+        Err(verdict) => verdict,
+    };
+    Outcome { verdict, octets: frame.to_vec() }
+}
+
+/// Takes a frame apart, as far as the checks let it through. The rate cap is
+/// not asked.
+///
+/// # Errors
+///
+/// The verdict of the first check that failed.
+pub fn dissect(frame: &[u8], options: &PolicyOptions) -> Result<Dissection, Verdict> {
+    let ethernet = link::Ethernet::parse(frame)?;
+    link::check(&ethernet, options)?;
+    let tagged = link::Tagged::parse(frame, &ethernet)?;
+    link::check_oui(&ethernet, options)?;
+    link::check_vlan(&tagged, options)?;
+    let packet = match tagged.ether_type {
+        0x0800 => Packet::parse_ipv4(frame, tagged.network_offset)?,
+        0x86dd => Packet::parse_ipv6(frame, tagged.network_offset)?,
+        _ => return Err(Verdict::Pass(Reason::EtherType)),
+    };
+    let datagram = Datagram::parse(frame, &packet)?;
+    transport::check_port(&datagram, options)?;
+    let kind = transport::recognise(frame, &packet, &datagram, options)?;
+    let is_tester = link::is_tester(&ethernet, options);
+    guard::check_loop_risk(datagram.source_port, is_tester, options)?;
+    guard::check_hop_limit(&packet, options)?;
+    guard::check_addresses(packet.source, packet.destination, options)?;
+    guard::check_header_checksum(frame, &packet, options)?;
+    packet.check_end(frame)?;
+    Ok(Dissection { kind, packet, udp_length: datagram.length })
+}
+
+/// Decides about a datagram that a socket received.
+pub fn reflect_datagram(
+    payload: &[u8],
+    source: SocketAddr,
+    destination: SocketAddr,
+    options: &PolicyOptions,
+) -> Verdict {
+    let decide = || {
+        let datagram = Datagram {
+            source_port: source.port(),
+            destination_port: destination.port(),
+            length: payload.len() + 8,
+        };
+        transport::check_port(&datagram, options)?;
+        if datagram.length > 0xffff {
+            return Err(Verdict::Malformed(Malformed::UdpLength));
+        }
+        let kind = transport::recognise_payload(payload, options)?;
+        // A socket for both IP versions names IPv4 hosts ::ffff:a.b.c.d
+        // (RFC 4291 section 2.5.5.2); they are IPv4 hosts all the same.
+        let (from, to) = (source.ip().to_canonical(), destination.ip().to_canonical());
+        guard::check_socket_addresses(from, to, options)?;
+        guard::check_loop_risk(datagram.source_port, false, options)?;
+        Ok(kind)
+    };
+    match decide() {
+        Ok(kind) if has_permit(options) => Verdict::Reflect(kind),
+        Ok(_) => Verdict::Drop(Reason::RateCap),
+        Err(verdict) => verdict,
+    }
+}
+
+/// Whether the rate cap lets a first frame through after a long silence: the
+/// bucket, empty at the start, then holds the permits of 1,024 ticks or of a
+/// tenth of a second and a tick, whichever is less, but at least one frame's
+/// in the second case.
+fn has_permit(options: &PolicyOptions) -> bool {
+    let Some(rate) = options.rate else { return true };
+    if rate.frames == 0 || rate.ticks == 0 {
+        return true;
+    }
+    let permits_per_tick = u128::from(rate.frames) * (1 << 30) / u128::from(rate.ticks);
+    permits_per_tick == 0 || permits_per_tick * 1024 >= 1 << 30
+}
+
+/// Puts the answer together from the pieces of the frame.
+fn answer(frame: &[u8], packet: &Packet, mode: Mode) -> Vec<u8> {
+    let mut pieces = frame.to_vec();
+    exchange(&mut pieces, 0, 6, 6);
+    if mode == Mode::Mac {
+        return pieces;
+    }
+    if packet.source.is_ipv4() {
+        exchange(&mut pieces, packet.network_offset + 12, packet.network_offset + 16, 4);
+    } else {
+        exchange(&mut pieces, packet.network_offset + 8, packet.network_offset + 24, 16);
+    }
+    if mode == Mode::MacIp {
+        return pieces;
+    }
+    exchange(&mut pieces, packet.transport_offset, packet.transport_offset + 2, 2);
+    pieces
+}
+
+/// Exchanges the `count` octets at `one` with those at `other`.
+fn exchange(octets: &mut [u8], one: usize, other: usize, count: usize) {
+    for i in 0..count {
+        octets.swap(one + i, other + i);
+    }
+}
+
+/// Copies octets of a frame, or says why they cannot be had: because the frame
+/// ends, or because they start too far in.
+fn copy(frame: &[u8], offset: usize, count: usize, cause: Malformed) -> Result<Vec<u8>, Verdict> {
+    if frame.len() < offset + count {
+        return Err(Verdict::Malformed(cause));
+    }
+    if offset > OFFSET_MAX {
+        return Err(Verdict::Pass(Reason::HeaderDepth));
+    }
+    Ok(frame[offset..offset + count].to_vec())
+}
+
+/// A big-endian number.
+fn number(octets: &[u8]) -> usize {
+    octets.iter().fold(0, |number, octet| number * 256 + usize::from(*octet))
+}

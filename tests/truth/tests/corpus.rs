@@ -1,0 +1,81 @@
+//! Every frame of the corpus, over a slice, over raw pointers and through the
+//! oracle.
+
+use std::collections::BTreeSet;
+
+use farend_core::{Kind, Malformed, Reason, Verdict};
+use farend_truth::{agreement, corpus, oracle};
+
+/// Fewer would leave boundaries out.
+const ENTRIES_MIN: usize = 80;
+
+#[test]
+fn every_frame_has_its_verdict_and_all_reflectors_agree() {
+    let entries = corpus::load().unwrap_or_else(|error| panic!("{error}"));
+    let mut faults = Vec::new();
+    for entry in &entries {
+        let name = &entry.name;
+        match agreement::check(&entry.octets, &entry.options, &entry.policy) {
+            Err(disagreement) => faults.push(format!("{name}: {disagreement}")),
+            Ok(outcome) if outcome.verdict != entry.verdict => {
+                let (got, wanted) = (outcome.verdict, entry.verdict);
+                faults.push(format!("{name}: {got:?}, but the file says {wanted:?}"));
+            }
+            Ok(outcome) => {
+                if entry.answer.as_ref().is_some_and(|answer| *answer != outcome.octets) {
+                    faults.push(format!("{name}: not the answer of the file"));
+                }
+            }
+        }
+    }
+    assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
+    println!("{} frames", entries.len());
+}
+
+#[test]
+fn the_corpus_has_every_outcome() {
+    let entries = corpus::load().unwrap_or_else(|error| panic!("{error}"));
+    assert!(entries.len() >= ENTRIES_MIN, "{} entries", entries.len());
+    let seen: BTreeSet<u8> = entries.iter().map(|entry| entry.verdict.code()).collect();
+    let kinds = Kind::ALL.iter().map(|kind| Verdict::Reflect(*kind));
+    let reasons = Reason::ALL.iter().map(|reason| Verdict::Pass(*reason));
+    let causes = Malformed::ALL.iter().map(|cause| Verdict::Malformed(*cause));
+    let missing: Vec<_> = kinds
+        .chain(reasons)
+        .chain(causes)
+        .filter(|verdict| !seen.contains(&verdict.code()))
+        .map(Verdict::name)
+        .collect();
+    assert!(missing.is_empty(), "no frame for {missing:?}");
+}
+
+#[test]
+fn no_two_entries_are_the_same_frame_under_the_same_policy() {
+    let entries = corpus::load().unwrap_or_else(|error| panic!("{error}"));
+    for (index, entry) in entries.iter().enumerate() {
+        for other in &entries[index + 1..] {
+            assert!(
+                entry.octets != other.octets || entry.options != other.options,
+                "{} and {} are the same frame under the same policy",
+                entry.name,
+                other.name
+            );
+        }
+    }
+}
+
+#[test]
+fn the_answers_checksums_are_right_unless_the_file_is_about_wrong_ones() {
+    let entries = corpus::load().unwrap_or_else(|error| panic!("{error}"));
+    for entry in &entries {
+        let Ok(dissection) = oracle::dissect(&entry.octets, &entry.options) else { continue };
+        let answer = oracle::reflect(&entry.octets, &entry.options).octets;
+        // A datagram whose length was made odd keeps the checksum of the whole.
+        let is_about_sums = ["checksum-wrong", "everything-off", "udp-length", "udp-shorter"]
+            .iter()
+            .any(|part| entry.name.contains(part));
+        if !is_about_sums {
+            assert!(agreement::has_sound_sums(&answer, &dissection), "{}", entry.name);
+        }
+    }
+}

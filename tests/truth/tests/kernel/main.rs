@@ -1,0 +1,163 @@
+//! The kernel program against user space: the same verdict, the fitting XDP
+//! action and counter, and the same octets, by `BPF_PROG_TEST_RUN`.
+#![cfg(target_os = "linux")]
+
+mod program;
+mod shield;
+
+/// Random policies, each loaded once, and random frames for each of them.
+const POLICIES: usize = 40;
+const FRAMES_PER_POLICY: usize = 150;
+
+use std::collections::BTreeMap;
+
+use farend_truth::{
+    agreement,
+    corpus::{self, Entry},
+    generator, oracle,
+    skip::skip,
+};
+use proptest::{
+    strategy::{Strategy, ValueTree},
+    test_runner::{Config, RngAlgorithm, TestRng, TestRunner},
+};
+
+use crate::program::{Program, RunError};
+
+/// Whether this process may load programs; says why not.
+fn can_load(test: &str) -> bool {
+    if farend_lab::is_root() {
+        return true;
+    }
+    skip(test, "loading a BPF program needs root");
+    false
+}
+
+/// Entries by the text of their options: each policy is loaded once.
+fn by_policy(entries: &[Entry]) -> BTreeMap<String, Vec<&Entry>> {
+    let mut by_policy: BTreeMap<String, Vec<_>> = BTreeMap::new();
+    for entry in entries {
+        by_policy.entry(entry.options.to_string()).or_default().push(entry);
+    }
+    by_policy
+}
+
+#[test]
+fn every_frame_of_the_corpus_gets_in_the_kernel_what_it_gets_in_user_space() {
+    if !can_load("the corpus in the kernel") {
+        return;
+    }
+    let object = program::object().unwrap_or_else(|error| panic!("{error}"));
+    let entries = corpus::load().unwrap_or_else(|error| panic!("{error}"));
+    let by_policy = by_policy(&entries);
+    let mut faults = Vec::new();
+    let (mut run, mut too_short) = (0, 0);
+    for (policy, entries) in &by_policy {
+        let mut program = match Program::load(&object, &entries[0].policy) {
+            Ok(program) => program,
+            Err(error) => {
+                faults.push(format!("policy `{policy}` does not load: {error}"));
+                continue;
+            }
+        };
+        for entry in entries {
+            let wanted = agreement::reflect_slice(&entry.octets, &entry.policy);
+            match program.run(&entry.octets) {
+                Err(RunError::TooShort) => too_short += 1,
+                Err(RunError::Failed(error)) => faults.push(format!("{}: {error}", entry.name)),
+                Ok(outcome) if outcome.verdict != entry.verdict => faults.push(format!(
+                    "{}: {:?}, but the file says {:?}",
+                    entry.name, outcome.verdict, entry.verdict
+                )),
+                Ok(outcome) if outcome.octets != wanted.octets => faults.push(format!(
+                    "{}: other octets than in user space from octet {} on",
+                    entry.name,
+                    agreement::first_difference(&outcome.octets, &wanted.octets)
+                )),
+                Ok(_) => run += 1,
+            }
+        }
+    }
+    assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
+    println!("{run} frames under {} policies", by_policy.len());
+    if too_short > 0 {
+        // Not a skip: no machine can run them.
+        println!("{too_short} frames not run: BPF_PROG_TEST_RUN takes none below 14 octets");
+    }
+}
+
+#[test]
+fn a_policy_without_a_rate_cap_answers_as_often_as_asked() {
+    if !can_load("one frame again and again in the kernel") {
+        return;
+    }
+    let object = program::object().unwrap_or_else(|error| panic!("{error}"));
+    let entries = corpus::load().unwrap_or_else(|error| panic!("{error}"));
+    let entry = entries.iter().find(|entry| entry.name == "signature-probeot").unwrap();
+    let mut program =
+        Program::load(&object, &entry.policy).unwrap_or_else(|error| panic!("{error}"));
+    for _ in 0..100 {
+        let Ok(outcome) = program.run(&entry.octets) else { panic!("the frame was not run") };
+        assert_eq!(outcome, oracle::reflect(&entry.octets, &entry.options));
+    }
+}
+
+#[test]
+fn random_frames_get_in_the_kernel_what_they_get_in_user_space() {
+    if !can_load("random frames in the kernel") {
+        return;
+    }
+    let object = program::object().unwrap_or_else(|error| panic!("{error}"));
+    let mut runner = TestRunner::new_with_rng(
+        Config::default(),
+        TestRng::from_seed(RngAlgorithm::ChaCha, &seed()),
+    );
+    let (mut run, mut answered) = (0, 0);
+    for _ in 0..POLICIES {
+        let Ok(options) = generator::policies().new_tree(&mut runner) else { continue };
+        let options = options.current();
+        let policy = options.build().unwrap_or_else(|error| panic!("{error}"));
+        let mut program = Program::load(&object, &policy)
+            .unwrap_or_else(|error| panic!("policy `{options}` does not load: {error}"));
+        for _ in 0..FRAMES_PER_POLICY {
+            let Ok(frame) = generator::frames().new_tree(&mut runner) else { continue };
+            let frame = frame.current();
+            let truth = agreement::check(&frame, &options, &policy)
+                .unwrap_or_else(|disagreement| panic!("{disagreement}"));
+            match program.run(&frame) {
+                Err(RunError::TooShort) => {}
+                Err(RunError::Failed(error)) => {
+                    panic!("{error}: {}", agreement::as_corpus_file(&frame, &options, &policy))
+                }
+                Ok(outcome) => {
+                    assert_eq!(
+                        outcome.verdict,
+                        truth.verdict,
+                        "{}",
+                        agreement::as_corpus_file(&frame, &options, &policy)
+                    );
+                    assert!(
+                        outcome.octets == truth.octets,
+                        "other octets in the kernel: {}",
+                        agreement::as_corpus_file(&frame, &options, &policy)
+                    );
+                    run += 1;
+                    answered += u32::from(outcome.verdict.is_reflect());
+                }
+            }
+        }
+    }
+    println!("{run} random frames, {answered} of them answered");
+    assert!(answered > 100, "only {answered} of {run} random frames were answered");
+}
+
+/// Another one for every run; `FAREND_SEED` repeats a run.
+fn seed() -> [u8; 32] {
+    let text = std::env::var("FAREND_SEED").unwrap_or_else(|_| std::process::id().to_string());
+    println!("FAREND_SEED={text}");
+    let mut seed = [0; 32];
+    for (seed, octet) in seed.iter_mut().zip(text.bytes()) {
+        *seed = octet;
+    }
+    seed
+}

@@ -1,0 +1,64 @@
+//! Test hosts for the demo, the tests and the benches: two network namespaces
+//! with a veth pair between them, and the kernel as a test fixture.
+//!
+//! Everything here is held by file descriptors: the namespaces have no name,
+//! so nothing is left behind, not even after kill -9 or Ctrl-C. No other
+//! program is needed, but root is.
+//!
+//! ```no_run
+//! use farend_lab::{Lab, Wire};
+//!
+//! let lab = Lab::new(Wire::default())?;
+//! let answer = lab.near.namespace.run(|| {
+//!     std::net::UdpSocket::bind("198.18.0.1:0").map(|_socket| "sent from the near host")
+//! })?;
+//! # anyhow::Ok(())
+//! ```
+//!
+//! **Invariant:** no traffic leaves the namespaces that the lab made.
+#![deny(unsafe_code)]
+#![cfg(target_os = "linux")]
+
+pub mod frames;
+pub mod kernel;
+mod link;
+mod namespace;
+mod pair;
+mod process;
+pub mod reflector;
+mod sys;
+pub mod traffic;
+
+use std::io::{self, Write as _};
+
+pub use namespace::Namespace;
+pub use pair::{Host, Lab, Wire};
+pub use process::Process;
+pub use reflector::Reflector;
+
+/// Environment variable that forbids tests to skip.
+pub const NO_SKIP: &str = "FAREND_NO_SKIP";
+
+/// Whether this test must be skipped, because it needs root. Prints why.
+///
+/// # Panics
+///
+/// If there is no root, but [`NO_SKIP`] is set: continuous integration must
+/// not skip.
+#[must_use]
+pub fn is_skipped_without_root() -> bool {
+    if is_root() {
+        return false;
+    }
+    let is_forbidden = std::env::var_os(NO_SKIP).is_some_and(|value| !value.is_empty());
+    assert!(!is_forbidden, "this test needs root, and {NO_SKIP} forbids to skip it");
+    // Not by a macro: the test harness would keep it to itself.
+    let _told = writeln!(io::stderr(), "skipped: needs root for network namespaces and BPF");
+    true
+}
+
+/// Whether this process is root.
+#[must_use]
+pub fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}

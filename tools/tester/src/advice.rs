@@ -1,0 +1,136 @@
+//! What a person would say who looks over your shoulder.
+
+use std::{io, net::IpAddr};
+
+use rustix::io::Errno;
+
+use crate::{error::Error, plan::Plan, rate::is_high};
+
+/// A warning if much traffic is about to go to an address that is neither a
+/// test network's nor private.
+///
+/// RFC 6815 section 3: such tests belong in an isolated network, because they
+/// take all of it from everybody else.
+#[must_use]
+pub fn shared_network_warning(plan: &Plan) -> Option<String> {
+    let is_high = plan.frame_octets.iter().any(|octets| is_high(plan.asked, *octets));
+    (is_high && !is_test_or_private(plan.target.ip())).then(|| {
+        format!(
+            "warning: {} is outside the test networks (198.18.0.0/15, 2001:2::/48) and the \
+             private ones: tests at this rate are for isolated networks, not for ones that \
+             others use (RFC 6815)",
+            plan.target.ip()
+        )
+    })
+}
+
+/// A warning if the source port is one that reflectors do not answer.
+#[must_use]
+pub fn source_port_warning(plan: &Plan, source_port: u16) -> Option<String> {
+    let is_reflectors = farend_core::policy::REFLECTOR_PORTS.contains(&source_port)
+        || source_port == plan.target.port();
+    is_reflectors.then(|| {
+        format!(
+            "warning: source port {source_port} is one that reflectors serve: a reflector that \
+             guards against loops answers it only to known testers"
+        )
+    })
+}
+
+/// The interface that raw frames left by.
+#[derive(Clone, Copy, Debug)]
+pub struct Kind<'name> {
+    /// Its name.
+    pub name: &'name str,
+    /// Whether it is one end of a veth pair.
+    pub is_veth: bool,
+}
+
+/// What to look at when nothing came back.
+#[must_use]
+pub fn no_answer(plan: &Plan, interface: Option<Kind<'_>>, is_unreachable: bool) -> String {
+    let target = plan.target;
+    if is_unreachable {
+        return format!(
+            "no answer from {target}: it is reported as unreachable; is the reflector running, \
+             and on this port? (--port)"
+        );
+    }
+    let mut hints = vec![
+        String::from("is the reflector running there"),
+        format!("does it serve UDP port {} (--port)", target.port()),
+        format!("does it want signature {} (--signature)", plan.kind.name()),
+        String::from("does it allow this sender (its --oui, --allow, --vlan)"),
+    ];
+    match interface {
+        Some(Kind { name, is_veth: true }) => hints.push(format!(
+            "{name} is veth: a reflector in native XDP reaches it only if an XDP program is \
+             attached here as well"
+        )),
+        Some(_) => {}
+        None => hints.push(String::from("does a firewall drop it")),
+    }
+    format!("no answer from {target}: {}?", hints.join("; "))
+}
+
+/// Why sending failed for good, and what to do about it.
+pub(crate) fn send_failed(error: &io::Error) -> Error {
+    let hint = match Errno::from_io_error(error) {
+        Some(Errno::MSGSIZE) => ": the way there has a smaller MTU; give smaller --frame-octets",
+        Some(Errno::PERM) => ": a firewall on this machine forbids it",
+        Some(Errno::NETDOWN | Errno::NXIO | Errno::NODEV) => ": is the interface still up?",
+        _ => "",
+    };
+    Error::run(format!("cannot send: {error}{hint}"))
+}
+
+fn is_test_or_private(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => {
+            let [a, b, ..] = address.octets();
+            let is_benchmark = a == 198 && b & 0xfe == 18;
+            // 100.64.0.0/10 is shared by a provider's customers (RFC 6598).
+            is_benchmark
+                || address.is_private()
+                || address.is_loopback()
+                || address.is_link_local()
+                || address.is_documentation()
+        }
+        IpAddr::V6(address) => {
+            let [a, b, c, ..] = address.segments();
+            let is_benchmark = (a, b, c) == (0x2001, 2, 0);
+            let is_documentation = (a, b) == (0x2001, 0xdb8);
+            is_benchmark
+                || is_documentation
+                || address.is_loopback()
+                || address.is_unique_local()
+                || address.is_unicast_link_local()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn test_networks_and_private_ones_are_known() {
+        for address in [
+            "198.18.0.1",
+            "198.19.255.255",
+            "10.1.2.3",
+            "127.0.0.1",
+            "192.168.1.1",
+            "169.254.1.1",
+            "2001:2::1",
+            "fe80::1",
+            "fd00::1",
+            "::1",
+        ] {
+            assert!(is_test_or_private(address.parse().unwrap()), "{address}");
+        }
+        for address in ["198.20.0.1", "8.8.8.8", "2001:2:1::1", "2600::1", "172.32.0.1"] {
+            assert!(!is_test_or_private(address.parse().unwrap()), "{address}");
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! System calls that no safe crate wraps. Nothing here decides anything, and
+//! no other file of this crate is unsafe.
+
+#[cfg(target_os = "linux")]
+pub(crate) mod link;
+#[cfg(target_os = "linux")]
+pub(crate) mod message;
+#[cfg(target_os = "linux")]
+pub(crate) mod option;
+#[cfg(target_os = "linux")]
+pub(crate) mod ring;

@@ -1,0 +1,92 @@
+//! `cargo xtask bench`: every number that the project claims, measured here
+//! and now beside what it is compared with.
+//!
+//! What is compared is measured in turns, one after the other and again, so
+//! that a machine that grows slower or faster meanwhile does so for both.
+
+mod af_packet;
+mod cases;
+mod instructions;
+mod kernel;
+mod machine;
+mod report;
+mod samples;
+mod veth;
+
+use anyhow::{Result, bail};
+
+use self::{machine::Machine, report::Report};
+use crate::{host, shell::Shell};
+
+/// What to measure and how to tell.
+#[derive(Debug, Default, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "switches of the command line")]
+pub(crate) struct Arguments {
+    /// Only groups whose name contains this: kernel, veth, instructions,
+    /// af-packet
+    filter: Option<String>,
+    /// Print one JSON object a line
+    #[arg(long)]
+    json: bool,
+    /// Fail if something that must hold does not
+    #[arg(long)]
+    check: bool,
+    /// Measure for a shorter time, for a first look
+    #[arg(long)]
+    quick: bool,
+    /// Also the rows that take minutes
+    #[arg(long)]
+    long: bool,
+}
+
+/// How long to measure.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Effort {
+    /// Turns of each measurement.
+    pub(crate) turns: usize,
+    /// Whether rows of some minutes are wanted.
+    pub(crate) is_long: bool,
+}
+
+/// A number of rows that are measured together.
+struct Group {
+    name: &'static str,
+    needs_root: bool,
+    measure: fn(&Shell, Effort, &mut Report) -> Result<()>,
+}
+
+const GROUPS: [Group; 4] = [
+    Group { name: "instructions", needs_root: false, measure: instructions::measure },
+    Group { name: "kernel", needs_root: true, measure: kernel::measure },
+    Group { name: "veth", needs_root: true, measure: veth::measure },
+    Group { name: "af-packet", needs_root: true, measure: af_packet::measure },
+];
+
+/// Measures and prints.
+pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    let shell = Shell::loud();
+    let filter = arguments.filter.as_deref().unwrap_or("");
+    let groups: Vec<&Group> = GROUPS.iter().filter(|group| group.name.contains(filter)).collect();
+    if groups.is_empty() {
+        let names = GROUPS.map(|group| group.name).join(", ");
+        bail!("no group {filter}; there are {names}");
+    }
+    let effort = Effort { turns: if arguments.quick { 3 } else { 11 }, is_long: arguments.long };
+    let mut report = Report::new(arguments.json);
+    let machine = Machine::look();
+    for group in groups {
+        if group.needs_root && !farend_lab::is_root() {
+            host::skip(&shell, &format!("the group {} needs root", group.name))?;
+            continue;
+        }
+        (group.measure)(&shell, effort, &mut report)?;
+    }
+    report.print_table();
+    for warning in machine.warnings() {
+        report.warn(&warning);
+    }
+    if arguments.check && report.is_broken() {
+        bail!("something that must hold does not");
+    }
+    Ok(())
+}

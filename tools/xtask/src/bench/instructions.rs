@@ -1,0 +1,123 @@
+//! Instructions of the core in user space, counted by callgrind: the same on
+//! every run, whatever else the machine does.
+
+use std::{path::PathBuf, process::Command};
+
+use anyhow::{Context, Result, bail};
+use farend_core::Policy;
+use farend_lab::frames::Flow;
+
+use super::{
+    Effort,
+    cases::{FAR, NEAR, OTHER, PROVIDER_TAG, TAG, default_policy, unsigned},
+    report::{Report, Row},
+};
+use crate::{
+    hex::hex,
+    host,
+    shell::{Shell, cargo, target},
+};
+
+/// Runs of the shorter of both loops; their difference is what is counted.
+const RUNS: u32 = 1_000;
+/// The processors that the numbers of the C reference were taken for.
+const CPU: &str = "x86-64-v3";
+
+struct Case {
+    name: &'static str,
+    frame: Vec<u8>,
+    /// What the C reference takes, without IPv6, tags, length checks or guards.
+    reference: Option<f64>,
+    most: Option<f64>,
+}
+
+fn cases() -> Vec<Case> {
+    let case = |name, flow: Flow, octets, reference, most| Case {
+        name,
+        frame: flow.frame(octets),
+        reference,
+        most,
+    };
+    let ipv4 = Flow::ipv4(NEAR, FAR);
+    let hit = Some(131.0);
+    vec![
+        case("instructions: IPv4 hit, 64 octets", ipv4.clone(), 64, hit, hit),
+        case("instructions: IPv4 hit, 1518 octets", ipv4.clone(), 1518, hit, hit),
+        case("instructions: foreign MAC", Flow::ipv4(NEAR, OTHER), 64, Some(19.0), Some(20.0)),
+        case(
+            "instructions: wrong port",
+            Flow { destination_port: 53, ..ipv4.clone() },
+            64,
+            Some(57.0),
+            Some(60.0),
+        ),
+        case("instructions: wrong signature", unsigned(), 64, Some(81.0), Some(90.0)),
+        case("instructions: IPv6 hit", Flow::ipv6(NEAR, FAR), 128, None, None),
+        case("instructions: VLAN hit", ipv4.clone().tagged(&[TAG]), 128, None, None),
+        case("instructions: QinQ hit", ipv4.tagged(&[PROVIDER_TAG, TAG]), 128, None, None),
+    ]
+}
+
+/// Measures the rows of this group.
+pub(crate) fn measure(shell: &Shell, _effort: Effort, report: &mut Report) -> Result<()> {
+    if Command::new("valgrind").arg("--version").output().is_err() {
+        host::install(shell, &["valgrind"])?;
+    }
+    let loops = Loop { program: build(shell)?, policy: default_policy()? };
+    for case in cases() {
+        let empty = loops.instructions("empty", &case.frame)?;
+        let instructions = loops.instructions("reflect", &case.frame)? - empty;
+        report.push(Row {
+            name: case.name.to_owned(),
+            value: instructions,
+            unit: "instructions",
+            spread: 0.0,
+            against: case.reference.map(|_| "C reference"),
+            against_value: case.reference,
+            ratio: case.reference.map(|reference| instructions / reference),
+            must: case.most.map(|most| format!("at most {most}")),
+            holds: case.most.map(|most| instructions <= most),
+        });
+    }
+    Ok(())
+}
+
+/// Builds the loop as a user's program is built, for the wanted processors.
+fn build(shell: &Shell) -> Result<PathBuf> {
+    let folder = target().join(CPU);
+    let mut command = cargo();
+    command.env("RUSTFLAGS", format!("-Ctarget-cpu={CPU}")).env("CARGO_TARGET_DIR", &folder).args(
+        ["build", "--release", "--quiet", "--package", "farend-benches", "--bin", "instructions"],
+    );
+    shell.run(&mut command)?;
+    Ok(folder.join("release/instructions"))
+}
+
+struct Loop {
+    program: PathBuf,
+    policy: Policy,
+}
+
+impl Loop {
+    /// Instructions of one run: the start of the program falls out of the
+    /// difference between one number of runs and twice as many.
+    fn instructions(&self, case: &str, frame: &[u8]) -> Result<f64> {
+        let (once, twice) = (self.count(case, RUNS, frame)?, self.count(case, 2 * RUNS, frame)?);
+        Ok((twice - once) / f64::from(RUNS))
+    }
+
+    fn count(&self, case: &str, runs: u32, frame: &[u8]) -> Result<f64> {
+        let output = Command::new("valgrind")
+            .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
+            .arg(&self.program)
+            .args([case, &runs.to_string(), &hex(self.policy.as_octets()), &hex(frame)])
+            .output()
+            .context("cannot start valgrind")?;
+        let text = String::from_utf8_lossy(&output.stderr);
+        let collected = text.lines().find_map(|line| line.split_once("Collected : "));
+        let Some((_, count)) = collected.filter(|_| output.status.success()) else {
+            bail!("valgrind failed: {text}");
+        };
+        count.trim().parse().with_context(|| format!("valgrind counted {count:?}"))
+    }
+}

@@ -1,0 +1,57 @@
+//! The steps: one short function for each.
+
+use anyhow::Result;
+
+use crate::{
+    ebpf,
+    shell::{Shell, cargo},
+    test, tidy,
+};
+
+/// One step.
+pub(crate) struct Step {
+    /// What to call it on the command line.
+    pub name: &'static str,
+    /// What it checks.
+    pub what: &'static str,
+    /// Whether its output is shown as it comes.
+    pub is_loud: bool,
+    /// Does it.
+    pub run: fn(&Shell) -> Result<()>,
+}
+
+/// Every step, those first that fail fastest. The tests are last, so that
+/// their results end the output.
+pub(crate) const STEPS: [Step; 6] = [
+    Step { name: "fmt", what: "formatting", is_loud: false, run: fmt },
+    Step { name: "tidy", what: "the project's own rules", is_loud: false, run: tidy::run },
+    Step { name: "clippy", what: "lints, warnings are errors", is_loud: false, run: clippy },
+    Step { name: "doc", what: "documentation, warnings are errors", is_loud: false, run: doc },
+    Step {
+        name: "ebpf",
+        what: "the kernel program is that of the sources",
+        is_loud: false,
+        run: ebpf::check,
+    },
+    Step { name: "test", what: "all tests", is_loud: true, run: all_tests },
+];
+
+fn fmt(shell: &Shell) -> Result<()> {
+    shell.run(cargo().args(["fmt", "--all", "--check"]))?;
+    shell.run(cargo().args(["fmt", "--manifest-path", "ebpf/Cargo.toml", "--check"]))
+}
+
+fn clippy(shell: &Shell) -> Result<()> {
+    let scope = ["clippy", "--workspace", "--all-targets", "--quiet"];
+    shell.run(cargo().args(scope).args(["--", "-D", "warnings"]))
+}
+
+fn doc(shell: &Shell) -> Result<()> {
+    let mut command = cargo();
+    command.env("RUSTDOCFLAGS", "-D warnings");
+    shell.run(command.args(["doc", "--workspace", "--no-deps", "--quiet"]))
+}
+
+fn all_tests(shell: &Shell) -> Result<()> {
+    test::run(shell, &test::Arguments::default())
+}

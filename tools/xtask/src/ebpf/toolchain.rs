@@ -1,0 +1,149 @@
+//! A compiler with its own sources, and the linker for eBPF.
+//!
+//! The target has no built library, so `core` is compiled from the compiler's
+//! sources. Debian's `rustc-web` brings them; so does any other toolchain with
+//! `rust-src`, named by `FAREND_EBPF_RUSTC`.
+
+use std::{
+    env, fmt,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context, Result, bail};
+
+use super::record::Record;
+use crate::{
+    host,
+    shell::{Shell, capture},
+};
+
+const RUSTC_VARIABLE: &str = "FAREND_EBPF_RUSTC";
+const RUSTC: &str = "/usr/bin/rustc";
+const LINKER_VERSION: &str = "0.13.0";
+/// LLVM of the linker; the compiler's must not be newer.
+const LLVM_MAJOR: &str = "22";
+const PACKAGES: [&str; 6] =
+    ["rustc-web", "rust-web-src", "llvm-22-dev", "libpolly-22-dev", "libzstd-dev", "zlib1g-dev"];
+
+/// What builds the kernel program.
+#[derive(Debug)]
+pub(crate) struct Toolchain {
+    rustc: PathBuf,
+    tools: PathBuf,
+    llvm: PathBuf,
+    /// The compiler's own sources.
+    pub sources: PathBuf,
+    pub rustc_version: String,
+    pub llvm_version: String,
+    pub linker_version: String,
+}
+
+impl Toolchain {
+    /// Finds the toolchain, and installs what is missing of it.
+    pub(crate) fn ready(shell: &Shell) -> Result<Self> {
+        let rustc = env::var_os(RUSTC_VARIABLE).map_or_else(|| RUSTC.into(), PathBuf::from);
+        let llvm = PathBuf::from(format!("/usr/lib/llvm-{LLVM_MAJOR}"));
+        if sources_of(&rustc).is_err() || !llvm.join("bin/llvm-strip").exists() {
+            host::install(shell, &PACKAGES)?;
+        }
+        let sources = sources_of(&rustc)?;
+        let tools = tools_folder()?;
+        let linker = tools.join("bin/bpf-linker");
+        if !is_linker_of_version(&linker) {
+            install_linker(shell, &tools, &llvm)?;
+        }
+        let version = capture(Command::new(&rustc).arg("-vV"))?;
+        Ok(Self {
+            rustc_version: field(&version, "rustc ")?,
+            llvm_version: field(&version, "LLVM version: ")?,
+            linker_version: LINKER_VERSION.to_owned(),
+            rustc,
+            tools,
+            llvm,
+            sources,
+        })
+    }
+
+    /// Makes cargo use this toolchain.
+    pub(crate) fn set_up(&self, command: &mut Command) {
+        let mut folders = vec![self.tools.join("bin"), self.llvm.join("bin")];
+        folders.extend(env::split_paths(&env::var_os("PATH").unwrap_or_default()));
+        if let Ok(path) = env::join_paths(folders) {
+            command.env("PATH", path);
+        }
+        // Another toolchain's libraries, which cargo puts there for its own.
+        command.env_remove("LD_LIBRARY_PATH").env_remove("RUSTUP_TOOLCHAIN");
+        command.env("RUSTC", &self.rustc).env("RUSTC_BOOTSTRAP", "1");
+    }
+
+    /// A program of LLVM.
+    pub(crate) fn llvm_tool(&self, name: &str) -> PathBuf {
+        self.llvm.join("bin").join(name)
+    }
+
+    /// Whether the object at hand was built with this toolchain.
+    pub(crate) fn is_recorded(&self, record: &Record) -> bool {
+        self.rustc_version == record.rustc
+            && self.llvm_version == record.llvm
+            && self.linker_version == record.bpf_linker
+    }
+}
+
+impl fmt::Display for Toolchain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { rustc_version, llvm_version, linker_version, .. } = self;
+        write!(f, "rustc {rustc_version}, LLVM {llvm_version}, bpf-linker {linker_version}")
+    }
+}
+
+fn sources_of(rustc: &Path) -> Result<PathBuf> {
+    if !rustc.exists() {
+        bail!("no compiler {}", rustc.display());
+    }
+    let root = capture(Command::new(rustc).args(["--print", "sysroot"]))?;
+    let sources = Path::new(root.trim()).join("lib/rustlib/src/rust");
+    if !sources.join("library/core").exists() {
+        bail!("{} has no sources of its own library (rust-src)", rustc.display());
+    }
+    Ok(sources)
+}
+
+fn tools_folder() -> Result<PathBuf> {
+    let cache = match env::var_os("XDG_CACHE_HOME") {
+        Some(folder) => PathBuf::from(folder),
+        None => PathBuf::from(env::var_os("HOME").context("no HOME")?).join(".cache"),
+    };
+    Ok(cache.join("farend/tools"))
+}
+
+fn is_linker_of_version(linker: &Path) -> bool {
+    linker.exists()
+        && capture(Command::new(linker).arg("--version"))
+            .is_ok_and(|version| version.split_whitespace().any(|word| word == LINKER_VERSION))
+}
+
+/// Builds the linker, which takes some minutes, once for each user.
+fn install_linker(shell: &Shell, tools: &Path, llvm: &Path) -> Result<()> {
+    shell.say(&format!("building bpf-linker {LINKER_VERSION} for {}", tools.display()));
+    let mut folders = vec![llvm.join("bin")];
+    folders.extend(env::split_paths(&env::var_os("PATH").unwrap_or_default()));
+    let mut command = crate::shell::cargo();
+    command
+        .env("PATH", env::join_paths(folders)?)
+        .env("LLVM_PREFIX", llvm)
+        .env("RUSTFLAGS", format!("-L {}", llvm.join("lib").display()))
+        .args(["install", "bpf-linker", "--locked", "--force"])
+        .args(["--version", LINKER_VERSION, "--no-default-features"])
+        .arg("--features")
+        .arg(format!("llvm-{LLVM_MAJOR}"))
+        .arg("--root")
+        .arg(tools);
+    shell.run(&mut command).context("cannot build bpf-linker")
+}
+
+/// What stands after a word, in one line of the compiler's version.
+fn field(version: &str, name: &str) -> Result<String> {
+    let line = version.lines().find_map(|line| line.strip_prefix(name));
+    Ok(line.with_context(|| format!("rustc does not tell its {name:?}"))?.trim().to_owned())
+}

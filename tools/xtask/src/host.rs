@@ -1,0 +1,39 @@
+//! The machine that this runs on.
+
+use std::{path::Path, process::Command};
+
+use anyhow::{Context, Result, bail};
+
+use crate::shell::Shell;
+
+/// Whether a skip is an error, as in continuous integration.
+pub(crate) fn is_skip_forbidden() -> bool {
+    std::env::var_os(farend_lab::NO_SKIP).is_some_and(|value| !value.is_empty())
+}
+
+/// Says why something is left out, or fails where that is forbidden.
+pub(crate) fn skip(shell: &Shell, why: &str) -> Result<()> {
+    if is_skip_forbidden() {
+        bail!("{why}, and {} forbids to skip it", farend_lab::NO_SKIP);
+    }
+    shell.say(&format!("skipped: {why}"));
+    Ok(())
+}
+
+/// Installs Debian packages, where that is possible.
+pub(crate) fn install(shell: &Shell, packages: &[&str]) -> Result<()> {
+    let wanted = packages.join(" ");
+    if !farend_lab::is_root() || !Path::new("/usr/bin/apt-get").exists() {
+        bail!("these packages are missing: {wanted}; install them, on Debian as root");
+    }
+    shell.say(&format!("installing {wanted}"));
+    let apt = |arguments: &[&str]| {
+        let mut command = Command::new("/usr/bin/apt-get");
+        command.env("DEBIAN_FRONTEND", "noninteractive").args(arguments);
+        command
+    };
+    shell.run(&mut apt(&["update", "-qq"]))?;
+    shell
+        .run(apt(&["install", "-y", "-qq", "--no-install-recommends"]).args(packages))
+        .with_context(|| format!("cannot install {wanted}"))
+}

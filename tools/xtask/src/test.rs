@@ -1,0 +1,38 @@
+//! `cargo xtask test`: what a user runs to see that all is well.
+
+use anyhow::Result;
+
+use crate::{
+    host,
+    shell::{Shell, cargo},
+};
+
+/// What to test.
+#[derive(Debug, Default, clap::Args)]
+pub(crate) struct Arguments {
+    /// Only tests whose name contains this
+    filter: Option<String>,
+    /// Only the tests of these packages
+    #[arg(long, short)]
+    package: Vec<String>,
+}
+
+/// Runs the tests of the workspace.
+pub(crate) fn run(shell: &Shell, arguments: &Arguments) -> Result<()> {
+    if !farend_lab::is_root() {
+        host::skip(shell, "tests in network namespaces and in the kernel need root")?;
+    }
+    // Some tests start the programs, so all of them are built first.
+    let mut build = cargo();
+    shell.run(build.args(["build", "--workspace", "--bins", "--exclude", "xtask"]))?;
+    let mut command = cargo();
+    command.arg("test");
+    if arguments.package.is_empty() {
+        command.arg("--workspace");
+    }
+    for package in &arguments.package {
+        command.args(["--package", package]);
+    }
+    command.args(&arguments.filter);
+    shell.run(&mut command)
+}
