@@ -115,6 +115,7 @@ impl Limit for PerCpuLimit {
         if cap.is_unlimited() {
             return true;
         }
+        cold();
         // SAFETY: the helper takes nothing and only reads the tick.
         let now_tick = unsafe { bpf_jiffies64() };
         state::of_this_cpu().is_some_and(|state| state.bucket.admit(cap, now_tick))

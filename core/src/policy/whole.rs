@@ -135,7 +135,7 @@ mod tests {
         assert!(is_refused(|policy| policy.signatures = u16::MAX));
         assert!(is_refused(|policy| policy.signatures = 0));
         assert!(is_refused(|policy| policy.mode = 3));
-        assert!(is_refused(|policy| policy.reserved[9] = 1));
+        assert!(is_refused(|policy| policy.reserved[0] = 1));
         assert!(is_refused(|policy| policy.vlans[63] |= 1 << 63));
     }
 
