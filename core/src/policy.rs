@@ -229,7 +229,6 @@ const _: () = assert!(size_of::<Policy>() == 80 + 64 + 192 + 128 + 512 + 512);
 impl Policy {
     /// Starts with the defaults: port 3842, any OUI, every built-in signature,
     /// mode `all`, every guard, no own MAC yet.
-    #[must_use]
     pub fn builder() -> Builder {
         Builder::new()
     }
