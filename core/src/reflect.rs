@@ -259,9 +259,9 @@ where
     if !cfg!(target_arch = "bpf") || link.ether_type != EtherType::IPV4 {
         return None;
     }
-    let octets = window.at::<{ plain::PACKET_OCTETS }>(link.network_offset)?;
-    let transport_octets =
-        plain::inspect_headers(octets, window.len() - link.network_offset, policy)?.ok()?;
+    let offset = link.network_offset;
+    let octets = window.at::<{ plain::PACKET_OCTETS }>(offset)?;
+    let transport_octets = plain::inspect_headers(octets, offset, window.len(), policy)?.ok()?;
     plain::is_sound(octets).then_some(Packet {
         family: Family::Ipv4,
         transport_offset: link.network_offset + ipv4::HEADER_OCTETS,

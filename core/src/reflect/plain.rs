@@ -48,7 +48,7 @@ pub(super) fn inspect(
         return None;
     }
     let octets = part::<IP, _, _>(octets);
-    match inspect_headers(octets, frame_octets - IP, policy)? {
+    match inspect_headers(octets, IP, frame_octets, policy)? {
         Ok(_) => {}
         Err(reason) => return Some(Err(reason)),
     }
@@ -61,11 +61,12 @@ pub(super) fn inspect(
 /// Decides on the common case by the IP and UDP headers, as far as the
 /// signature does not come first: the octets of UDP header and payload.
 ///
-/// `octets_max` is what the frame has room for behind its link header.
+/// `offset` is where they stand in the frame.
 #[inline(always)]
 pub(super) fn inspect_headers(
     octets: &[u8; PACKET_OCTETS],
-    octets_max: usize,
+    offset: usize,
+    frame_octets: usize,
     policy: &Policy,
 ) -> Option<Result<usize, Reason>> {
     let ip = ipv4::Header(part::<0, _, _>(octets));
@@ -82,7 +83,7 @@ pub(super) fn inspect_headers(
         && !policy.is_plainly_at_loop_risk(udp.source_port())
         && udp.length() >= OCTETS - UDP
         && udp.length() + (UDP - IP) <= ip.total_length()
-        && ip.total_length() <= octets_max;
+        && ip.total_length() + offset <= frame_octets;
     is_usual.then_some(Ok(udp.length()))
 }
 
