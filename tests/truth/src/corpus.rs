@@ -20,7 +20,7 @@
 
 mod parse;
 
-use std::{fmt, fs, io, path::PathBuf};
+use std::{collections::BTreeMap, fmt, fs, io, path::PathBuf};
 
 use farend_core::{Policy, Verdict};
 
@@ -102,6 +102,17 @@ pub fn load() -> Result<Vec<Entry>, CorpusError> {
     }
     paths.sort();
     paths.into_iter().map(load_file).collect()
+}
+
+/// Entries by the text of their options: a reflector starts once for each
+/// policy.
+#[must_use]
+pub fn by_policy(entries: &[Entry]) -> BTreeMap<String, Vec<&Entry>> {
+    let mut by_policy: BTreeMap<String, Vec<_>> = BTreeMap::new();
+    for entry in entries {
+        by_policy.entry(entry.options.to_string()).or_default().push(entry);
+    }
+    by_policy
 }
 
 fn load_file(path: PathBuf) -> Result<Entry, CorpusError> {

@@ -21,9 +21,17 @@ pub(crate) struct Pair {
 impl Pair {
     /// `None`, and the reason printed, without the right to make namespaces.
     pub(crate) fn new(mtu_octets: u32) -> Option<Self> {
+        Self::make(mtu_octets, true)
+    }
+
+    /// The same without IP addresses: hosts that say nothing by themselves.
+    pub(crate) fn without_addresses(mtu_octets: u32) -> Option<Self> {
+        Self::make(mtu_octets, false)
+    }
+
+    fn make(mtu_octets: u32, has_addresses: bool) -> Option<Self> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
-        if !rustix::process::geteuid().is_root() {
-            eprintln!("skipped: making network namespaces needs root");
+        if farend_lab::is_skipped_without_root() {
             return None;
         }
         let id = format!("{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
@@ -39,8 +47,10 @@ impl Pair {
             ip(&format!(
                 "-n {namespace} link set {link} mtu {mtu_octets} address 02:00:00:00:00:0{host}"
             ));
-            ip(&format!("-n {namespace} addr add 198.18.0.{host}/24 dev {link}"));
-            ip(&format!("-n {namespace} addr add 2001:db8::{host}/64 nodad dev {link}"));
+            if has_addresses {
+                ip(&format!("-n {namespace} addr add 198.18.0.{host}/24 dev {link}"));
+                ip(&format!("-n {namespace} addr add 2001:db8::{host}/64 nodad dev {link}"));
+            }
             ip(&format!("-n {namespace} link set lo up"));
             ip(&format!("-n {namespace} link set {link} up"));
         }

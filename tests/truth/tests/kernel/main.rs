@@ -9,11 +9,9 @@ mod shield;
 const POLICIES: usize = 40;
 const FRAMES_PER_POLICY: usize = 150;
 
-use std::collections::BTreeMap;
-
 use farend_truth::{
     agreement,
-    corpus::{self, Entry},
+    corpus::{self, by_policy},
     generator, oracle,
     skip::skip,
 };
@@ -31,15 +29,6 @@ fn can_load(test: &str) -> bool {
     }
     skip(test, "loading a BPF program needs root");
     false
-}
-
-/// Entries by the text of their options: each policy is loaded once.
-fn by_policy(entries: &[Entry]) -> BTreeMap<String, Vec<&Entry>> {
-    let mut by_policy: BTreeMap<String, Vec<_>> = BTreeMap::new();
-    for entry in entries {
-        by_policy.entry(entry.options.to_string()).or_default().push(entry);
-    }
-    by_policy
 }
 
 #[test]

@@ -8,10 +8,10 @@ use aya::{
 use farend_core::{Malformed, Policy, Verdict};
 use farend_truth::{
     agreement,
-    corpus::{self, Entry},
+    corpus::{self, Entry, by_policy},
 };
 
-use crate::{by_policy, can_load, program};
+use crate::{can_load, program};
 
 const PROGRAM: &str = "farend_shield";
 

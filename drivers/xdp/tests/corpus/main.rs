@@ -1,0 +1,108 @@
+//! The corpus of odd frames through each tier on a veth pair: verdict and
+//! octets must be the oracle's. Needs root.
+//!
+//! A tier is opened as the program opens it, once for each policy, with the
+//! options of the command line. Frames of one policy and one verdict go out
+//! together: then exactly that verdict's counter must go up, by exactly as
+//! many frames, and exactly their answers must come back. What nobody answers
+//! must bring nothing back until the tier is closed.
+//!
+//! What no tier on a wire sees as the corpus has it, and how that is met:
+//!
+//! - Frames below 14 octets: a packet socket sends none without an Ethernet
+//!   header. Not run; they run over slices and raw pointers.
+//! - `af-packet`: the kernel takes the outer VLAN tag off before any tap sees
+//!   the frame, and drops a frame that ends less than two octets behind its
+//!   tag. Those must bring nothing back and be counted nowhere. All other tags
+//!   are put back by the tier, so its answers are compared octet for octet.
+//! - `udp`: see [`socket`].
+#![cfg(target_os = "linux")]
+
+mod options;
+mod socket;
+#[path = "../support/mod.rs"]
+mod support;
+mod tester;
+
+use farend_core::{MacAddress, Verdict};
+use farend_truth::{
+    corpus::{self, Entry},
+    oracle,
+};
+use farend_xdp::tier::TierChoice;
+use support::{
+    namespace::{Pair, inside},
+    pass::Pass,
+};
+use tester::{Case, Fate, Tester};
+
+/// Room for every frame of the corpus.
+const MTU_OCTETS: u32 = 9_200;
+
+/// The tester's end; most frames of the corpus come from there.
+const TESTER_MAC: MacAddress = MacAddress([2, 0, 0, 0, 0, 1]);
+
+/// Octets without which a packet socket sends no frame.
+const ETHERNET_HEADER_OCTETS: usize = 14;
+
+/// Octets of an Ethernet header, a tag and two more, which the kernel wants to
+/// see before it takes the tag off (`skb_vlan_untag`).
+const TAGGED_OCTETS_MIN: usize = 20;
+
+/// Sends all of the corpus through a tier and compares.
+fn check(pair: &Pair, tier: TierChoice, fate: fn(&Entry) -> Fate) {
+    let entries = corpus::load().unwrap_or_else(|error| panic!("{error}"));
+    let mut tester = Tester::new(pair, tier);
+    // Tiers are opened in the network of the thread that asks.
+    inside(&pair.far, move || {
+        for (policy, entries) in corpus::by_policy(&entries) {
+            let cases = entries.iter().map(|entry| Case { entry, fate: fate(entry) });
+            tester.run(&policy, cases.collect());
+        }
+        tester.finish();
+    });
+}
+
+/// What becomes of a frame on a tier that sees frames.
+fn fate_of_frame(entry: &Entry) -> Fate {
+    if entry.octets.len() < ETHERNET_HEADER_OCTETS {
+        return Fate::NotRun("a packet socket sends no frame without an Ethernet header");
+    }
+    let outcome = oracle::reflect(&entry.octets, &entry.options);
+    let answer = matches!(outcome.verdict, Verdict::Reflect(_)).then_some(outcome.octets);
+    Fate::Seen { verdict: outcome.verdict, answer }
+}
+
+/// Whether the kernel drops a frame while it takes its tag off.
+fn is_dropped_with_its_tag(frame: &[u8]) -> bool {
+    let is_tagged = matches!(frame.get(12..14), Some([0x81, 0x00] | [0x88, 0xa8]));
+    is_tagged && frame.len() < TAGGED_OCTETS_MIN
+}
+
+#[test]
+fn the_corpus_through_xdp_is_answered_as_the_oracle_says() {
+    let Some(pair) = Pair::without_addresses(MTU_OCTETS) else { return };
+    // Without a program at the other end, veth drops what XDP sends back.
+    let _pass = Pass::attach(&pair.near, "near");
+    check(&pair, TierChoice::Xdp, fate_of_frame);
+}
+
+#[test]
+fn the_corpus_through_generic_xdp_is_answered_as_the_oracle_says() {
+    let Some(pair) = Pair::without_addresses(MTU_OCTETS) else { return };
+    check(&pair, TierChoice::XdpGeneric, fate_of_frame);
+}
+
+#[test]
+fn the_corpus_through_a_packet_socket_is_answered_as_the_oracle_says() {
+    let Some(pair) = Pair::without_addresses(MTU_OCTETS) else { return };
+    check(&pair, TierChoice::AfPacket, |entry| {
+        if is_dropped_with_its_tag(&entry.octets) { Fate::Unseen } else { fate_of_frame(entry) }
+    });
+}
+
+#[test]
+fn the_corpus_through_udp_sockets_is_answered_as_the_oracle_says() {
+    let Some(pair) = Pair::without_addresses(MTU_OCTETS) else { return };
+    check(&pair, TierChoice::Udp, socket::fate);
+}

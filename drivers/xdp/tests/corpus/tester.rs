@@ -1,0 +1,307 @@
+//! Sends the frames of one policy through a tier and compares what it counts
+//! and what comes back.
+
+use std::{
+    collections::BTreeMap,
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use farend_core::{Counters, MacAddress, Policy, Verdict};
+use farend_driver::worker::WorkerStatistics;
+use farend_truth::{agreement::first_difference, corpus::Entry, options::OWN_MAC};
+use farend_xdp::{
+    Target,
+    tier::{self, Tier, TierChoice},
+};
+
+use crate::{
+    TESTER_MAC, options, socket,
+    support::{
+        namespace::{Pair, inside, ip},
+        raw::Raw,
+    },
+};
+
+/// Longest wait for what must come: a busy machine's.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// How long nothing may come after the last frame of a policy.
+const SILENCE: Duration = Duration::from_millis(20);
+
+/// Frames under way: fewer than the ring of a veth pair has room for.
+const BATCH_FRAMES: usize = 64;
+
+/// What must become of a frame.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// It cannot be sent, and why.
+    NotRun(&'static str),
+    /// The tier does not get to see it.
+    Unseen,
+    /// It is counted, and answered or not.
+    Seen {
+        verdict: Verdict,
+        /// What of the answer is compared.
+        answer: Option<Vec<u8>>,
+    },
+}
+
+/// A frame, and what must become of it.
+pub(crate) struct Case<'corpus> {
+    pub(crate) entry: &'corpus Entry,
+    pub(crate) fate: Fate,
+}
+
+/// The near end of a wire, and what was found so far.
+pub(crate) struct Tester<'pair> {
+    pair: &'pair Pair,
+    tier: TierChoice,
+    raw: Raw,
+    own_mac: [u8; 6],
+    faults: Vec<String>,
+    not_run: BTreeMap<String, usize>,
+    answered: usize,
+    unanswered: usize,
+    unseen: usize,
+}
+
+/// An open tier, and what it must have counted.
+struct Running {
+    tier: Box<dyn Tier>,
+    wanted: Counters,
+}
+
+impl<'pair> Tester<'pair> {
+    pub(crate) fn new(pair: &'pair Pair, tier: TierChoice) -> Self {
+        ip(&format!("-n {} link set near address {TESTER_MAC}", pair.near));
+        let mut tester = Self {
+            pair,
+            tier,
+            raw: inside(&pair.near, || Raw::open("near")),
+            own_mac: OWN_MAC,
+            faults: Vec::new(),
+            not_run: BTreeMap::new(),
+            answered: 0,
+            unanswered: 0,
+            unseen: 0,
+        };
+        tester.take_mac(OWN_MAC);
+        tester
+    }
+
+    /// Runs the cases of one policy.
+    pub(crate) fn run(&mut self, policy: &str, cases: Vec<Case>) {
+        let Some(mut running) = self.open(&cases) else { return };
+        // What is not seen goes first: what it did anyway shows in the counts
+        // of the others.
+        let mut batches: BTreeMap<Option<u8>, Vec<Case>> = BTreeMap::new();
+        for case in cases {
+            match &case.fate {
+                Fate::NotRun(reason) => self.count_not_run(reason, 1),
+                Fate::Unseen => batches.entry(None).or_default().push(case),
+                Fate::Seen { verdict, .. } => {
+                    batches.entry(Some(verdict.code())).or_default().push(case);
+                }
+            }
+        }
+        for batch in batches.values().flat_map(|cases| cases.chunks(BATCH_FRAMES)) {
+            if matches!(batch[0].fate, Fate::Unseen) {
+                for c in batch {
+                    let b = running.tier.statistics().unwrap().counters;
+                    self.exchange(&mut running, std::slice::from_ref(c));
+                    sleep(Duration::from_millis(250));
+                    let a = running.tier.statistics().unwrap().counters;
+                    if a != b {
+                        println!(
+                            "DEBUG {} {:?} {}",
+                            c.entry.name,
+                            c.entry.verdict,
+                            difference(&a, &b)
+                        );
+                    }
+                    running.wanted = a;
+                }
+                continue;
+            }
+            self.exchange(&mut running, batch);
+        }
+        self.close(policy, running);
+    }
+
+    /// Opens the tier with the policy's options; `None` if the program has
+    /// none of them on this tier.
+    fn open(&mut self, cases: &[Case]) -> Option<Running> {
+        let entry = cases.first()?.entry;
+        let plan = match options::plan(&entry.options, self.tier) {
+            Ok(plan) => plan,
+            Err(failure) if self.tier == TierChoice::Udp => {
+                self.count_not_run(&failure.to_string(), cases.len());
+                return None;
+            }
+            Err(failure) => panic!("{}: {failure}", entry.name),
+        };
+        if self.own_mac != entry.options.own_mac {
+            self.take_mac(entry.options.own_mac);
+        }
+        let target = Target::find_all(&plan.targets, self.tier).unwrap().remove(0);
+        let mut opened = tier::open(&plan, &target, |_, _| {}).unwrap();
+        opened.tier.start().unwrap();
+        let wanted = self.policy(entry);
+        if options::is_beyond_words(&entry.options) {
+            opened.tier.replace_policy(&wanted).unwrap();
+        } else if self.tier != TierChoice::Udp {
+            assert_eq!(opened.policy, wanted, "the policy of the options of {}", entry.name);
+        }
+        Some(Running { tier: opened.tier, wanted: Counters::new() })
+    }
+
+    /// Gives the far end the MAC address that the policy is for.
+    fn take_mac(&mut self, own_mac: [u8; 6]) {
+        self.own_mac = own_mac;
+        ip(&format!("-n {} link set far address {}", self.pair.far, MacAddress(own_mac)));
+        if self.tier == TierChoice::Udp {
+            socket::give_addresses(self.pair);
+        }
+    }
+
+    fn policy(&self, entry: &Entry) -> Policy {
+        match self.tier {
+            TierChoice::Udp => socket::options(entry).build().unwrap(),
+            _ => entry.policy.clone(),
+        }
+    }
+
+    /// Sends frames that must all come to the same, and waits for it.
+    fn exchange(&mut self, running: &mut Running, batch: &[Case]) {
+        let mut answers = Vec::new();
+        for Case { entry, fate } in batch {
+            if !self.raw.send(&entry.octets) {
+                let refused = std::io::Error::last_os_error();
+                self.count_not_run(&format!("{}: not sent: {refused}", entry.name), 1);
+                continue;
+            }
+            let Fate::Seen { verdict, answer } = fate else {
+                self.unseen += 1;
+                continue;
+            };
+            running.wanted.count(*verdict, entry.octets.len());
+            match answer {
+                Some(answer) => answers.push((&*entry.name, answer)),
+                None => self.unanswered += 1,
+            }
+        }
+        self.answered += answers.len();
+        self.await_answers(answers);
+        self.await_counts(running, batch);
+    }
+
+    /// Takes what comes until all is there that must; then nothing may wait.
+    fn await_answers(&mut self, mut wanted: Vec<(&str, &Vec<u8>)>) {
+        let deadline = Instant::now() + PATIENCE;
+        let mut others = Vec::new();
+        loop {
+            let limit = if wanted.is_empty() { Instant::now() } else { deadline };
+            let Some(answer) = self.receive(limit) else { break };
+            match wanted.iter().position(|(_, wanted)| **wanted == answer) {
+                Some(at) => drop(wanted.swap_remove(at)),
+                None => others.push(answer),
+            }
+        }
+        for (name, wanted) in wanted {
+            let like = others.iter().map(|other| first_difference(other, wanted)).max();
+            let like = like.map_or_else(String::new, |octets| {
+                format!("; of what came instead, {octets} octets are alike at most")
+            });
+            self.faults.push(format!("{name}: its answer did not come{like}"));
+        }
+        for other in others {
+            self.faults.push(format!("this came back: {other:02x?}"));
+        }
+    }
+
+    /// What is compared of the next frame that comes.
+    fn receive(&self, deadline: Instant) -> Option<Vec<u8>> {
+        loop {
+            let frame = self.raw.receive(deadline.saturating_duration_since(Instant::now()))?;
+            let answer = match self.tier {
+                TierChoice::Udp => socket::answer_in(&frame),
+                _ => Some(frame),
+            };
+            if answer.is_some() {
+                return answer;
+            }
+        }
+    }
+
+    /// Waits until as many frames are counted as must be; then they must be
+    /// counted as they must.
+    fn await_counts(&mut self, running: &mut Running, batch: &[Case]) {
+        let wanted = frames(&running.wanted);
+        let deadline = Instant::now() + PATIENCE;
+        let statistics = loop {
+            let statistics = running.tier.statistics().unwrap();
+            let is_there = frames(&statistics.counters) >= wanted;
+            if is_there || Instant::now() >= deadline {
+                break statistics;
+            }
+            sleep(Duration::from_millis(1));
+        };
+        if statistics.counters.frames == running.wanted.frames {
+            return;
+        }
+        let names: Vec<_> = batch.iter().map(|case| &*case.entry.name).collect();
+        let difference = difference(&statistics.counters, &running.wanted);
+        self.faults.push(format!("{difference}, among {}", names.join(", ")));
+        // Said once.
+        running.wanted = statistics.counters;
+    }
+
+    /// Closes the tier: the last counts are the same, nothing was lost, and
+    /// nothing more comes back.
+    fn close(&mut self, policy: &str, mut running: Running) {
+        let WorkerStatistics { counters, losses } = running.tier.stop();
+        if counters.frames != running.wanted.frames {
+            let difference = difference(&counters, &running.wanted);
+            self.faults.push(format!("under `{policy}` at the end: {difference}"));
+        }
+        for (name, frames) in losses.into_iter().filter(|(_, frames)| *frames != 0) {
+            self.faults.push(format!("under `{policy}`: {frames} {name}"));
+        }
+        while let Some(late) = self.receive(Instant::now() + SILENCE) {
+            self.faults.push(format!("under `{policy}` this came back: {late:02x?}"));
+        }
+    }
+
+    fn count_not_run(&mut self, reason: &str, frames: usize) {
+        *self.not_run.entry(reason.to_owned()).or_default() += frames;
+    }
+
+    /// Says what was run and what was not, and fails if anything was wrong.
+    pub(crate) fn finish(self) {
+        let name = self.tier.name();
+        let (answered, unanswered, unseen) = (self.answered, self.unanswered, self.unseen);
+        println!("{name}: {answered} frames answered, {unanswered} not, {unseen} not seen");
+        for (reason, frames) in &self.not_run {
+            // Not a skip: no machine can run them.
+            println!("{name}: {frames} frames not run: {reason}");
+        }
+        let faults = &self.faults;
+        assert!(faults.is_empty(), "{name}: {} faults:\n{}", faults.len(), faults.join("\n"));
+    }
+}
+
+/// All frames that were counted.
+fn frames(counters: &Counters) -> u64 {
+    counters.frames.iter().sum()
+}
+
+/// Where counts differ from what they must be.
+fn difference(counted: &Counters, wanted: &Counters) -> String {
+    let pairs = counted.iter().zip(wanted.iter());
+    let differing = pairs.filter(|((_, counted), (_, wanted))| counted != wanted);
+    let said = differing.map(|((verdict, counted), (_, wanted))| {
+        format!("{} counted {counted} times, not {wanted}", verdict.name())
+    });
+    said.collect::<Vec<_>>().join(", ")
+}
