@@ -17,8 +17,10 @@ mod transport;
 
 pub use datagram::{Datagram, reflect_datagram};
 
+use self::transport::Trouble;
 use crate::{
     Kind, Limit, Malformed, Mode, Policy, Reason, Verdict, Window,
+    verdict::{Code, Refused},
     wire::{
         ethernet::{self, EtherType},
         ipv4, ipv6, udp,
@@ -28,47 +30,45 @@ use crate::{
 /// Why a frame is not answered, before it is known whether octets that could
 /// not be read are missing or only out of sight.
 enum Refusal {
-    Verdict(Verdict),
-    /// The octets between `start` and `end` could not be read.
+    Known(Refused),
+    /// The octets before `end` could not be read.
     Absent {
-        start: usize,
         end: usize,
-        /// If the frame ends between them.
+        /// If the frame ends among them.
         cause: Malformed,
-        /// If it ends before, because the header before names more octets of
-        /// itself than there are.
-        cause_before: Malformed,
     },
+}
+
+impl From<Refused> for Refusal {
+    #[inline(always)]
+    fn from(refused: Refused) -> Self {
+        Self::Known(refused)
+    }
 }
 
 impl From<Reason> for Refusal {
     #[inline(always)]
     fn from(reason: Reason) -> Self {
-        Self::Verdict(Verdict::Pass(reason))
+        Self::Known(reason.into())
     }
 }
 
 impl From<Malformed> for Refusal {
     #[inline(always)]
     fn from(cause: Malformed) -> Self {
-        Self::Verdict(Verdict::Malformed(cause))
+        Self::Known(cause.into())
     }
 }
 
 /// Borrows `octets` at `offset`, or returns because they are absent.
 macro_rules! octets_at {
     ($window:expr, $octets:expr, $offset:expr, $cause:expr) => {
-        octets_at!($window, $octets, $offset, $cause, $cause)
-    };
-    ($window:expr, $octets:expr, $offset:expr, $cause:expr, $cause_before:expr) => {
         match $window.at::<{ $octets }>($offset) {
             Some(octets) => octets,
             None => {
                 return Err($crate::reflect::Refusal::Absent {
-                    start: $offset,
                     end: $offset + $octets,
                     cause: $cause,
-                    cause_before: $cause_before,
                 });
             }
         }
@@ -95,6 +95,34 @@ enum Family {
     Ipv6,
 }
 
+impl Family {
+    /// What is broken if the packet's length does not fit.
+    #[inline(always)]
+    const fn length_cause(self) -> Malformed {
+        match self {
+            Self::Ipv4 => Malformed::Ipv4TotalLength,
+            Self::Ipv6 => Malformed::Ipv6PayloadLength,
+        }
+    }
+
+    /// What a datagram's trouble is if a packet of this family holds it.
+    ///
+    /// The fixed part of either IP header was read: what can be cut off are
+    /// IPv4's options and IPv6's extension headers.
+    #[inline(always)]
+    fn refusal(self, trouble: Trouble) -> Refusal {
+        match trouble {
+            Trouble::Refusal(refusal) => refusal,
+            Trouble::HeadersCut => match self {
+                Self::Ipv4 => Malformed::Ipv4Truncated.into(),
+                Self::Ipv6 => Malformed::ExtensionTruncated.into(),
+            },
+            Trouble::PacketShort => self.length_cause().into(),
+            Trouble::PacketCut { end } => Refusal::Absent { end, cause: self.length_cause() },
+        }
+    }
+}
+
 /// Parses one Ethernet frame and, if it is ours, turns it round in place.
 ///
 /// The frame is without FCS. Its length never changes, no checksum is
@@ -119,20 +147,31 @@ where
     }
 }
 
-#[cfg_attr(target_arch = "bpf", inline(always))]
-#[cfg_attr(not(target_arch = "bpf"), inline(never))]
+#[inline(never)]
 fn reflect_after_a_close_look<W, L>(window: &mut W, policy: &Policy, limit: &mut L) -> Verdict
 where
     W: Window + ?Sized,
     L: Limit,
 {
-    match inspect(window, policy) {
+    reflect_by_code(window, policy, limit).verdict()
+}
+
+/// As [`reflect`], without the short cut that it takes in the common case, and
+/// with the verdict as one number: of the same parts, the form that is
+/// shortest, which is what the kernel runs best.
+#[inline(always)]
+pub fn reflect_by_code<W, L>(window: &mut W, policy: &Policy, limit: &mut L) -> Code
+where
+    W: Window + ?Sized,
+    L: Limit,
+{
+    match decide(window, policy) {
         Ok(answer) if limit.admit(policy.rate_cap()) => {
             turn_round(window, answer, policy.mode());
-            Verdict::Reflect(answer.kind)
+            answer.kind.into()
         }
-        Ok(_) => Verdict::Drop(Reason::RateCap),
-        Err(verdict) => verdict,
+        Ok(_) => Refused::from(Reason::RateCap).into(),
+        Err(refused) => refused.into(),
     }
 }
 
@@ -146,21 +185,23 @@ pub fn inspect<W>(window: &W, policy: &Policy) -> Result<Answer, Verdict>
 where
     W: Window + ?Sized,
 {
+    decide(window, policy).map_err(|refused| Code::from(refused).verdict())
+}
+
+#[inline(always)]
+fn decide<W>(window: &W, policy: &Policy) -> Result<Answer, Refused>
+where
+    W: Window + ?Sized,
+{
     match look(window, policy) {
         Ok(answer) => Ok(answer),
-        Err(Refusal::Verdict(verdict)) => Err(verdict),
-        Err(Refusal::Absent { start, end, cause, cause_before }) => {
-            let frame_octets = window.whole_len();
-            // A header that lies in a later fragment, or further in than a
-            // window looks, is not broken: the frame goes on for long enough.
-            Err(if end <= frame_octets {
-                Verdict::Pass(Reason::HeaderDepth)
-            } else if start <= frame_octets {
-                Verdict::Malformed(cause)
-            } else {
-                Verdict::Malformed(cause_before)
-            })
+        Err(Refusal::Known(refused)) => Err(refused),
+        // A header that lies in a later fragment, or further in than a window
+        // looks, is not broken: the frame goes on for long enough.
+        Err(Refusal::Absent { end, .. }) if end <= window.whole_len() => {
+            Err(Reason::HeaderDepth.into())
         }
+        Err(Refusal::Absent { cause, .. }) => Err(cause.into()),
     }
 }
 
@@ -170,23 +211,85 @@ where
     W: Window + ?Sized,
 {
     let link = link::inspect(window, policy)?;
-    let network = match link.ether_type {
-        EtherType::IPV4 => network::inspect_ipv4(window, link.network_offset)?,
-        EtherType::IPV6 => network::inspect_ipv6(window, link.network_offset)?,
-        _ => return Err(Reason::EtherType.into()),
+    let packet = match common_packet(window, policy, &link) {
+        Some(packet) => packet,
+        None => inspect_packet(window, policy, &link)?,
     };
-    let transport = transport::inspect(window, policy, &network.place())?;
-    guard::inspect_loop_risk(policy, transport.header, Some(link.header))?;
-    network::guard(window, policy, &network)?;
+    let kind =
+        transport::recognise(window, policy, packet.transport_offset, packet.transport_octets)
+            .map_err(|trouble| packet.family.refusal(trouble))?;
+    if let Some(refused) = packet.guard {
+        return Err(refused.into());
+    }
     // The frame's end last: to find it may cost a call into the kernel.
-    if network.end > window.len() && network.end > window.whole_len() {
-        return Err(network.length_cause().into());
+    let end = packet.end;
+    if end > window.len() && end > window.whole_len() {
+        return Err(packet.family.length_cause().into());
     }
     Ok(Answer {
-        kind: transport.kind,
-        family: network.header.family(),
+        kind,
+        family: packet.family,
         network_offset: link.network_offset,
+        transport_offset: packet.transport_offset,
+    })
+}
+
+/// What the headers say, before the signature is looked for.
+struct Packet {
+    family: Family,
+    transport_offset: usize,
+    /// Octets before the end of the IP packet; 0 if the frame is known to
+    /// hold all of it.
+    end: usize,
+    /// Octets of UDP header and payload.
+    transport_octets: usize,
+    /// The first of the costly guards that the frame fails. Asked where its
+    /// header is at hand, told after the signature was found.
+    guard: Option<Refused>,
+}
+
+/// The common case, known from octets at fixed places behind the link header.
+///
+/// Only in the kernel: user space took its own short cut before.
+#[inline(always)]
+fn common_packet<W>(window: &W, policy: &Policy, link: &link::Link<'_>) -> Option<Packet>
+where
+    W: Window + ?Sized,
+{
+    if !cfg!(target_arch = "bpf") || link.ether_type != EtherType::IPV4 {
+        return None;
+    }
+    let octets = window.at::<{ plain::PACKET_OCTETS }>(link.network_offset)?;
+    let transport_octets =
+        plain::inspect_headers(octets, window.len() - link.network_offset, policy)?.ok()?;
+    plain::is_sound(octets).then_some(Packet {
+        family: Family::Ipv4,
+        transport_offset: link.network_offset + ipv4::HEADER_OCTETS,
+        end: 0,
+        transport_octets,
+        guard: None,
+    })
+}
+
+#[inline(always)]
+fn inspect_packet<W>(window: &W, policy: &Policy, link: &link::Link<'_>) -> Result<Packet, Refusal>
+where
+    W: Window + ?Sized,
+{
+    let network = match link.ether_type {
+        EtherType::IPV4 => network::inspect_ipv4(window, policy, link.network_offset)?,
+        EtherType::IPV6 => network::inspect_ipv6(window, policy, link.network_offset)?,
+        _ => return Err(Reason::EtherType.into()),
+    };
+    let header = transport::inspect_header(window, policy, network.transport_offset, network.end)
+        .map_err(|trouble| network.family.refusal(trouble))?;
+    let loop_risk = guard::inspect_loop_risk(policy, header, Some(link.header));
+    Ok(Packet {
+        family: network.family,
         transport_offset: network.transport_offset,
+        end: network.end,
+        transport_octets: header.length(),
+        guard: loop_risk.err().or(network.guard),
     })
 }
 
