@@ -7,6 +7,7 @@
 
 mod builder;
 mod prefix;
+mod whole;
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
@@ -93,6 +94,9 @@ impl Guards {
     }
 }
 
+/// Bounds a cap, so that no product of it with the elapsed ticks wraps.
+const UNITS_PER_TICK_MAX: u64 = 1 << 52;
+
 /// How many frames may be answered, in the unit of
 /// [`Bucket`](crate::rate::Bucket).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
@@ -120,13 +124,22 @@ impl RateCap {
         if units_per_tick == 0 {
             return Self::UNLIMITED;
         }
-        // Bounded, so that no product of it with the elapsed ticks wraps.
-        let units_per_tick = if units_per_tick > 1 << 52 { 1 << 52 } else { units_per_tick };
+        let units_per_tick =
+            if units_per_tick > UNITS_PER_TICK_MAX { UNITS_PER_TICK_MAX } else { units_per_tick };
         let tenth = units_per_second / 10;
         let saved = if tenth < UNITS_PER_FRAME { UNITS_PER_FRAME } else { tenth };
         // One tick more, or what a tick brings beyond a whole frame were lost.
         let burst_units = saved.saturating_add(units_per_tick);
         Self { units_per_tick, burst_units }
+    }
+
+    /// Whether [`new`](Self::new) could have made it.
+    const fn is_whole(&self) -> bool {
+        if self.is_unlimited() {
+            return self.burst_units == 0;
+        }
+        self.units_per_tick <= UNITS_PER_TICK_MAX
+            && self.burst_units >= UNITS_PER_FRAME.saturating_add(self.units_per_tick)
     }
 
     /// Whether there is no cap.
@@ -216,7 +229,6 @@ const _: () = assert!(size_of::<Policy>() == 80 + 64 + 192 + 128 + 512 + 512);
 impl Policy {
     /// Starts with the defaults: port 3842, any OUI, every built-in signature,
     /// mode `all`, every guard, no own MAC yet.
-    #[must_use]
     pub fn builder() -> Builder {
         Builder::new()
     }
@@ -271,13 +283,8 @@ impl Policy {
         if policy.version != VERSION {
             return Err(PolicyError::Version { version: policy.version, wanted: VERSION });
         }
-        let is_whole = policy.mode <= Mode::All as u8
-            && policy == policy.clone().with_derived_fields()
-            && usize::from(policy.customs_used) <= CUSTOMS_MAX
-            && usize::from(policy.tester_ouis_used) <= TESTER_OUIS_MAX
-            && usize::from(policy.ipv4_prefixes_used) <= PREFIXES_MAX
-            && usize::from(policy.ipv6_prefixes_used) <= PREFIXES_MAX;
-        if is_whole { Ok(policy) } else { Err(PolicyError::Damaged) }
+        let is_derived = policy == policy.clone().with_derived_fields();
+        if is_derived && policy.is_whole() { Ok(policy) } else { Err(PolicyError::Damaged) }
     }
 
     /// The octets to hand to another program; see

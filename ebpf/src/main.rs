@@ -33,7 +33,7 @@ pub fn farend_reflect(context: XdpContext) -> u32 {
     // Last, so that no call stands between the looks at the frame: a call
     // takes half of the registers.
     if let Some(state) = state::of_this_cpu() {
-        state.counters.count_code(code, window.len());
+        state.counters.count_code(code, window.known_octets());
     }
     if code.is_reflect() {
         XDP_TX

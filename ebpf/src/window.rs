@@ -1,6 +1,8 @@
 //! The window over an XDP frame, and the clock of its rate cap.
 #![expect(unsafe_code, reason = "the only access to the XDP context and to helpers")]
 
+use core::{cell::Cell, num::NonZero};
+
 use aya_ebpf::{
     bindings::xdp_md,
     helpers::generated::{bpf_jiffies64, bpf_xdp_get_buff_len},
@@ -15,6 +17,8 @@ use crate::state;
 pub struct XdpWindow<'frame> {
     first: RawWindow<'frame>,
     context: *mut xdp_md,
+    /// Octets in the frame, if the kernel was asked.
+    whole: Cell<Option<NonZero<u32>>>,
 }
 
 impl<'frame> XdpWindow<'frame> {
@@ -25,7 +29,19 @@ impl<'frame> XdpWindow<'frame> {
         // program's alone until the program returns, which 'frame does not
         // outlive; no helper that moves the frame is called.
         let first = unsafe { RawWindow::new(data, data_end) };
-        Self { first, context: context.ctx }
+        Self { first, context: context.ctx, whole: Cell::new(None) }
+    }
+}
+
+impl XdpWindow<'_> {
+    /// Octets in the frame, as far as its packet goes: all of them if the
+    /// kernel had to be asked, else those of the first fragment.
+    #[inline(always)]
+    pub fn known_octets(&self) -> usize {
+        match self.whole.get() {
+            Some(octets) => octets.get() as usize,
+            None => self.first.len(),
+        }
     }
 }
 
@@ -49,7 +65,9 @@ impl Window for XdpWindow<'_> {
     fn whole_len(&self) -> usize {
         cold();
         // SAFETY: the context is the one that the kernel gave this program.
-        unsafe { bpf_xdp_get_buff_len(self.context) as usize }
+        let octets = unsafe { bpf_xdp_get_buff_len(self.context) };
+        self.whole.set(NonZero::new(octets as u32));
+        octets as usize
     }
 }
 

@@ -34,6 +34,13 @@ impl Ipv4Prefix {
         })
     }
 
+    /// Whether [`new`](Self::new) could have made it.
+    pub(super) const fn is_whole(self) -> bool {
+        // The first octet on the wire is the lowest of the number.
+        let mask = self.mask.swap_bytes();
+        mask.leading_ones() == mask.count_ones() && self.address & !self.mask == 0
+    }
+
     #[inline(always)]
     pub(crate) const fn contains(&self, address: ipv4::Address) -> bool {
         address.0 & self.mask == self.address
@@ -68,6 +75,18 @@ impl Ipv6Prefix {
             address: ipv6::Address::parse(address).0,
             mask: ipv6::Address::parse(mask.to_be_bytes()).0,
         })
+    }
+
+    /// Whether [`new`](Self::new) could have made it.
+    pub(super) const fn is_whole(&self) -> bool {
+        // The first octet on the wire is the lowest of the first number.
+        let [high, low] = [self.mask[0].swap_bytes(), self.mask[1].swap_bytes()];
+        let is_contiguous = high.leading_ones() == high.count_ones()
+            && low.leading_ones() == low.count_ones()
+            && (low == 0 || high == u64::MAX);
+        is_contiguous
+            && self.address[0] & !self.mask[0] == 0
+            && self.address[1] & !self.mask[1] == 0
     }
 
     #[inline(always)]
