@@ -54,9 +54,9 @@ fn turn(bencher: &mut Bencher<'_>, frame: &[u8]) {
 /// The parts of a decision.
 fn decisions(criterion: &mut Criterion) {
     let policy = policy();
-    let mut frame = Flow::ipv4(NEAR, FAR).frame(64);
+    let frame = Flow::ipv4(NEAR, FAR).frame(64);
     criterion.bench_function("inspect: IPv4 hit", |bencher| {
-        bencher.iter(|| inspect(black_box(&mut frame[..]), black_box(&policy)));
+        bencher.iter(|| inspect(black_box(&frame[..]), black_box(&policy)));
     });
     criterion.bench_function("signature::recognise", |bencher| {
         bencher.iter(|| signature::recognise(black_box(b"\xff\xff\xff\xff\xffDATA:OT")));

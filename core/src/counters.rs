@@ -1,6 +1,9 @@
 //! What became of the frames, one counter for each outcome.
 
-use crate::{Verdict, verdict::CODES};
+use crate::{
+    Verdict,
+    verdict::{CODES, Code},
+};
 
 /// Frames by outcome, and octets of the reflected ones.
 ///
@@ -30,13 +33,19 @@ impl Counters {
 
     /// Counts one frame of this length: Ethernet header in, FCS out.
     #[inline(always)]
-    pub const fn count(&mut self, verdict: Verdict, octets: usize) {
+    pub fn count(&mut self, verdict: Verdict, octets: usize) {
+        self.count_code(verdict.into(), octets);
+    }
+
+    /// As [`count`](Self::count).
+    #[inline(always)]
+    pub const fn count_code(&mut self, code: Code, octets: usize) {
         // The mask keeps the index in bounds for the compiler and for the
         // kernel's verifier; every code is below it.
         const { assert!(CODES.is_power_of_two()) };
-        let slot = &mut self.frames[verdict.code() as usize & (CODES - 1)];
+        let slot = &mut self.frames[code.get() as usize & (CODES - 1)];
         *slot = slot.wrapping_add(1);
-        if let Verdict::Reflect(_) = verdict {
+        if code.is_reflect() {
             self.reflected_octets = self.reflected_octets.wrapping_add(octets as u64);
         }
     }

@@ -170,7 +170,7 @@ impl Histogram {
 
     /// The buckets that hold something, from the shortest durations up.
     pub fn buckets(&self) -> impl Iterator<Item = Bucket> + '_ {
-        self.counts.iter().enumerate().filter(|(_, count)| **count != 0).map(|(index, count)| {
+        (0..BUCKETS).zip(&self.counts).filter(|(_, count)| **count != 0).map(|(index, count)| {
             let (low_ns, high_ns) = bounds_of(index);
             Bucket { low_ns, high_ns, count: *count }
         })
@@ -182,7 +182,7 @@ const fn rank_of(count: u64, ppm: u32) -> u64 {
     const ALL: u64 = QUANTILE_ALL_PPM as u64;
     let ppm = ppm as u64;
     // Neither product exceeds `count`, or 10^12.
-    let rank = (count / ALL) * ppm + ((count % ALL) * ppm).div_ceil(ALL);
+    let rank = ((count / ALL) * ppm).saturating_add(((count % ALL) * ppm).div_ceil(ALL));
     if rank == 0 { 1 } else { rank }
 }
 
@@ -194,7 +194,9 @@ const fn index_of(value: u64) -> usize {
     // The top bit stays in, so the first bucket of an octave follows the last
     // one of the octave before.
     let sub_bucket = (value >> octave) as usize;
-    octave as usize * SUB_BUCKETS + sub_bucket
+    // Far from any end of `usize`; said so, because the proof that nothing
+    // here panics looks at sums as well.
+    (octave as usize * SUB_BUCKETS).wrapping_add(sub_bucket)
 }
 
 /// How many low bits of a value its bucket does not tell apart.
@@ -212,7 +214,8 @@ const fn bounds_of(index: usize) -> (u64, u64) {
     let octave = index / SUB_BUCKETS - 1;
     let sub_bucket = (index % SUB_BUCKETS + SUB_BUCKETS) as u64;
     let low = sub_bucket << octave;
-    (low, low + ((1 << octave) - 1))
+    // The bits that the octave leaves open are 0 in its lowest value.
+    (low, low | ((1 << octave) - 1))
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 
 mod builder;
 mod prefix;
+mod whole;
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
@@ -20,7 +21,7 @@ use crate::{
 };
 
 /// Layout of [`Policy`]. Goes up with every change of its fields.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// Signatures of the user's own in one policy.
 pub const CUSTOMS_MAX: usize = 8;
@@ -93,6 +94,9 @@ impl Guards {
     }
 }
 
+/// Bounds a cap, so that no product of it with the elapsed ticks wraps.
+const UNITS_PER_TICK_MAX: u64 = 1 << 52;
+
 /// How many frames may be answered, in the unit of
 /// [`Bucket`](crate::rate::Bucket).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
@@ -120,13 +124,22 @@ impl RateCap {
         if units_per_tick == 0 {
             return Self::UNLIMITED;
         }
-        // Bounded, so that no product of it with the elapsed ticks wraps.
-        let units_per_tick = if units_per_tick > 1 << 52 { 1 << 52 } else { units_per_tick };
+        let units_per_tick =
+            if units_per_tick > UNITS_PER_TICK_MAX { UNITS_PER_TICK_MAX } else { units_per_tick };
         let tenth = units_per_second / 10;
         let saved = if tenth < UNITS_PER_FRAME { UNITS_PER_FRAME } else { tenth };
         // One tick more, or what a tick brings beyond a whole frame were lost.
         let burst_units = saved.saturating_add(units_per_tick);
         Self { units_per_tick, burst_units }
+    }
+
+    /// Whether [`new`](Self::new) could have made it.
+    const fn is_whole(&self) -> bool {
+        if self.is_unlimited() {
+            return self.burst_units == 0;
+        }
+        self.units_per_tick <= UNITS_PER_TICK_MAX
+            && self.burst_units >= UNITS_PER_FRAME.saturating_add(self.units_per_tick)
     }
 
     /// Whether there is no cap.
@@ -145,6 +158,19 @@ impl RateCap {
     pub(crate) const fn burst_units(&self) -> u64 {
         self.burst_units
     }
+}
+
+/// Values of a policy's field: frames from which UDP ports could be another
+/// reflector's answer.
+struct LoopRisk;
+
+impl LoopRisk {
+    /// The guard is off, or every sender is known by its address.
+    const NONE: u8 = 0;
+    /// Answers have their ports exchanged.
+    const REFLECTOR_PORTS: u8 = 1;
+    /// Answers look like requests, or every port is served.
+    const EVERY_PORT: u8 = 2;
 }
 
 /// What to answer. Read-only in the hot path.
@@ -181,7 +207,14 @@ pub struct Policy {
     pub(crate) tester_ouis_used: u8,
     pub(crate) ipv4_prefixes_used: u8,
     pub(crate) ipv6_prefixes_used: u8,
-    reserved: [u8; 10],
+    /// 1 if sources are limited to prefixes. Derived.
+    is_source_limited: u8,
+    /// Which frames the guard against loops is asked about. Derived.
+    loop_risk: u8,
+    /// `port` once more, to be read where it is compared with a source: kept
+    /// in a register meanwhile it would cost another one.
+    served_port: u16,
+    reserved: [u8; 6],
     pub(crate) rate_cap: RateCap,
     pub(crate) tester_ouis: [u64; TESTER_OUIS_MAX],
     pub(crate) customs: [Custom; CUSTOMS_MAX],
@@ -196,7 +229,6 @@ const _: () = assert!(size_of::<Policy>() == 80 + 64 + 192 + 128 + 512 + 512);
 impl Policy {
     /// Starts with the defaults: port 3842, any OUI, every built-in signature,
     /// mode `all`, every guard, no own MAC yet.
-    #[must_use]
     pub fn builder() -> Builder {
         Builder::new()
     }
@@ -223,7 +255,10 @@ impl Policy {
             tester_ouis_used: 0,
             ipv4_prefixes_used: 0,
             ipv6_prefixes_used: 0,
-            reserved: [0; 10],
+            is_source_limited: 0,
+            loop_risk: LoopRisk::NONE,
+            served_port: 0,
+            reserved: [0; 6],
             rate_cap: RateCap::UNLIMITED,
             tester_ouis: [0; TESTER_OUIS_MAX],
             customs: [Custom::UNUSED; CUSTOMS_MAX],
@@ -248,13 +283,8 @@ impl Policy {
         if policy.version != VERSION {
             return Err(PolicyError::Version { version: policy.version, wanted: VERSION });
         }
-        let is_whole = policy.mode <= Mode::All as u8
-            && policy.is_plain == u8::from(policy.may_be_plain())
-            && usize::from(policy.customs_used) <= CUSTOMS_MAX
-            && usize::from(policy.tester_ouis_used) <= TESTER_OUIS_MAX
-            && usize::from(policy.ipv4_prefixes_used) <= PREFIXES_MAX
-            && usize::from(policy.ipv6_prefixes_used) <= PREFIXES_MAX;
-        if is_whole { Ok(policy) } else { Err(PolicyError::Damaged) }
+        let is_derived = policy == policy.clone().with_derived_fields();
+        if is_derived && policy.is_whole() { Ok(policy) } else { Err(PolicyError::Damaged) }
     }
 
     /// The octets to hand to another program; see
@@ -343,7 +373,25 @@ impl Policy {
 
     /// What [`is_plain`](Self::is_plain) is derived from.
     const fn may_be_plain(&self) -> bool {
-        matches!(self.mode(), Mode::All) && !self.is_link_filtered() && !self.has_prefixes()
+        matches!(self.mode(), Mode::All)
+            && !self.is_link_filtered()
+            && !self.has_prefixes()
+            && self.loop_risk != LoopRisk::EVERY_PORT
+    }
+
+    /// Fills in the fields that follow from others.
+    fn with_derived_fields(mut self) -> Self {
+        self.is_source_limited = u8::from(self.has_prefixes());
+        self.loop_risk = if !self.has(Guards::LOOP_RISK) || self.has_prefixes() {
+            LoopRisk::NONE
+        } else if self.mode() == Mode::All && self.port_mask != 0 {
+            LoopRisk::REFLECTOR_PORTS
+        } else {
+            LoopRisk::EVERY_PORT
+        };
+        self.served_port = self.port;
+        self.is_plain = u8::from(self.may_be_plain());
+        self
     }
 
     /// Whether OUIs or VLAN ids are asked for at all.
@@ -372,7 +420,25 @@ impl Policy {
     pub(crate) fn is_reflector_port(&self, port: u16) -> bool {
         // Most testers send from a high port: one compare for all three.
         const HIGHEST: u16 = REFLECTOR_PORTS[2];
-        self.is_port_wanted(port) || port <= HIGHEST && REFLECTOR_PORTS.contains(&port)
+        port == self.served_port || port <= HIGHEST && is_in(REFLECTOR_PORTS, port)
+    }
+
+    /// Whether a frame from this port could be another reflector's answer, and
+    /// the guard against those is on.
+    #[inline(always)]
+    pub(crate) fn is_at_loop_risk(&self, source_port: u16) -> bool {
+        match self.loop_risk {
+            LoopRisk::NONE => false,
+            LoopRisk::REFLECTOR_PORTS => self.is_reflector_port(source_port),
+            _ => true,
+        }
+    }
+
+    /// As [`is_at_loop_risk`](Self::is_at_loop_risk), of a plain policy: asked
+    /// in the order in which most frames need least.
+    #[inline(always)]
+    pub(crate) fn is_plainly_at_loop_risk(&self, source_port: u16) -> bool {
+        self.is_reflector_port(source_port) && self.loop_risk != LoopRisk::NONE
     }
 
     #[inline(always)]
@@ -405,9 +471,21 @@ impl Policy {
         self.ipv6_prefixes.iter().take(usize::from(self.ipv6_prefixes_used))
     }
 
+    #[inline(always)]
+    pub(crate) const fn is_source_limited(&self) -> bool {
+        self.is_source_limited != 0
+    }
+
     /// Whether sources are limited to given prefixes.
     #[inline(always)]
     pub(crate) const fn has_prefixes(&self) -> bool {
         self.ipv4_prefixes_used | self.ipv6_prefixes_used != 0
     }
+}
+
+/// Compares one by one: the ports become part of the instructions.
+#[inline(always)]
+const fn is_in(ports: [u16; 3], port: u16) -> bool {
+    let [a, b, c] = ports;
+    port == a || port == b || port == c
 }

@@ -96,8 +96,7 @@ mod tests {
     #[test]
     fn a_steady_rate_is_met_to_the_frame() {
         let cap = RateCap::new(1_000, 250);
-        let mut bucket = Bucket::default();
-        bucket.last_tick = 999;
+        let mut bucket = Bucket { last_tick: 999, ..Bucket::default() };
         let total: u32 =
             (1_000..1_000 + 250 * 10).map(|tick| admitted(&mut bucket, &cap, tick, 100)).sum();
         assert_eq!(total, 10_000);
@@ -106,8 +105,7 @@ mod tests {
     #[test]
     fn a_rate_below_one_frame_a_tick_is_met() {
         let cap = RateCap::new(10, 1_000);
-        let mut bucket = Bucket::default();
-        bucket.last_tick = 4_999;
+        let mut bucket = Bucket { last_tick: 4_999, ..Bucket::default() };
         let total: u32 =
             (5_000..5_000 + 20_000).map(|tick| admitted(&mut bucket, &cap, tick, 3)).sum();
         assert!((199..=200).contains(&total), "{total}");

@@ -17,8 +17,10 @@ mod transport;
 
 pub use datagram::{Datagram, reflect_datagram};
 
+use self::transport::Trouble;
 use crate::{
     Kind, Limit, Malformed, Mode, Policy, Reason, Verdict, Window,
+    verdict::{Code, Refused},
     wire::{
         ethernet::{self, EtherType},
         ipv4, ipv6, udp,
@@ -28,47 +30,45 @@ use crate::{
 /// Why a frame is not answered, before it is known whether octets that could
 /// not be read are missing or only out of sight.
 enum Refusal {
-    Verdict(Verdict),
-    /// The octets between `start` and `end` could not be read.
+    Known(Refused),
+    /// The octets before `end` could not be read.
     Absent {
-        start: usize,
         end: usize,
-        /// If the frame ends between them.
+        /// If the frame ends among them.
         cause: Malformed,
-        /// If it ends before, because the header before names more octets of
-        /// itself than there are.
-        cause_before: Malformed,
     },
+}
+
+impl From<Refused> for Refusal {
+    #[inline(always)]
+    fn from(refused: Refused) -> Self {
+        Self::Known(refused)
+    }
 }
 
 impl From<Reason> for Refusal {
     #[inline(always)]
     fn from(reason: Reason) -> Self {
-        Self::Verdict(Verdict::Pass(reason))
+        Self::Known(reason.into())
     }
 }
 
 impl From<Malformed> for Refusal {
     #[inline(always)]
     fn from(cause: Malformed) -> Self {
-        Self::Verdict(Verdict::Malformed(cause))
+        Self::Known(cause.into())
     }
 }
 
 /// Borrows `octets` at `offset`, or returns because they are absent.
 macro_rules! octets_at {
     ($window:expr, $octets:expr, $offset:expr, $cause:expr) => {
-        octets_at!($window, $octets, $offset, $cause, $cause)
-    };
-    ($window:expr, $octets:expr, $offset:expr, $cause:expr, $cause_before:expr) => {
         match $window.at::<{ $octets }>($offset) {
             Some(octets) => octets,
             None => {
                 return Err($crate::reflect::Refusal::Absent {
-                    start: $offset,
                     end: $offset + $octets,
                     cause: $cause,
-                    cause_before: $cause_before,
                 });
             }
         }
@@ -95,6 +95,47 @@ enum Family {
     Ipv6,
 }
 
+impl Answer {
+    /// To a frame of which the short cut says so.
+    #[inline(always)]
+    const fn plain(kind: Kind) -> Self {
+        Self {
+            kind,
+            family: Family::Ipv4,
+            network_offset: ethernet::HEADER_OCTETS,
+            transport_offset: ethernet::HEADER_OCTETS + ipv4::HEADER_OCTETS,
+        }
+    }
+}
+
+impl Family {
+    /// What is broken if the packet's length does not fit.
+    #[inline(always)]
+    const fn length_cause(self) -> Malformed {
+        match self {
+            Self::Ipv4 => Malformed::Ipv4TotalLength,
+            Self::Ipv6 => Malformed::Ipv6PayloadLength,
+        }
+    }
+
+    /// What a datagram's trouble is if a packet of this family holds it.
+    ///
+    /// The fixed part of either IP header was read: what can be cut off are
+    /// IPv4's options and IPv6's extension headers.
+    #[inline(always)]
+    fn refusal(self, trouble: Trouble) -> Refusal {
+        match trouble {
+            Trouble::Refusal(refusal) => refusal,
+            Trouble::HeadersCut => match self {
+                Self::Ipv4 => Malformed::Ipv4Truncated.into(),
+                Self::Ipv6 => Malformed::ExtensionTruncated.into(),
+            },
+            Trouble::PacketShort => self.length_cause().into(),
+            Trouble::PacketCut { end } => Refusal::Absent { end, cause: self.length_cause() },
+        }
+    }
+}
+
 /// Parses one Ethernet frame and, if it is ours, turns it round in place.
 ///
 /// The frame is without FCS. Its length never changes, no checksum is
@@ -107,11 +148,7 @@ where
     W: Window + ?Sized,
     L: Limit,
 {
-    let frame_octets = window.len();
-    let decision = window
-        .at::<{ plain::OCTETS }>(0)
-        .and_then(|octets| plain::inspect(octets, frame_octets, policy));
-    match decision {
+    match plain::look(window, policy) {
         Some(Ok(kind)) if limit.admit(policy.rate_cap()) => plain::turn_round(window, kind),
         Some(Ok(_)) => Verdict::Drop(Reason::RateCap),
         Some(Err(reason)) => Verdict::Pass(reason),
@@ -119,20 +156,52 @@ where
     }
 }
 
-#[cfg_attr(target_arch = "bpf", inline(always))]
-#[cfg_attr(not(target_arch = "bpf"), inline(never))]
+#[inline(never)]
 fn reflect_after_a_close_look<W, L>(window: &mut W, policy: &Policy, limit: &mut L) -> Verdict
 where
     W: Window + ?Sized,
     L: Limit,
 {
-    match inspect(window, policy) {
+    let decision = decide(window, policy);
+    answer(window, policy, limit, decision).verdict()
+}
+
+/// As [`reflect`], with the verdict as one number and one way out for both
+/// ways through the frame: of the same parts, the form that is shortest, for
+/// the kernel.
+#[inline(always)]
+pub fn reflect_by_code<W, L>(window: &mut W, policy: &Policy, limit: &mut L) -> Code
+where
+    W: Window + ?Sized,
+    L: Limit,
+{
+    let decision = match plain::look(window, policy) {
+        Some(Ok(kind)) => Ok(Answer::plain(kind)),
+        Some(Err(reason)) => Err(reason.into()),
+        None => decide(window, policy),
+    };
+    answer(window, policy, limit, decision)
+}
+
+/// Turns a frame round that is to be answered, as far as the limit admits it.
+#[inline(always)]
+fn answer<W, L>(
+    window: &mut W,
+    policy: &Policy,
+    limit: &mut L,
+    decision: Result<Answer, Refused>,
+) -> Code
+where
+    W: Window + ?Sized,
+    L: Limit,
+{
+    match decision {
         Ok(answer) if limit.admit(policy.rate_cap()) => {
             turn_round(window, answer, policy.mode());
-            Verdict::Reflect(answer.kind)
+            answer.kind.into()
         }
-        Ok(_) => Verdict::Drop(Reason::RateCap),
-        Err(verdict) => verdict,
+        Ok(_) => Refused::from(Reason::RateCap).into(),
+        Err(refused) => refused.into(),
     }
 }
 
@@ -146,21 +215,23 @@ pub fn inspect<W>(window: &W, policy: &Policy) -> Result<Answer, Verdict>
 where
     W: Window + ?Sized,
 {
+    decide(window, policy).map_err(|refused| Code::from(refused).verdict())
+}
+
+#[inline(always)]
+fn decide<W>(window: &W, policy: &Policy) -> Result<Answer, Refused>
+where
+    W: Window + ?Sized,
+{
     match look(window, policy) {
         Ok(answer) => Ok(answer),
-        Err(Refusal::Verdict(verdict)) => Err(verdict),
-        Err(Refusal::Absent { start, end, cause, cause_before }) => {
-            let frame_octets = window.whole_len();
-            // A header that lies in a later fragment, or further in than a
-            // window looks, is not broken: the frame goes on for long enough.
-            Err(if end <= frame_octets {
-                Verdict::Pass(Reason::HeaderDepth)
-            } else if start <= frame_octets {
-                Verdict::Malformed(cause)
-            } else {
-                Verdict::Malformed(cause_before)
-            })
+        Err(Refusal::Known(refused)) => Err(refused),
+        // A header that lies in a later fragment, or further in than a window
+        // looks, is not broken: the frame goes on for long enough.
+        Err(Refusal::Absent { end, .. }) if end <= window.whole_len() => {
+            Err(Reason::HeaderDepth.into())
         }
+        Err(Refusal::Absent { cause, .. }) => Err(cause.into()),
     }
 }
 
@@ -171,22 +242,30 @@ where
 {
     let link = link::inspect(window, policy)?;
     let network = match link.ether_type {
-        EtherType::IPV4 => network::inspect_ipv4(window, link.network_offset)?,
-        EtherType::IPV6 => network::inspect_ipv6(window, link.network_offset)?,
+        EtherType::IPV4 => network::inspect_ipv4(window, policy, link.network_offset)?,
+        EtherType::IPV6 => network::inspect_ipv6(window, policy, link.network_offset)?,
         _ => return Err(Reason::EtherType.into()),
     };
-    let transport = transport::inspect(window, policy, &network.place())?;
-    guard::inspect_loop_risk(policy, transport.header, Some(link.header))?;
-    network::guard(window, policy, &network)?;
+    let (offset, end) = (network.transport_offset, network.end);
+    let header = transport::inspect_header(window, policy, offset, end)
+        .map_err(|trouble| network.family.refusal(trouble))?;
+    // Asked while the header is at hand, told after the signature was found.
+    let loop_risk = guard::inspect_loop_risk(policy, header, Some(link.header));
+    let refused = loop_risk.err().or(network.guard);
+    let kind = transport::recognise(window, policy, offset, header.length())
+        .map_err(|trouble| network.family.refusal(trouble))?;
+    if let Some(refused) = refused {
+        return Err(refused.into());
+    }
     // The frame's end last: to find it may cost a call into the kernel.
-    if network.end > window.len() && network.end > window.whole_len() {
-        return Err(network.length_cause().into());
+    if end > window.len() && end > window.whole_len() {
+        return Err(network.family.length_cause().into());
     }
     Ok(Answer {
-        kind: transport.kind,
-        family: network.header.family(),
+        kind,
+        family: network.family,
         network_offset: link.network_offset,
-        transport_offset: network.transport_offset,
+        transport_offset: offset,
     })
 }
 

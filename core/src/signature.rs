@@ -153,6 +153,19 @@ impl Custom {
         (entry.mask != 0).then_some(entry)
     }
 
+    /// Whether [`new`](Self::new) could have made it.
+    pub(crate) const fn is_whole(&self) -> bool {
+        let is_end = 1 <= self.end && self.end <= CUSTOM_END_MAX;
+        // Octets of the mask that stand before the payload compare nothing.
+        let before_octets = 8_u16.saturating_sub(self.end);
+        let before = (1_u64 << ((before_octets & 7) * 8)) - 1;
+        is_end
+            && self.mask != 0
+            && self.mask & before == 0
+            && self.bits & !self.mask == 0
+            && matches!(self.reserved, [0, 0, 0])
+    }
+
     /// Where to read the eight octets, counted from the UDP header, if the
     /// signature lies in a payload of this length.
     #[inline(always)]

@@ -5,8 +5,13 @@
 //! firmware image; its name is the same in text, JSON, CSV and metrics. Codes
 //! and names are an interface: they are added to, never changed.
 
+use core::num::NonZeroU8;
+
 /// Number of codes: kinds, reasons and causes all lie below it.
 pub const CODES: usize = 64;
+
+/// Codes below it are those of kinds.
+const REASONS_START: u8 = 16;
 
 /// Declares an outcome enum once: code, name and what it means to a person.
 macro_rules! outcomes {
@@ -32,6 +37,12 @@ macro_rules! outcomes {
             #[inline(always)]
             pub const fn code(self) -> u8 {
                 self as u8
+            }
+
+            /// The outcome that has this code, if one does.
+            #[must_use]
+            pub const fn from_code(code: u8) -> Option<Self> {
+                match code { $( $code => Some(Self::$variant), )+ _ => None }
             }
 
             /// The stable name, in `snake_case`.
@@ -161,17 +172,111 @@ impl Verdict {
 
     /// The verdict that has this code, if one does.
     #[must_use]
-    pub fn from_code(code: u8) -> Option<Self> {
-        let kind = Kind::ALL.iter().find(|kind| kind.code() == code);
-        let reason = Reason::ALL.iter().find(|reason| reason.code() == code);
-        let cause = Malformed::ALL.iter().find(|cause| cause.code() == code);
-        match (kind, reason, cause) {
-            (Some(kind), ..) => Some(Self::Reflect(*kind)),
-            (_, Some(Reason::RateCap), _) => Some(Self::Drop(Reason::RateCap)),
-            (_, Some(reason), _) => Some(Self::Pass(*reason)),
-            (.., Some(cause)) => Some(Self::Malformed(*cause)),
-            _ => None,
+    pub const fn from_code(code: u8) -> Option<Self> {
+        if let Some(kind) = Kind::from_code(code) {
+            Some(Self::Reflect(kind))
+        } else if let Some(reason) = Reason::from_code(code) {
+            Some(match reason {
+                Reason::RateCap => Self::Drop(reason),
+                _ => Self::Pass(reason),
+            })
+        } else if let Some(cause) = Malformed::from_code(code) {
+            Some(Self::Malformed(cause))
+        } else {
+            None
         }
+    }
+}
+
+/// A verdict as the one number that it is counted by.
+///
+/// The kernel program holds a verdict in this form: as a [`Verdict`] it would
+/// take two registers of the ten that there are.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[must_use]
+pub struct Code(u8);
+
+impl Code {
+    /// The slot in the counters, below [`CODES`].
+    #[must_use]
+    #[inline(always)]
+    pub const fn get(self) -> u8 {
+        self.0
+    }
+
+    /// Whether the frame is to be sent back.
+    #[must_use]
+    #[inline(always)]
+    pub const fn is_reflect(self) -> bool {
+        self.0 < REASONS_START
+    }
+
+    /// Whether the frame is to be dropped.
+    #[must_use]
+    #[inline(always)]
+    pub const fn is_drop(self) -> bool {
+        self.0 == Reason::RateCap.code()
+    }
+
+    /// The verdict with this code.
+    #[inline(always)]
+    pub const fn verdict(self) -> Verdict {
+        match Verdict::from_code(self.0) {
+            Some(verdict) => verdict,
+            // Not reached: a code is made of an outcome alone.
+            None => Verdict::Pass(Reason::HeaderDepth),
+        }
+    }
+}
+
+impl From<Kind> for Code {
+    #[inline(always)]
+    fn from(kind: Kind) -> Self {
+        Self(kind.code())
+    }
+}
+
+impl From<Refused> for Code {
+    #[inline(always)]
+    fn from(refused: Refused) -> Self {
+        Self(refused.0.get())
+    }
+}
+
+impl From<Verdict> for Code {
+    #[inline(always)]
+    fn from(verdict: Verdict) -> Self {
+        Self(verdict.code())
+    }
+}
+
+/// The code of a reason or cause. None of them is 0, so an optional one is
+/// one number too.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Refused(NonZeroU8);
+
+impl Refused {
+    #[inline(always)]
+    pub(crate) const fn new(code: u8) -> Self {
+        match NonZeroU8::new(code) {
+            Some(code) => Self(code),
+            // Not reached: the codes of kinds alone are so low.
+            None => Self(NonZeroU8::MAX),
+        }
+    }
+}
+
+impl From<Reason> for Refused {
+    #[inline(always)]
+    fn from(reason: Reason) -> Self {
+        Self::new(reason.code())
+    }
+}
+
+impl From<Malformed> for Refused {
+    #[inline(always)]
+    fn from(cause: Malformed) -> Self {
+        Self::new(cause.code())
     }
 }
 
@@ -192,6 +297,10 @@ mod tests {
         for verdict in verdicts {
             assert!(usize::from(verdict.code()) < CODES);
             assert_eq!(Verdict::from_code(verdict.code()), Some(verdict));
+            let code = Code::from(verdict);
+            assert_eq!(code.verdict(), verdict);
+            assert_eq!(code.is_reflect(), verdict.is_reflect());
+            assert_eq!(code.is_drop(), matches!(verdict, Verdict::Drop(_)));
         }
     }
 

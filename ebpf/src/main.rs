@@ -3,6 +3,7 @@
 //! **Invariant:** no byte offset of any header stands here. What is here is
 //! only what the kernel has and user space has not: the context, the per-CPU
 //! map, and the translation of a verdict into an XDP action.
+#![feature(asm_experimental_arch)]
 #![no_std]
 #![no_main]
 #![deny(unsafe_code)]
@@ -20,7 +21,7 @@ use aya_ebpf::{
     macros::{classifier, xdp},
     programs::{TcContext, XdpContext},
 };
-use farend_core::{Verdict, Window, inspect, reflect};
+use farend_core::{Window, inspect, reflect_by_code};
 
 use crate::window::{PerCpuLimit, SkbWindow, XdpWindow};
 
@@ -28,16 +29,18 @@ use crate::window::{PerCpuLimit, SkbWindow, XdpWindow};
 #[xdp(frags)]
 pub fn farend_reflect(context: XdpContext) -> u32 {
     let mut window = XdpWindow::new(&context);
-    let verdict = reflect(&mut window, policy::current(), &mut PerCpuLimit);
+    let code = reflect_by_code(&mut window, policy::current(), &mut PerCpuLimit);
     // Last, so that no call stands between the looks at the frame: a call
     // takes half of the registers.
     if let Some(state) = state::of_this_cpu() {
-        state.counters.count(verdict, window.len());
+        state.counters.count_code(code, window.known_octets());
     }
-    match verdict {
-        Verdict::Reflect(_) => XDP_TX,
-        Verdict::Drop(_) => XDP_DROP,
-        Verdict::Pass(_) | Verdict::Malformed(_) => XDP_PASS,
+    if code.is_reflect() {
+        XDP_TX
+    } else if code.is_drop() {
+        XDP_DROP
+    } else {
+        XDP_PASS
     }
 }
 

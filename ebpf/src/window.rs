@@ -1,6 +1,8 @@
 //! The window over an XDP frame, and the clock of its rate cap.
 #![expect(unsafe_code, reason = "the only access to the XDP context and to helpers")]
 
+use core::cell::UnsafeCell;
+
 use aya_ebpf::{
     bindings::xdp_md,
     helpers::generated::{bpf_jiffies64, bpf_xdp_get_buff_len},
@@ -15,6 +17,9 @@ use crate::state;
 pub struct XdpWindow<'frame> {
     first: RawWindow<'frame>,
     context: *mut xdp_md,
+    /// Octets in the frame, once the kernel was asked, else 0. In memory, not
+    /// in a register, of which the look has none to spare.
+    whole: UnsafeCell<u32>,
 }
 
 impl<'frame> XdpWindow<'frame> {
@@ -25,7 +30,21 @@ impl<'frame> XdpWindow<'frame> {
         // program's alone until the program returns, which 'frame does not
         // outlive; no helper that moves the frame is called.
         let first = unsafe { RawWindow::new(data, data_end) };
-        Self { first, context: context.ctx }
+        Self { first, context: context.ctx, whole: UnsafeCell::new(0) }
+    }
+}
+
+impl XdpWindow<'_> {
+    /// Octets in the frame, as far as its packet goes: all of them if the
+    /// kernel had to be asked, else those of the first fragment.
+    #[inline(always)]
+    pub fn known_octets(&self) -> usize {
+        // SAFETY: the field is this window's own, and no reference to its
+        // content exists.
+        match unsafe { self.whole.get().read_volatile() } {
+            0 => self.first.len(),
+            octets => octets as usize,
+        }
     }
 }
 
@@ -49,7 +68,10 @@ impl Window for XdpWindow<'_> {
     fn whole_len(&self) -> usize {
         cold();
         // SAFETY: the context is the one that the kernel gave this program.
-        unsafe { bpf_xdp_get_buff_len(self.context) as usize }
+        let octets = unsafe { bpf_xdp_get_buff_len(self.context) };
+        // SAFETY: as in `known_octets`.
+        unsafe { self.whole.get().write_volatile(octets as u32) };
+        octets as usize
     }
 }
 
@@ -115,6 +137,7 @@ impl Limit for PerCpuLimit {
         if cap.is_unlimited() {
             return true;
         }
+        cold();
         // SAFETY: the helper takes nothing and only reads the tick.
         let now_tick = unsafe { bpf_jiffies64() };
         state::of_this_cpu().is_some_and(|state| state.bucket.admit(cap, now_tick))

@@ -168,7 +168,7 @@ impl Builder {
     /// # Errors
     ///
     /// The first contradiction that was given; each says what to change.
-    pub fn build(mut self) -> Result<Policy, PolicyError> {
+    pub fn build(self) -> Result<Policy, PolicyError> {
         if let Some(error) = self.error {
             return Err(error);
         }
@@ -182,8 +182,7 @@ impl Builder {
         if is_any_sender && self.policy.port_mask == 0 && self.policy.kinds().contains(Kind::Any) {
             return Err(PolicyError::EverythingAnswered);
         }
-        self.policy.is_plain = u8::from(self.policy.may_be_plain());
-        Ok(self.policy)
+        Ok(self.policy.with_derived_fields())
     }
 
     fn fail(mut self, error: PolicyError) -> Self {

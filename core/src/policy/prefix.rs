@@ -25,8 +25,20 @@ impl Ipv4Prefix {
             1..=32 => u32::MAX << (32 - bits),
             _ => return None,
         };
-        let address = u32::from_be_bytes(address);
-        (address & !mask == 0).then_some(Self { address, mask })
+        if u32::from_be_bytes(address) & !mask != 0 {
+            return None;
+        }
+        Some(Self {
+            address: ipv4::Address::parse(address).0,
+            mask: ipv4::Address::parse(mask.to_be_bytes()).0,
+        })
+    }
+
+    /// Whether [`new`](Self::new) could have made it.
+    pub(super) const fn is_whole(self) -> bool {
+        // The first octet on the wire is the lowest of the number.
+        let mask = self.mask.swap_bytes();
+        mask.leading_ones() == mask.count_ones() && self.address & !self.mask == 0
     }
 
     #[inline(always)]
@@ -65,6 +77,18 @@ impl Ipv6Prefix {
         })
     }
 
+    /// Whether [`new`](Self::new) could have made it.
+    pub(super) const fn is_whole(&self) -> bool {
+        // The first octet on the wire is the lowest of the first number.
+        let [high, low] = [self.mask[0].swap_bytes(), self.mask[1].swap_bytes()];
+        let is_contiguous = high.leading_ones() == high.count_ones()
+            && low.leading_ones() == low.count_ones()
+            && (low == 0 || high == u64::MAX);
+        is_contiguous
+            && self.address[0] & !self.mask[0] == 0
+            && self.address[1] & !self.mask[1] == 0
+    }
+
     #[inline(always)]
     pub(crate) const fn contains(&self, address: ipv6::Address) -> bool {
         address.0[0] & self.mask[0] == self.address[0]
@@ -79,9 +103,9 @@ mod tests {
     #[test]
     fn an_ipv4_prefix_holds_its_addresses_and_no_others() {
         let prefix = Ipv4Prefix::new([192, 168, 4, 0], 22).unwrap();
-        assert!(prefix.contains(ipv4::Address(0xc0a8_07ff)));
-        assert!(!prefix.contains(ipv4::Address(0xc0a8_0800)));
-        assert!(Ipv4Prefix::ALL.contains(ipv4::Address(0x0102_0304)));
+        assert!(prefix.contains(ipv4::Address::parse([192, 168, 7, 255])));
+        assert!(!prefix.contains(ipv4::Address::parse([192, 168, 8, 0])));
+        assert!(Ipv4Prefix::ALL.contains(ipv4::Address::parse([1, 2, 3, 4])));
         assert!(Ipv4Prefix::new([10, 0, 0, 1], 8).is_none());
         assert!(Ipv4Prefix::new([10, 0, 0, 0], 33).is_none());
     }

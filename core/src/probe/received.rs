@@ -127,8 +127,8 @@ fn parse_ipv4(packet: &[u8]) -> Option<(Addresses, bool, &[u8])> {
     let header = ipv4::Header(octets);
     let is_plain = header.is_plain() && header.is_whole_udp();
     let addresses = Addresses::V4 {
-        source: Ipv4Addr::from_bits(header.source().0),
-        destination: Ipv4Addr::from_bits(header.destination().0),
+        source: Ipv4Addr::from(header.source().octets()),
+        destination: Ipv4Addr::from(header.destination().octets()),
     };
     let datagram = packet.get(ipv4::HEADER_OCTETS..header.total_length())?;
     is_plain.then_some((addresses, is_sound, datagram))

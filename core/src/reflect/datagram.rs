@@ -5,10 +5,11 @@ use core::net::{IpAddr, SocketAddr};
 use super::{
     Refusal,
     guard::{self, Address},
-    transport::{self, Place},
+    transport::{self, Trouble},
 };
 use crate::{
     Limit, Malformed, Policy, Reason, Verdict, Window,
+    verdict::Code,
     wire::{ipv4, ipv6, udp},
 };
 
@@ -42,7 +43,7 @@ pub fn reflect_datagram<L: Limit>(
     match inspect(octets, datagram, policy) {
         Ok(_) if !limit.admit(policy.rate_cap()) => Verdict::Drop(Reason::RateCap),
         Ok(kind) => Verdict::Reflect(kind),
-        Err(Refusal::Verdict(verdict)) => verdict,
+        Err(Refusal::Known(refused)) => Code::from(refused).verdict(),
         Err(Refusal::Absent { cause, .. }) => Verdict::Malformed(cause),
     }
 }
@@ -58,40 +59,44 @@ fn inspect(
         let length = u16::try_from(end).unwrap_or(0);
         udp::write(header, datagram.source.port(), datagram.destination.port(), length);
     }
-    let place = Place {
-        offset: 0,
-        end,
-        cause_before: Malformed::UdpTruncated,
-        length_cause: Malformed::UdpLength,
-    };
-    let found = transport::inspect(octets, policy, &place)?;
+    let header = transport::inspect_header(octets, policy, 0, end).map_err(refusal)?;
+    let kind = transport::recognise(octets, policy, 0, header.length()).map_err(refusal)?;
     // A socket for both IP versions names IPv4 hosts ::ffff:a.b.c.d (RFC 4291
     // section 2.5.5.2): the guards and prefixes of IPv4 hold for them.
     let source = datagram.source.ip().to_canonical();
     let destination = datagram.destination.ip().to_canonical();
     guard::inspect_socket_addresses(policy, source, destination)?;
-    guard::inspect_loop_risk(policy, found.header, None)?;
-    Ok(found.kind)
+    guard::inspect_loop_risk(policy, header, None)?;
+    Ok(kind)
+}
+
+/// What a datagram's trouble is if a socket gave it.
+fn refusal(trouble: Trouble) -> Refusal {
+    match trouble {
+        Trouble::Refusal(refusal) => refusal,
+        Trouble::HeadersCut => Malformed::UdpTruncated.into(),
+        Trouble::PacketShort | Trouble::PacketCut { .. } => Malformed::UdpLength.into(),
+    }
 }
 
 impl Address for IpAddr {
     fn is_no_host(self) -> bool {
         match self {
-            Self::V4(address) => ipv4::Address(address.to_bits()).is_no_host(),
+            Self::V4(address) => ipv4::Address::parse(address.octets()).is_no_host(),
             Self::V6(address) => ipv6::Address::parse(address.octets()).is_no_host(),
         }
     }
 
     fn is_loopback(self) -> bool {
         match self {
-            Self::V4(address) => ipv4::Address(address.to_bits()).is_loopback(),
+            Self::V4(address) => ipv4::Address::parse(address.octets()).is_loopback(),
             Self::V6(address) => ipv6::Address::parse(address.octets()).is_loopback(),
         }
     }
 
     fn is_allowed(self, policy: &Policy) -> bool {
         match self {
-            Self::V4(address) => ipv4::Address(address.to_bits()).is_allowed(policy),
+            Self::V4(address) => ipv4::Address::parse(address.octets()).is_allowed(policy),
             Self::V6(address) => ipv6::Address::parse(address.octets()).is_allowed(policy),
         }
     }

@@ -1,8 +1,8 @@
 //! Guards that keep a reflector from being a weapon.
 
-use super::Refusal;
 use crate::{
-    Guards, Mode, Policy, Reason,
+    Guards, Policy, Reason,
+    verdict::Refused,
     wire::{ethernet, ipv4, ipv6, udp},
 };
 
@@ -54,7 +54,7 @@ pub(super) fn inspect_addresses<A: Address>(
     policy: &Policy,
     source: A,
     destination: A,
-) -> Result<(), Refusal> {
+) -> Result<(), Refused> {
     if source.is_no_host() {
         return Err(Reason::SourceAddress.into());
     }
@@ -70,7 +70,7 @@ pub(super) fn inspect_socket_addresses<A: Address>(
     policy: &Policy,
     source: A,
     destination: A,
-) -> Result<(), Refusal> {
+) -> Result<(), Refused> {
     if source.is_loopback() && destination.is_loopback() && !policy.has(Guards::LOOPBACK) {
         return inspect_prefixes(policy, source);
     }
@@ -78,8 +78,8 @@ pub(super) fn inspect_socket_addresses<A: Address>(
 }
 
 #[inline(always)]
-fn inspect_prefixes<A: Address>(policy: &Policy, source: A) -> Result<(), Refusal> {
-    if policy.has_prefixes() && !source.is_allowed(policy) {
+fn inspect_prefixes<A: Address>(policy: &Policy, source: A) -> Result<(), Refused> {
+    if policy.is_source_limited() && !source.is_allowed(policy) {
         return Err(Reason::SourceNotAllowed.into());
     }
     Ok(())
@@ -98,11 +98,8 @@ pub(super) fn inspect_loop_risk(
     policy: &Policy,
     header: udp::Header<'_>,
     link_header: Option<ethernet::Header<'_>>,
-) -> Result<(), Refusal> {
-    let is_at_risk = policy.is_reflector_port(header.source_port()) || policy.mode() != Mode::All;
-    if is_at_risk
-        && policy.has(Guards::LOOP_RISK)
-        && !policy.has_prefixes()
+) -> Result<(), Refused> {
+    if policy.is_at_loop_risk(header.source_port())
         && !link_header.is_some_and(|header| policy.is_tester(header.source()))
     {
         return Err(Reason::LoopRisk.into());

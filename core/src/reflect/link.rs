@@ -49,16 +49,12 @@ where
     }
 
     let mut network_offset = ethernet::HEADER_OCTETS;
-    let mut outer_vid = 0;
-    for depth in 0..vlan::TAGS_MAX {
+    for _ in 0..vlan::TAGS_MAX {
         // Asked first, because it is so for most.
         if ether_type == EtherType::IPV4 || !ether_type.is_tag() {
             break;
         }
         let tag = octets_at!(window, vlan::TAG_OCTETS, network_offset, Malformed::TagTruncated);
-        if depth == 0 {
-            outer_vid = vlan::vid(*tag);
-        }
         ether_type = EtherType::parse([tag[2], tag[3]]);
         network_offset += vlan::TAG_OCTETS;
     }
@@ -66,6 +62,13 @@ where
         if !policy.is_source_wanted(source) {
             return Err(Reason::SourceOui.into());
         }
+        // Read again: most policies do not ask for it.
+        let outer_vid = if network_offset == ethernet::HEADER_OCTETS {
+            0
+        } else {
+            let cause = Malformed::TagTruncated;
+            vlan::vid(*octets_at!(window, vlan::TAG_OCTETS, ethernet::HEADER_OCTETS, cause))
+        };
         if !policy.is_vlan_wanted(outer_vid) {
             return Err(Reason::Vlan.into());
         }

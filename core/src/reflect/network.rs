@@ -1,68 +1,31 @@
 //! IPv4 and IPv6, up to the UDP header.
 
-use super::{Family, Refusal, guard, octets_at, transport::Place};
+use super::{Family, Refusal, guard, octets_at};
 use crate::{
     Guards, Malformed, Policy, Reason, Window,
     checksum::Sum,
+    verdict::Refused,
     wire::{ip_protocol::IpProtocol, ipv4, ipv6},
 };
 
 /// What the network layer says of a frame.
-pub(super) struct Network<'frame> {
-    pub(super) header: Header<'frame>,
-    /// Octets before the IP header.
-    pub(super) offset: usize,
+pub(super) struct Network {
+    pub(super) family: Family,
     /// Octets before the UDP header.
     pub(super) transport_offset: usize,
     /// Octets before the end of the IP packet, as its header has it.
     pub(super) end: usize,
-}
-
-/// The header of either IP version.
-pub(super) enum Header<'frame> {
-    Ipv4(ipv4::Header<'frame>),
-    Ipv6(ipv6::Header<'frame>),
-}
-
-impl Header<'_> {
-    #[inline(always)]
-    pub(super) const fn family(&self) -> Family {
-        match self {
-            Self::Ipv4(_) => Family::Ipv4,
-            Self::Ipv6(_) => Family::Ipv6,
-        }
-    }
-}
-
-impl Network<'_> {
-    /// What is broken if the packet's length does not fit.
-    #[inline(always)]
-    pub(super) const fn length_cause(&self) -> Malformed {
-        match self.header {
-            Header::Ipv4(_) => Malformed::Ipv4TotalLength,
-            Header::Ipv6(_) => Malformed::Ipv6PayloadLength,
-        }
-    }
-
-    /// Where the datagram lies.
-    #[inline(always)]
-    pub(super) const fn place(&self) -> Place {
-        Place {
-            offset: self.transport_offset,
-            end: self.end,
-            // The fixed part of either header was read: what can be cut off
-            // are IPv4's options and IPv6's extension headers.
-            cause_before: match self.header {
-                Header::Ipv4(_) => Malformed::Ipv4Truncated,
-                Header::Ipv6(_) => Malformed::ExtensionTruncated,
-            },
-            length_cause: self.length_cause(),
-        }
-    }
+    /// The first of the costly guards that the packet fails. Asked where the
+    /// header is at hand, told after port and signature were found right.
+    pub(super) guard: Option<Refused>,
 }
 
 #[inline(always)]
-pub(super) fn inspect_ipv4<W>(window: &W, offset: usize) -> Result<Network<'_>, Refusal>
+pub(super) fn inspect_ipv4<W>(
+    window: &W,
+    policy: &Policy,
+    offset: usize,
+) -> Result<Network, Refusal>
 where
     W: Window + ?Sized,
 {
@@ -88,16 +51,21 @@ where
             Reason::IpProtocol.into()
         });
     }
+    let transport_offset = offset + header_octets;
     Ok(Network {
-        header: Header::Ipv4(header),
-        offset,
-        transport_offset: offset + header_octets,
+        family: Family::Ipv4,
+        transport_offset,
         end: offset + header.total_length(),
+        guard: guard_ipv4(window, policy, header, offset, transport_offset).err(),
     })
 }
 
 #[inline(always)]
-pub(super) fn inspect_ipv6<W>(window: &W, offset: usize) -> Result<Network<'_>, Refusal>
+pub(super) fn inspect_ipv6<W>(
+    window: &W,
+    policy: &Policy,
+    offset: usize,
+) -> Result<Network, Refusal>
 where
     W: Window + ?Sized,
 {
@@ -110,7 +78,8 @@ where
     let start = offset + ipv6::HEADER_OCTETS;
     let end = start + header.payload_length();
     let transport_offset = walk_extensions(window, first, start)?;
-    Ok(Network { header: Header::Ipv6(header), offset, transport_offset, end })
+    let guard = guard_ipv6(policy, header).err();
+    Ok(Network { family: Family::Ipv6, transport_offset, end, guard })
 }
 
 /// Finds the UDP header behind hop-by-hop, routing and destination options.
@@ -152,53 +121,60 @@ where
 
 /// The guards that are left for a frame with a signature.
 #[inline(always)]
-pub(super) fn guard<W>(window: &W, policy: &Policy, network: &Network<'_>) -> Result<(), Refusal>
+fn guard_ipv6(policy: &Policy, header: ipv6::Header<'_>) -> Result<(), Refused> {
+    guard_hop_limit(policy, header.hop_limit())?;
+    guard::inspect_addresses(policy, header.source(), header.destination())
+}
+
+/// As [`guard_ipv6`], and the sum over the header with its options.
+#[inline(always)]
+fn guard_ipv4<W>(
+    window: &W,
+    policy: &Policy,
+    header: ipv4::Header<'_>,
+    offset: usize,
+    header_end: usize,
+) -> Result<(), Refused>
 where
     W: Window + ?Sized,
 {
-    match network.header {
-        Header::Ipv4(header) => {
-            guard_hop_limit(policy, header.ttl())?;
-            guard::inspect_addresses(policy, header.source(), header.destination())?;
-            guard_checksum(window, policy, header, network)
-        }
-        Header::Ipv6(header) => {
-            guard_hop_limit(policy, header.hop_limit())?;
-            guard::inspect_addresses(policy, header.source(), header.destination())
-        }
+    guard_hop_limit(policy, header.ttl())?;
+    guard::inspect_addresses(policy, header.source(), header.destination())?;
+    let mut sum = Sum::of_ipv4(header.0);
+    if !header.is_plain() {
+        sum = add_options(window, sum, offset + ipv4::HEADER_OCTETS, header_end);
     }
+    if !sum.is_sound() && policy.has(Guards::CHECKSUM) {
+        return Err(Malformed::Ipv4Checksum.into());
+    }
+    Ok(())
 }
 
 #[inline(always)]
-fn guard_hop_limit(policy: &Policy, hop_limit: u8) -> Result<(), Refusal> {
+fn guard_hop_limit(policy: &Policy, hop_limit: u8) -> Result<(), Refused> {
     if hop_limit == 0 && policy.has(Guards::HOP_LIMIT) {
         return Err(Reason::HopLimit.into());
     }
     Ok(())
 }
 
-/// Sums the IPv4 header with its options.
+/// Adds the options that stand from `start` to `end`.
+///
+/// Ends early if a word is absent: then so is the UDP header behind it, and
+/// that is what the frame is refused for.
 #[inline(always)]
-fn guard_checksum<W>(
-    window: &W,
-    policy: &Policy,
-    header: ipv4::Header<'_>,
-    network: &Network<'_>,
-) -> Result<(), Refusal>
+fn add_options<W>(window: &W, mut sum: Sum, start: usize, end: usize) -> Sum
 where
     W: Window + ?Sized,
 {
-    let mut sum = Sum::of_ipv4(header.0);
-    let mut offset = network.offset + ipv4::HEADER_OCTETS;
+    let mut offset = start;
     for _ in ipv4::IHL_WORDS_MIN..ipv4::IHL_WORDS_MAX {
-        if offset >= network.transport_offset {
+        if offset >= end {
             break;
         }
-        sum = sum.add(*octets_at!(window, 4, offset, Malformed::Ipv4Truncated));
+        let Some(words) = window.at::<4>(offset) else { break };
+        sum = sum.add(*words);
         offset += 4;
     }
-    if !sum.is_sound() && policy.has(Guards::CHECKSUM) {
-        return Err(Malformed::Ipv4Checksum.into());
-    }
-    Ok(())
+    sum
 }

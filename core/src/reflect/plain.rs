@@ -8,7 +8,7 @@
 //! That both agree is tested on every frame of the corpus and by fuzzing.
 
 use crate::{
-    Guards, Kind, Policy, Reason, Verdict, Window,
+    Kind, Policy, Reason, Verdict, Window,
     checksum::Sum,
     signature::{self, PAYLOAD_OCTETS_MIN},
     wire::{
@@ -22,20 +22,27 @@ const UDP: usize = IP + ipv4::HEADER_OCTETS;
 const PAYLOAD: usize = UDP + udp::HEADER_OCTETS;
 
 /// Octets that the short cut looks at.
-pub(super) const OCTETS: usize = PAYLOAD + PAYLOAD_OCTETS_MIN;
+const OCTETS: usize = PAYLOAD + PAYLOAD_OCTETS_MIN;
+
+/// Takes the short cut, if the frame is long enough for it.
+#[inline(always)]
+pub(super) fn look<W: Window + ?Sized>(
+    window: &W,
+    policy: &Policy,
+) -> Option<Result<Kind, Reason>> {
+    inspect(window.at(0)?, window.len(), policy)
+}
 
 /// Decides on the common case; `None` if this is another.
 ///
 /// `frame_octets` is the length of the whole frame.
 #[inline(always)]
-pub(super) fn inspect(
+fn inspect(
     octets: &[u8; OCTETS],
     frame_octets: usize,
     policy: &Policy,
 ) -> Option<Result<Kind, Reason>> {
     let link = ethernet::Header(part::<0, _, _>(octets));
-    let ip = ipv4::Header(part::<IP, _, _>(octets));
-    let udp = udp::Header(part::<UDP, _, _>(octets));
     if link.ether_type() != EtherType::IPV4 {
         return None;
     }
@@ -43,22 +50,21 @@ pub(super) fn inspect(
     if policy.is_foreign(destination) {
         return (!destination.is_group()).then_some(Err(Reason::ForeignDestinationMac));
     }
-    if source.is_group()
-        || source == policy.own_mac_bits()
-        || source == destination
-        || !policy.is_plain()
-        || !ip.is_plain()
-        || !ip.is_whole_udp()
-    {
+    if source.is_group() || source == policy.own_mac_bits() || source == destination {
+        return None;
+    }
+    // Each value is asked for where it is read, not where the close look asks:
+    // nothing has to be kept for later.
+    let ip = ipv4::Header(part::<IP, _, _>(octets));
+    let udp = udp::Header(part::<UDP, _, _>(octets));
+    if !policy.is_plain() || !ip.is_plain() || !ip.is_whole_udp() {
         return None;
     }
     if !policy.is_port_wanted(udp.destination_port()) {
         return Some(Err(Reason::UdpPort));
     }
-    // Each value is asked for where it is read, not where the close look asks:
-    // nothing has to be kept for later.
     if ip.ttl() == 0
-        || policy.is_reflector_port(udp.source_port()) && policy.has(Guards::LOOP_RISK)
+        || policy.is_plainly_at_loop_risk(udp.source_port())
         || udp.length() < OCTETS - UDP
         || udp.length() + (UDP - IP) > ip.total_length()
         || ip.total_length() + IP > frame_octets

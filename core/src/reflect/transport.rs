@@ -1,68 +1,91 @@
 //! UDP ports, lengths and the signature in the payload.
 
-use super::{Refusal, octets_at};
+use super::Refusal;
 use crate::{
     Kind, Malformed, Policy, Reason, Window,
     signature::{self, PAYLOAD_OCTETS_MIN, custom_kind},
     wire::udp,
 };
 
-/// A datagram for us.
-pub(super) struct Transport<'frame> {
-    pub(super) header: udp::Header<'frame>,
-    pub(super) kind: Kind,
+/// Why a datagram is not answered, before it is known what holds it.
+pub(super) enum Trouble {
+    Refusal(Refusal),
+    /// The frame ends before the UDP header does start.
+    HeadersCut,
+    /// The packet ends before the UDP header does start.
+    PacketShort,
+    /// The octets before `end` could not be read.
+    PacketCut {
+        end: usize,
+    },
 }
 
-/// Where a datagram lies in the frame, and what is broken if it does not.
-pub(super) struct Place {
-    /// Octets before the UDP header.
-    pub(super) offset: usize,
-    /// Octets before the end of the IP packet.
-    pub(super) end: usize,
-    /// If the frame ends before the UDP header.
-    pub(super) cause_before: Malformed,
-    /// If the IP packet ends before the UDP header, or after the frame.
-    pub(super) length_cause: Malformed,
+impl<T: Into<Refusal>> From<T> for Trouble {
+    #[inline(always)]
+    fn from(refusal: T) -> Self {
+        Self::Refusal(refusal.into())
+    }
 }
 
-/// Checks port and lengths and finds the signature.
+/// Checks port and lengths.
 ///
 /// A datagram may end before the IP packet does (RFC 768 gives UDP a length of
 /// its own); it may not end after it, and what lies behind its own end is no
 /// payload.
 #[inline(always)]
-pub(super) fn inspect<'frame, W>(
+pub(super) fn inspect_header<'frame, W>(
     window: &'frame W,
     policy: &Policy,
-    place: &Place,
-) -> Result<Transport<'frame>, Refusal>
+    offset: usize,
+    end: usize,
+) -> Result<udp::Header<'frame>, Trouble>
 where
     W: Window + ?Sized,
 {
-    let offset = place.offset;
-    let octets =
-        octets_at!(window, udp::HEADER_OCTETS, offset, Malformed::UdpTruncated, place.cause_before);
+    let Some(octets) = window.at::<{ udp::HEADER_OCTETS }>(offset) else {
+        // The header before may name more octets of itself than there are.
+        return Err(if offset > window.whole_len() {
+            Trouble::HeadersCut
+        } else {
+            let end = offset + udp::HEADER_OCTETS;
+            Refusal::Absent { end, cause: Malformed::UdpTruncated }.into()
+        });
+    };
     let header = udp::Header(octets);
     if !policy.is_port_wanted(header.destination_port()) {
         return Err(Reason::UdpPort.into());
     }
     //= RFC 768: the minimum value of the length is eight.
     let length = header.length();
-    if length < udp::HEADER_OCTETS || offset + length > place.end {
-        let is_packet_short = place.end < offset;
-        return Err(if is_packet_short { place.length_cause } else { Malformed::UdpLength }.into());
+    if length < udp::HEADER_OCTETS || offset + length > end {
+        return Err(if end < offset { Trouble::PacketShort } else { Malformed::UdpLength.into() });
     }
+    Ok(header)
+}
+
+/// Finds the signature in a datagram of `length` octets, its header included.
+#[inline(always)]
+pub(super) fn recognise<W>(
+    window: &W,
+    policy: &Policy,
+    offset: usize,
+    length: usize,
+) -> Result<Kind, Trouble>
+where
+    W: Window + ?Sized,
+{
     if length >= udp::HEADER_OCTETS + PAYLOAD_OCTETS_MIN {
         let start = offset + udp::HEADER_OCTETS;
-        let payload = octets_at!(window, PAYLOAD_OCTETS_MIN, start, place.length_cause);
+        let Some(payload) = window.at::<PAYLOAD_OCTETS_MIN>(start) else {
+            return Err(Trouble::PacketCut { end: start + PAYLOAD_OCTETS_MIN });
+        };
         if let Some(kind) = signature::recognise(payload)
             && policy.kinds().contains(kind)
         {
-            return Ok(Transport { header, kind });
+            return Ok(kind);
         }
     }
-    let kind = inspect_custom(window, policy, place, length - udp::HEADER_OCTETS)?;
-    Ok(Transport { header, kind })
+    inspect_custom(window, policy, offset, length - udp::HEADER_OCTETS)
 }
 
 /// Looks for the user's own signatures.
@@ -70,15 +93,17 @@ where
 fn inspect_custom<W>(
     window: &W,
     policy: &Policy,
-    place: &Place,
+    offset: usize,
     payload_octets: usize,
-) -> Result<Kind, Refusal>
+) -> Result<Kind, Trouble>
 where
     W: Window + ?Sized,
 {
     for (index, custom) in policy.customs().enumerate() {
         let Some(at) = custom.offset_in_datagram(payload_octets) else { continue };
-        let octets = octets_at!(window, 8, place.offset + at, place.length_cause);
+        let Some(octets) = window.at::<8>(offset + at) else {
+            return Err(Trouble::PacketCut { end: offset + at + 8 });
+        };
         if custom.matches(*octets) {
             return Ok(custom_kind(index));
         }

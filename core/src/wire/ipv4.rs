@@ -91,12 +91,12 @@ impl Header<'_> {
 
     #[inline(always)]
     pub(crate) const fn source(&self) -> Address {
-        Address(u32::from_be_bytes(get::<SOURCE, 4, _>(self.0)))
+        Address::parse(get::<SOURCE, 4, _>(self.0))
     }
 
     #[inline(always)]
     pub(crate) const fn destination(&self) -> Address {
-        Address(u32::from_be_bytes(get::<DESTINATION, 4, _>(self.0)))
+        Address::parse(get::<DESTINATION, 4, _>(self.0))
     }
 }
 
@@ -123,31 +123,46 @@ pub(crate) const fn swap_addresses(header: &mut [u8; HEADER_OCTETS]) {
     swap_u32::<SOURCE, DESTINATION, _>(header);
 }
 
-/// An address, as a number.
+/// An address, as a number whose lowest octet is the first on the wire.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Address(pub(crate) u32);
 
 impl Address {
+    /// Reads an address in wire order.
+    #[inline(always)]
+    pub(crate) const fn parse(octets: [u8; 4]) -> Self {
+        Self(u32::from_le_bytes(octets))
+    }
+
+    /// The address in wire order.
+    pub(crate) const fn octets(self) -> [u8; 4] {
+        self.0.to_le_bytes()
+    }
+
+    #[inline(always)]
+    const fn first(self) -> u8 {
+        let [first, ..] = self.0.to_le_bytes();
+        first
+    }
+
     /// 127.0.0.0/8 (RFC 1122 section 3.2.1.3).
     #[inline(always)]
     pub(crate) const fn is_loopback(self) -> bool {
-        self.0 >> 24 == 127
+        self.first() == 127
     }
 
     /// 0.0.0.0/8, 127.0.0.0/8, 224.0.0.0/4 or 255.255.255.255: no single host
     /// to answer (RFC 1122 section 3.2.1.3, RFC 5771).
     #[inline(always)]
     pub(crate) const fn is_no_host(self) -> bool {
-        let is_reserved = self.0 >= 0xf000_0000 && self.0 != u32::MAX;
-        !(self.is_surely_host() || is_reserved)
+        !self.is_surely_host() && (self.first() < 240 || self.0 == u32::MAX)
     }
 
     /// Whether the first octet is that of the classes A, B or C, which hold
     /// nearly every host: 1 to 126 or 128 to 223.
     #[inline(always)]
     pub(crate) const fn is_surely_host(self) -> bool {
-        let [first, ..] = self.0.to_be_bytes();
-        first.wrapping_sub(1) < 223 && first != 127
+        self.first().wrapping_sub(1) < 223 && self.first() != 127
     }
 }
 
@@ -162,10 +177,11 @@ mod tests {
             (0x8000_0000, 0xdfff_ffff),
             (0xf000_0000_u32, 0xffff_fffe_u32),
         ] {
-            assert!(!Address(first).is_no_host());
-            assert!(!Address(last).is_no_host());
-            assert!(Address(last.wrapping_add(1)).is_no_host());
-            assert!(Address(first.wrapping_sub(1)).is_no_host());
+            let is_no_host = |number: u32| Address::parse(number.to_be_bytes()).is_no_host();
+            assert!(!is_no_host(first));
+            assert!(!is_no_host(last));
+            assert!(is_no_host(last.wrapping_add(1)));
+            assert!(is_no_host(first.wrapping_sub(1)));
         }
     }
 }

@@ -146,7 +146,8 @@ impl Address {
     /// 2.5.2, 2.5.3 and 2.7).
     #[inline(always)]
     pub(crate) const fn is_no_host(self) -> bool {
-        self.0[0] & 0xff == 0xff || self.0[0] == 0 && self.0[1] & !(1 << 56) == 0
+        let [first, last] = self.0;
+        if first == 0 { last & !(1 << 56) == 0 } else { first & 0xff == 0xff }
     }
 }
 

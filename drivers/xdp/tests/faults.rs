@@ -131,9 +131,9 @@ fn sigterm_under_load_answers_what_was_received_and_leaves_the_rest_to_the_host(
     });
     let (status, output) = reflector.finish(END).unwrap();
     assert!(status.success(), "{status}");
-    let last: serde_json::Value = serde_json::from_str(output.last().unwrap()).unwrap();
-    assert_eq!(last["event"], "final", "{last}");
-    assert_eq!(last["total"]["frames"]["reflected"], answered, "{last}");
+    let report: serde_json::Value = serde_json::from_str(output.last().unwrap()).unwrap();
+    assert_eq!(report["event"], "final", "{report}");
+    assert_eq!(report["total"]["frames"]["reflected"], answered, "{report}");
     assert!(answered > 0 && left_to_host > 0, "{answered} answered, {left_to_host} left");
     // The wire itself may lose what is in its ring when the program goes.
     let lost = sent - answered - left_to_host;

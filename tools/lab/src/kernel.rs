@@ -6,7 +6,7 @@ use std::{env, path::PathBuf, time::Duration};
 use anyhow::{Context, Result, bail};
 use aya::{
     Ebpf, EbpfLoader,
-    maps::PerCpuArray,
+    maps::{PerCpuArray, ProgramArray},
     programs::{
         SchedClassifier, Xdp, XdpMode,
         xdp::{XdpLink, XdpLinkId},
@@ -27,6 +27,9 @@ pub const XDP_TX: u32 = 3;
 
 /// Octets at the front of a frame that source and counter know.
 pub(crate) const FRONT_OCTETS: usize = 56;
+
+/// Octets at the front of a frame that are written anew for each run.
+const REWRITTEN_OCTETS: usize = 64;
 
 /// Frames of one burst of the live-frame source, at most what the kernel takes.
 const LIVE_BURST_FRAMES: u32 = 64;
@@ -107,15 +110,34 @@ impl Program {
         Self::load_with(name, &mut loader, &Policy::closed())
     }
 
+    /// Loads a program and runs it behind `farend_rewrite`, which makes the
+    /// front of the frame that of this one before each run: what
+    /// [`run_time_ns`](Self::run_time_ns) measures is then the same each time.
+    ///
+    /// # Errors
+    ///
+    /// As for [`reflect`](Self::reflect), or if the frame is shorter than 64
+    /// octets.
+    pub fn rewriting(name: &str, policy: &Policy, frame: &[u8]) -> Result<Self> {
+        let Some(front) = frame.first_chunk::<REWRITTEN_OCTETS>() else {
+            bail!("a frame to rewrite has at least {REWRITTEN_OCTETS} octets");
+        };
+        let mut loader = EbpfLoader::new();
+        loader.override_global("LAB_REWRITTEN", front, true);
+        let mut program = Self::load_with("farend_rewrite", &mut loader, policy)?;
+        let next = load_xdp(&mut program.object, name)?.fd()?.try_clone()?;
+        let slot = program.object.map_mut("LAB_NEXT").context("no map LAB_NEXT")?;
+        ProgramArray::try_from(slot)?.set(0, &next, 0)?;
+        Ok(program)
+    }
+
     fn load_with<'a>(
         name: &'static str,
         loader: &mut EbpfLoader<'a>,
         policy: &'a Policy,
     ) -> Result<Self> {
         let mut object = open(loader, policy)?;
-        let xdp: &mut Xdp =
-            object.program_mut(name).with_context(|| format!("no program {name}"))?.try_into()?;
-        xdp.load().with_context(|| format!("the verifier refuses {name}"))?;
+        load_xdp(&mut object, name)?;
         Ok(Self { object, name })
     }
 
@@ -159,8 +181,8 @@ impl Program {
     /// Runs the program many times over the same memory and returns the CPU
     /// time of one run, in nanoseconds, the kernel's test loop included.
     ///
-    /// The memory is not written anew between the runs: use a frame that the
-    /// program answers again and again.
+    /// The memory is not written anew between the runs, unless the program was
+    /// loaded by [`rewriting`](Self::rewriting).
     ///
     /// # Errors
     ///
@@ -195,6 +217,17 @@ impl Program {
             xdp.test_run(options).context("BPF_PROG_TEST_RUN with live frames")
         })??;
         Ok(())
+    }
+
+    /// Instructions of the program as the kernel runs it: without those that
+    /// the policy makes unreachable.
+    ///
+    /// # Errors
+    ///
+    /// If the kernel does not tell.
+    pub fn instructions(&self) -> Result<u32> {
+        let octets = self.xdp()?.info()?.size_translated();
+        Ok(octets.context("the kernel does not tell the size of a program")? / 8)
     }
 
     /// What `farend_reflect` has counted, on all CPUs.
@@ -235,6 +268,14 @@ pub fn verify_shield() -> Result<()> {
     let shield = object.program_mut("farend_shield").context("no program farend_shield")?;
     let shield: &mut SchedClassifier = shield.try_into()?;
     shield.load().context("the verifier refuses farend_shield")
+}
+
+/// Asks the verifier about one program of the object.
+fn load_xdp<'a>(object: &'a mut Ebpf, name: &str) -> Result<&'a mut Xdp> {
+    let xdp = object.program_mut(name).with_context(|| format!("no program {name}"))?;
+    let xdp: &mut Xdp = xdp.try_into()?;
+    xdp.load().with_context(|| format!("the verifier refuses {name}"))?;
+    Ok(xdp)
 }
 
 /// Reads the object and makes its maps.
@@ -290,5 +331,6 @@ mod tests {
         assert_eq!(counters.of(Verdict::Reflect(Kind::Probeot)), 1);
         assert_eq!(counters.passed(), 1);
         assert!(program.run_time_ns(&frame, 1000).unwrap() > 0.0);
+        assert!(program.instructions().unwrap() > 0);
     }
 }

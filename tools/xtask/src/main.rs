@@ -5,6 +5,7 @@ mod bench;
 mod ci;
 mod demo;
 mod ebpf;
+mod fuzz;
 mod hex;
 mod host;
 mod probe;

@@ -26,7 +26,8 @@ pub(crate) fn run(shell: &Shell, arguments: &Arguments) -> Result<()> {
     let mut build = cargo();
     shell.run(build.args(["build", "--workspace", "--bins", "--exclude", "xtask"]))?;
     let mut command = cargo();
-    command.arg("test");
+    // All of them, even after a failure: the first is seldom the only one.
+    command.args(["test", "--no-fail-fast"]);
     if arguments.package.is_empty() {
         command.arg("--workspace");
     }

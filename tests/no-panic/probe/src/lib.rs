@@ -10,9 +10,13 @@
 use core::{net::SocketAddr, panic::PanicInfo};
 
 use farend_core::{
-    Answer, Counters, Datagram, Kind, MacAddress, Mode, Oui, Policy, PolicyError, RateLimit,
-    RawWindow, Verdict, Window,
+    Answer, Counters, Datagram, Histogram, Kind, MacAddress, Mode, Oui, Policy, PolicyError,
+    RateLimit, RawWindow, Verdict, Window,
     policy::{Ipv4Prefix, Ipv6Prefix, RateCap},
+    probe::{
+        Addresses, ChecksumState, Form, Headers, Probe, Question, Received, Tag, Template,
+        WriteError, is_padding_intact,
+    },
     rate::Bucket,
     signature::{Custom, KindSet},
 };
@@ -153,6 +157,77 @@ entries! {
         for (verdict, frames) in counters.iter() {
             visit(verdict, frames);
         }
+    }
+
+    fn entry_histogram_record(histogram: &mut Histogram, value_ns: u64) -> () {
+        histogram.record(value_ns);
+    }
+
+    fn entry_histogram_merge(histogram: &mut Histogram, other: &Histogram) -> () {
+        histogram.merge(other);
+    }
+
+    fn entry_histogram_quantile(histogram: &Histogram, quantile_ppm: u32) -> Option<u64> {
+        histogram.quantile(quantile_ppm)
+    }
+
+    fn entry_histogram_mean(histogram: &Histogram) -> Option<u64> {
+        histogram.mean()
+    }
+
+    fn entry_histogram_each(histogram: &Histogram, visit: fn(u64, u64, u64)) -> () {
+        for bucket in histogram.buckets() {
+            visit(bucket.low_ns, bucket.high_ns, bucket.count);
+        }
+    }
+
+    fn entry_probe_write(probe: &Probe, payload: &mut [u8]) -> Result<Form, WriteError> {
+        probe.write_payload(payload)
+    }
+
+    fn entry_probe_renew(probe: &Probe, payload: &mut [u8]) -> Result<Form, WriteError> {
+        probe.renew(payload)
+    }
+
+    fn entry_probe_parse(payload: &[u8]) -> Option<(Probe, Form)> {
+        Probe::parse(payload)
+    }
+
+    fn entry_probe_padding(payload: &[u8], form: Form) -> bool {
+        is_padding_intact(payload, form)
+    }
+
+    fn entry_probe_elapsed(form: Form, probe: &Probe, now_ns: u64) -> u64 {
+        form.elapsed_ns(probe, now_ns)
+    }
+
+    fn entry_template_write(
+        frame: &mut [u8], headers: &Headers, probe: &Probe
+    ) -> Result<Template, WriteError> {
+        Template::write(frame, headers, probe)
+    }
+
+    fn entry_template_renew(
+        template: &Template, frame: &mut [u8], probe: &Probe
+    ) -> Result<(), WriteError> {
+        template.renew(frame, probe)
+    }
+
+    fn entry_received(
+        frame: &[u8], outer: Option<Tag>
+    ) -> Option<(ChecksumState, Addresses)> {
+        let received = Received::parse(frame, outer)?;
+        Some((received.checksum_state(), received.addresses))
+    }
+
+    fn entry_question_write(
+        question: &Question, frame: &mut [u8; Question::OCTETS_MAX]
+    ) -> usize {
+        question.write(frame)
+    }
+
+    fn entry_question_parse(question: &Question, frame: &[u8]) -> Option<MacAddress> {
+        question.parse_answer(frame)
     }
 
     fn entry_verdict(code: u8) -> Option<(Verdict, &'static str)> {

@@ -21,26 +21,6 @@ pub(crate) fn default_policy() -> Result<Policy> {
     Policy::builder().own_mac(FAR).build().map_err(|error| anyhow::anyhow!("{error}"))
 }
 
-/// As the default, but a frame and its answer are both answered.
-///
-/// The kernel's test loop hands the same memory to the program again and
-/// again, so what it measures must be answered in both directions: any
-/// destination, and frames whose ports are equal and whose stations are both
-/// testers. These take the long way through the loop guard.
-pub(crate) fn both_ways_policy() -> Result<Policy> {
-    Policy::builder()
-        .own_mac(FAR)
-        .any_destination()
-        .build()
-        .map_err(|error| anyhow::anyhow!("{error}"))
-}
-
-/// A frame for [`both_ways_policy`].
-pub(crate) fn both_ways(flow: Flow) -> Flow {
-    let partner = MacAddress([0x00, 0xc0, 0x17, 0, 0, 2]);
-    Flow { source_mac: NEAR, destination_mac: partner, ..flow }.with_equal_ports()
-}
-
 /// A frame for us, but without any signature.
 pub(crate) fn unsigned() -> Flow {
     Flow { signature: Kind::Any, ..Flow::ipv4(NEAR, FAR) }

@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use crate::{
-    ebpf,
+    ebpf, fuzz,
     shell::{Shell, cargo},
     test, tidy,
 };
@@ -22,7 +22,7 @@ pub(crate) struct Step {
 
 /// Every step, those first that fail fastest. The tests are last, so that
 /// their results end the output.
-pub(crate) const STEPS: [Step; 6] = [
+pub(crate) const STEPS: [Step; 7] = [
     Step { name: "fmt", what: "formatting", is_loud: false, run: fmt },
     Step { name: "tidy", what: "the project's own rules", is_loud: false, run: tidy::run },
     Step { name: "clippy", what: "lints, warnings are errors", is_loud: false, run: clippy },
@@ -33,12 +33,16 @@ pub(crate) const STEPS: [Step; 6] = [
         is_loud: false,
         run: ebpf::check,
     },
+    Step { name: "fuzz", what: "random frames, seeded from the corpus", is_loud: false, run: fuzz },
     Step { name: "test", what: "all tests", is_loud: true, run: all_tests },
 ];
 
 fn fmt(shell: &Shell) -> Result<()> {
     shell.run(cargo().args(["fmt", "--all", "--check"]))?;
-    shell.run(cargo().args(["fmt", "--manifest-path", "ebpf/Cargo.toml", "--check"]))
+    for manifest in ["ebpf/Cargo.toml", "fuzz/Cargo.toml", "tests/no-panic/probe/Cargo.toml"] {
+        shell.run(cargo().args(["fmt", "--manifest-path", manifest, "--check"]))?;
+    }
+    Ok(())
 }
 
 fn clippy(shell: &Shell) -> Result<()> {
@@ -50,6 +54,12 @@ fn doc(shell: &Shell) -> Result<()> {
     let mut command = cargo();
     command.env("RUSTDOCFLAGS", "-D warnings");
     shell.run(command.args(["doc", "--workspace", "--no-deps", "--quiet"]))
+}
+
+/// Long enough to go through the seeds some thousand times.
+fn fuzz(shell: &Shell) -> Result<()> {
+    const SECONDS_PER_TARGET: u32 = 30;
+    fuzz::run(shell, SECONDS_PER_TARGET)
 }
 
 fn all_tests(shell: &Shell) -> Result<()> {

@@ -10,15 +10,18 @@ use crate::shell::{Shell, root, target};
 /// How the kernel program is compiled. A change of these is a change of the
 /// sources.
 ///
-/// Loops stay loops, because the verifier knows them and an unrolled walk over
+/// Values are computed again rather than kept, because the ten registers are
+/// too few as it is and each kept one goes by way of the stack. Loops stay loops, because the verifier knows them and an unrolled walk over
 /// extension headers is too large; no call of memcpy, because the kernel has
 /// none; BTF, because the driver finds the policy by its symbol.
-pub(crate) const FLAGS: [&str; 8] = [
+pub(crate) const FLAGS: [&str; 10] = [
     "-Clinker=bpf-linker",
     "-Ctarget-feature=+allows-misaligned-mem-access",
     "-Ctarget-cpu=v3",
     "-Cllvm-args=-unroll-full-max-count=0",
     "-Clink-arg=--llvm-args=-unroll-full-max-count=0",
+    "-Clink-arg=--llvm-args=-disable-machine-cse",
+    "-Clink-arg=--llvm-args=-disable-lsr",
     "-Clink-arg=--disable-memory-builtins",
     "-Clink-arg=--btf",
     "-Cdebuginfo=2",

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Result, anyhow, bail};
+use farend_core::{MacAddress, Policy};
 use farend_lab::kernel::{OBJECT_VARIABLE, Program, verify_shield};
 
 use crate::{
@@ -10,17 +11,44 @@ use crate::{
     shell::{Shell, cargo},
 };
 
+/// Most instructions of the reflecting program as the kernel holds it under the
+/// default policy. A ratchet: it goes down, never up; the aim is 600.
+const INSTRUCTIONS_MAX: u32 = 760;
+
 /// Loads each program of the object at hand.
 pub(crate) fn programs(shell: &Shell) -> Result<()> {
     if !farend_lab::is_root() {
         return host::skip(shell, "the verifier was not asked: needs root");
     }
-    for name in ["farend_reflect", "farend_floor", "farend_count", "farend_pass", "farend_source"] {
+    for name in [
+        "farend_reflect",
+        "farend_floor",
+        "farend_count",
+        "farend_pass",
+        "farend_source",
+        "farend_rewrite",
+    ] {
         Program::plain(name)?;
         shell.say(&format!("{name}: the verifier takes it"));
     }
     verify_shield()?;
     shell.say("farend_shield: the verifier takes it");
+    Ok(())
+}
+
+/// Fails if the reflecting program, under the default policy, is too long once
+/// the kernel has removed what that policy makes unreachable.
+pub(crate) fn length(shell: &Shell) -> Result<()> {
+    if !farend_lab::is_root() {
+        return host::skip(shell, "the kernel was not asked for the program's length: needs root");
+    }
+    let own_mac = MacAddress([0x02, 0, 0, 0, 0, 1]);
+    let policy = Policy::builder().own_mac(own_mac).build().map_err(|error| anyhow!("{error}"))?;
+    let instructions = Program::reflect(&policy)?.instructions()?;
+    shell.say(&format!("{instructions} instructions under the default policy"));
+    if instructions > INSTRUCTIONS_MAX {
+        bail!("{instructions} instructions under the default policy, more than {INSTRUCTIONS_MAX}");
+    }
     Ok(())
 }
 
