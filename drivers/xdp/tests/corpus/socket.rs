@@ -65,14 +65,9 @@ pub(crate) fn fate(entry: &Entry) -> Fate {
     if let Some(fate) = hidden(entry) {
         return fate;
     }
-    let Some(datagram) = delivered(entry) else { return Fate::Unseen };
-    let Datagram { source, destination, payload } = &datagram;
-    let verdict = oracle::reflect_datagram(payload, *source, *destination, &entry.options);
-    match verdict {
-        // No socket sends to port 0.
-        Verdict::Reflect(_) if source.port() == 0 => Fate::Unanswerable { verdict },
-        Verdict::Reflect(_) => Fate::Seen { verdict, answer: Some(datagram.turned().octets()) },
-        _ => Fate::Seen { verdict, answer: None },
+    match delivered(entry) {
+        Ok(datagram) => datagram.fate(&entry.options),
+        Err(reason) => Fate::Unseen(reason),
     }
 }
 
@@ -82,7 +77,8 @@ fn hidden(entry: &Entry) -> Option<Fate> {
         // All of 0.0.0.0/8 but its first address is a host's (Linux 5.3), and
         // over IPv6 even no address is a source.
         "ipv4-source-this-network" | "ipv6-source-unspecified" => {
-            Some(Fate::Seen { verdict: Verdict::Pass(Reason::SourceAddress), answer: None })
+            let verdict = Verdict::Pass(Reason::SourceAddress);
+            Some(Fate::Seen { verdict, octets: 0..=0, answer: None })
         }
         // Five extension headers, and a fragment that is all of its packet:
         // the host takes both off. What is left is a sound test packet.
@@ -92,8 +88,7 @@ fn hidden(entry: &Entry) -> Option<Fate> {
                 destination: SocketAddr::new(IPV6.into(), 3_842),
                 payload: entry.octets.last_chunk::<18>()?.to_vec(),
             };
-            let verdict = Verdict::Reflect(Kind::Rfc2544);
-            Some(Fate::Seen { verdict, answer: Some(datagram.turned().octets()) })
+            Some(datagram.fate(&entry.options))
         }
         _ => None,
     }
@@ -102,7 +97,7 @@ fn hidden(entry: &Entry) -> Option<Fate> {
 /// What of a received frame is compared: of a UDP datagram, its addresses,
 /// ports and payload. `None` for what the host says by itself.
 pub(crate) fn answer_in(frame: &[u8]) -> Option<Vec<u8>> {
-    Datagram::in_frame(frame, &dissect(frame)?).map(|datagram| datagram.octets())
+    Datagram::in_frame(frame, &dissect(frame)?).map(|datagram| datagram.compared())
 }
 
 /// The policy that a plain socket's options make: no MAC address is compared.
@@ -131,37 +126,63 @@ impl Datagram {
         })
     }
 
-    fn turned(self) -> Self {
-        Self { source: self.destination, destination: self.source, payload: self.payload }
+    /// What becomes of it once it has reached the socket.
+    fn fate(self, options: &PolicyOptions) -> Fate {
+        let Self { source, destination, payload } = self;
+        let verdict = oracle::reflect_datagram(&payload, source, destination, options);
+        if !matches!(verdict, Verdict::Reflect(_)) {
+            return Fate::Seen { verdict, octets: 0..=0, answer: None };
+        }
+        // Counted as an Ethernet frame without tags, options or padding.
+        let octets = if source.is_ipv4() { 14 + 20 + 8 } else { 14 + 40 + 8 } + payload.len();
+        let octets = octets..=octets;
+        // No socket sends to port 0.
+        if source.port() == 0 {
+            return Fate::Unanswerable { verdict, octets };
+        }
+        let answer = Self { source: destination, destination: source, payload }.compared();
+        Fate::Seen { verdict, octets, answer: Some(answer) }
     }
 
     /// Both ends as text, then the payload.
-    fn octets(&self) -> Vec<u8> {
+    fn compared(&self) -> Vec<u8> {
         let mut octets = format!("{} to {}: ", self.source, self.destination).into_bytes();
         octets.extend(&self.payload);
         octets
     }
 }
 
-/// The datagram that the far host hands to a socket on the policy's port, if
-/// it does.
-fn delivered(entry: &Entry) -> Option<Datagram> {
+/// The datagram that the far host hands to a socket on the policy's port, or
+/// why it does not.
+fn delivered(entry: &Entry) -> Result<Datagram, &'static str> {
+    let Some((to, rest)) = entry.octets.split_first_chunk::<6>() else {
+        return Err("it is no Ethernet frame");
+    };
     // A host takes in group addresses too, and asks for no source's.
-    let (to, rest) = entry.octets.split_first_chunk::<6>()?;
-    let is_for_us = *to == entry.options.own_mac || to[0] & 1 != 0;
-    let frame = [&OWN_MAC[..], &TESTER_MAC.0, rest.get(6..)?].concat();
-    let dissection = dissect(&frame)?;
-    let datagram = Datagram::in_frame(&frame, &dissection)?;
+    if *to != entry.options.own_mac && to[0] & 1 == 0 {
+        return Err("it is another station's");
+    }
+    let frame = [&OWN_MAC[..], &TESTER_MAC.0, rest.get(6..).unwrap_or_default()].concat();
+    let whole = "the host finds no whole UDP datagram between hosts in it";
+    let dissection = dissect(&frame).ok_or(whole)?;
+    let datagram = Datagram::in_frame(&frame, &dissection).ok_or(whole)?;
     let to = datagram.destination;
-    let is_ours = is_for_us
-        && [IpAddr::V4(IPV4), IpAddr::V6(IPV6)].contains(&to.ip())
-        && Some(to.port()) == entry.options.port;
-    let is_sound = agreement::has_sound_sums(&frame, &dissection)
-        && has_needed_sum(&frame, &dissection)
-        && !has_long_padding(&dissection);
-    // A host takes nothing from itself over a wire (RFC 1122 section 3.2.1.3).
-    let is_others = datagram.source.ip() != IpAddr::V4(IPV4);
-    (is_ours && is_sound && is_others && is_untagged(&frame, &dissection)).then_some(datagram)
+    let is_to_our_address = [IpAddr::V4(IPV4), IpAddr::V6(IPV6)].contains(&to.ip());
+    // RFC 1122 section 3.2.1.3.
+    let is_from_our_address = datagram.source.ip() == IpAddr::V4(IPV4);
+    let refusals = [
+        (!is_untagged(&frame, &dissection), "the host has no interface for its VLAN"),
+        (!agreement::has_sound_sums(&frame, &dissection), "a checksum is wrong"),
+        (lacks_a_sum(&frame, &dissection), "over IPv6, a datagram must have a checksum"),
+        (has_long_padding(&dissection), "the host takes no padding option so long"),
+        (!is_to_our_address, "the host has another address"),
+        (is_from_our_address, "it comes from the host's own address"),
+        (Some(to.port()) != entry.options.port, "it is for another port"),
+    ];
+    match refusals.into_iter().find(|(is_refused, _)| *is_refused) {
+        Some((_, reason)) => Err(reason),
+        None => Ok(datagram),
+    }
 }
 
 /// Finds any UDP datagram that is whole.
@@ -187,9 +208,9 @@ fn has_long_padding(dissection: &Dissection) -> bool {
 }
 
 /// RFC 8200 section 8.1: over IPv6 a datagram must have a checksum.
-fn has_needed_sum(frame: &[u8], dissection: &Dissection) -> bool {
+fn lacks_a_sum(frame: &[u8], dissection: &Dissection) -> bool {
     let at = dissection.packet.transport_offset + 6;
-    dissection.packet.source.is_ipv4() || frame.get(at..at + 2) != Some(&[0, 0])
+    dissection.packet.source.is_ipv6() && frame.get(at..at + 2) == Some(&[0, 0])
 }
 
 /// A tag that has a priority alone, VLAN id 0, is taken off.

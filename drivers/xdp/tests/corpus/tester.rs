@@ -3,6 +3,7 @@
 
 use std::{
     collections::BTreeMap,
+    ops::RangeInclusive,
     thread::sleep,
     time::{Duration, Instant},
 };
@@ -37,16 +38,18 @@ const BATCH_FRAMES: usize = 64;
 pub(crate) enum Fate {
     /// It cannot be sent, and why.
     NotRun(&'static str),
-    /// The tier does not get to see it.
-    Unseen,
+    /// The tier does not get to see it, and why.
+    Unseen(&'static str),
     /// It is counted, and answered or not.
     Seen {
         verdict: Verdict,
+        /// Octets that may be counted, if it is answered.
+        octets: RangeInclusive<usize>,
         /// What of the answer is compared.
         answer: Option<Vec<u8>>,
     },
     /// It is counted as answered, but its answer cannot be sent: a loss.
-    Unanswerable { verdict: Verdict },
+    Unanswerable { verdict: Verdict, octets: RangeInclusive<usize> },
 }
 
 /// A frame, and what must become of it.
@@ -65,14 +68,31 @@ pub(crate) struct Tester<'pair> {
     not_run: BTreeMap<String, usize>,
     answered: usize,
     unanswered: usize,
-    unseen: usize,
+    unseen: BTreeMap<&'static str, usize>,
 }
 
 /// An open tier, and what it must have counted.
 struct Running {
     tier: Box<dyn Tier>,
     wanted: Counters,
+    /// By how many the octets may be fewer.
+    fewer_octets: u64,
     losses: u64,
+}
+
+impl Running {
+    fn want(&mut self, verdict: Verdict, octets: &RangeInclusive<usize>) {
+        self.wanted.count(verdict, *octets.end());
+        if verdict.is_reflect() {
+            self.fewer_octets += (octets.end() - octets.start()) as u64;
+        }
+    }
+
+    fn is_as_wanted(&self, counters: &Counters) -> bool {
+        let most = self.wanted.reflected_octets;
+        let octets = most - self.fewer_octets..=most;
+        counters.frames == self.wanted.frames && octets.contains(&counters.reflected_octets)
+    }
 }
 
 impl<'pair> Tester<'pair> {
@@ -87,7 +107,7 @@ impl<'pair> Tester<'pair> {
             not_run: BTreeMap::new(),
             answered: 0,
             unanswered: 0,
-            unseen: 0,
+            unseen: BTreeMap::new(),
         };
         tester.take_mac(OWN_MAC);
         tester
@@ -102,8 +122,8 @@ impl<'pair> Tester<'pair> {
         for case in cases {
             match &case.fate {
                 Fate::NotRun(reason) => self.count_not_run(reason, 1),
-                Fate::Unseen => batches.entry(None).or_default().push(case),
-                Fate::Seen { verdict, .. } | Fate::Unanswerable { verdict } => {
+                Fate::Unseen(_) => batches.entry(None).or_default().push(case),
+                Fate::Seen { verdict, .. } | Fate::Unanswerable { verdict, .. } => {
                     batches.entry(Some(verdict.code())).or_default().push(case);
                 }
             }
@@ -138,7 +158,7 @@ impl<'pair> Tester<'pair> {
         } else if self.tier != TierChoice::Udp {
             assert_eq!(opened.policy, wanted, "the policy of the options of {}", entry.name);
         }
-        Some(Running { tier: opened.tier, wanted: Counters::new(), losses: 0 })
+        Some(Running { tier: opened.tier, wanted: Counters::new(), fewer_octets: 0, losses: 0 })
     }
 
     /// Gives the far end the MAC address that the policy is for.
@@ -168,14 +188,14 @@ impl<'pair> Tester<'pair> {
             }
             match fate {
                 Fate::NotRun(_) => {}
-                Fate::Unseen => self.unseen += 1,
-                Fate::Unanswerable { verdict } => {
-                    running.wanted.count(*verdict, entry.octets.len());
+                Fate::Unseen(reason) => *self.unseen.entry(reason).or_default() += 1,
+                Fate::Unanswerable { verdict, octets } => {
+                    running.want(*verdict, octets);
                     running.losses += 1;
                     self.unanswered += 1;
                 }
-                Fate::Seen { verdict, answer } => {
-                    running.wanted.count(*verdict, entry.octets.len());
+                Fate::Seen { verdict, octets, answer } => {
+                    running.want(*verdict, octets);
                     self.unanswered += usize::from(answer.is_none());
                     answers.extend(answer.as_ref().map(|answer| (&*entry.name, answer)));
                 }
@@ -237,7 +257,7 @@ impl<'pair> Tester<'pair> {
             }
             sleep(Duration::from_millis(1));
         };
-        if statistics.counters.frames == running.wanted.frames {
+        if running.is_as_wanted(&statistics.counters) {
             return;
         }
         let names: Vec<_> = batch.iter().map(|case| &*case.entry.name).collect();
@@ -245,13 +265,14 @@ impl<'pair> Tester<'pair> {
         self.faults.push(format!("{difference}, among {}", names.join(", ")));
         // Said once.
         running.wanted = statistics.counters;
+        running.fewer_octets = 0;
     }
 
     /// Closes the tier: the last counts are the same, nothing was lost, and
     /// nothing more comes back.
     fn close(&mut self, policy: &str, mut running: Running) {
         let WorkerStatistics { counters, losses } = running.tier.stop();
-        if counters.frames != running.wanted.frames {
+        if !running.is_as_wanted(&counters) {
             let difference = difference(&counters, &running.wanted);
             self.faults.push(format!("under `{policy}` at the end: {difference}"));
         }
@@ -271,8 +292,10 @@ impl<'pair> Tester<'pair> {
     /// Says what was run and what was not, and fails if anything was wrong.
     pub(crate) fn finish(self) {
         let name = self.tier.name();
-        let (answered, unanswered, unseen) = (self.answered, self.unanswered, self.unseen);
-        println!("{name}: {answered} frames answered, {unanswered} not, {unseen} not seen");
+        println!("{name}: {} frames answered, {} not", self.answered, self.unanswered);
+        for (reason, frames) in &self.unseen {
+            println!("{name}: {frames} frames sent, but not to be seen: {reason}");
+        }
         for (reason, frames) in &self.not_run {
             // Not a skip: no machine can run them.
             println!("{name}: {frames} frames not run: {reason}");
@@ -291,8 +314,14 @@ fn frames(counters: &Counters) -> u64 {
 fn difference(counted: &Counters, wanted: &Counters) -> String {
     let pairs = counted.iter().zip(wanted.iter());
     let differing = pairs.filter(|((_, counted), (_, wanted))| counted != wanted);
-    let said = differing.map(|((verdict, counted), (_, wanted))| {
-        format!("{} counted {counted} times, not {wanted}", verdict.name())
-    });
-    said.collect::<Vec<_>>().join(", ")
+    let mut said: Vec<_> = differing
+        .map(|((verdict, counted), (_, wanted))| {
+            format!("{} counted {counted} times, not {wanted}", verdict.name())
+        })
+        .collect();
+    let (counted, wanted) = (counted.reflected_octets, wanted.reflected_octets);
+    if counted != wanted {
+        said.push(format!("{counted} reflected octets counted, not {wanted}"));
+    }
+    said.join(", ")
 }
