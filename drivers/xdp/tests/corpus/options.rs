@@ -1,8 +1,8 @@
 //! A corpus policy as a command line.
 
 use clap::Parser;
-use farend_core::{Kind, Mode};
-use farend_truth::{PolicyOptions, options::BUILT_IN};
+use farend_core::Kind;
+use farend_truth::PolicyOptions;
 use farend_xdp::{CommandLine, Failure, Plan, tier::TierChoice};
 
 /// Makes the plan of a command line that says all of the options that it can.
@@ -11,9 +11,11 @@ use farend_xdp::{CommandLine, Failure, Plan, tier::TierChoice};
 ///
 /// The program's own words, if it does not take them on this tier.
 pub(crate) fn plan(options: &PolicyOptions, tier: TierChoice) -> Result<Plan, Failure> {
+    let text = options.to_string();
+    let given = text.split("; ").filter_map(argument);
     let mut words = vec!["farend-xdp".to_owned(), "far".to_owned()];
     words.push(format!("--tier={}", tier.name()));
-    words.extend(arguments(options));
+    words.extend(given);
     let line = CommandLine::try_parse_from(&words)
         .unwrap_or_else(|error| panic!("{}: {error}", words.join(" ")));
     Plan::make(&line)
@@ -26,54 +28,18 @@ pub(crate) fn is_beyond_words(options: &PolicyOptions) -> bool {
     options.rate.is_some() || (has_any && options.kinds.len() > 1)
 }
 
-fn arguments(options: &PolicyOptions) -> Vec<String> {
-    let mut words = Vec::new();
-    match options.port {
-        Some(port) => words.push(format!("--port={port}")),
-        None => words.push("--port=any".to_owned()),
-    }
-    if options.is_any_destination {
-        words.push("--any-destination".to_owned());
-    }
-    words.extend(options.source_oui.iter().map(|oui| format!("--oui={}", colons(oui))));
-    words.extend(options.tester_ouis.iter().map(|oui| format!("--tester-oui={}", colons(oui))));
-    words.extend(options.vlans.iter().map(|vid| format!("--vlan={vid}")));
-    words.extend(
-        options.allowed.iter().map(|prefix| format!("--allow={}/{}", prefix.address, prefix.bits)),
-    );
-    if options.kinds != BUILT_IN {
-        words.push(format!("--signatures={}", signatures(&options.kinds)));
-    }
-    words.extend(options.customs.iter().map(|custom| {
-        format!("--signature={}:{}/{}", custom.offset, hex(&custom.octets), hex(&custom.mask))
-    }));
-    match options.mode {
-        Mode::Mac => words.push("--mode=mac".to_owned()),
-        Mode::MacIp => words.push("--mode=mac-ip".to_owned()),
-        Mode::All => {}
-    }
-    for (name, guard) in farend_core::Guards::NAMES {
-        if !options.has(guard) {
-            words.push(format!("--disable-guard={name}"));
+/// One option of a corpus policy as the program has it.
+fn argument(option: &str) -> Option<String> {
+    let (name, value) = option.split_once(' ')?;
+    match name {
+        // The interface has the one, no command line the other's clock.
+        "own-mac" | "max-rate" => None,
+        "destination" => Some("--any-destination".to_owned()),
+        "custom" => Some(format!("--signature={}", value.replace(' ', ":"))),
+        "without" => Some(format!("--disable-guard={value}")),
+        "signatures" if value.split(',').any(|kind| kind == Kind::Any.name()) => {
+            Some("--signatures=any".to_owned())
         }
+        _ => Some(format!("--{name}={value}")),
     }
-    words
-}
-
-fn signatures(kinds: &[Kind]) -> String {
-    if kinds.is_empty() {
-        return "none".to_owned();
-    }
-    if kinds.contains(&Kind::Any) {
-        return "any".to_owned();
-    }
-    kinds.iter().map(|kind| kind.name()).collect::<Vec<_>>().join(",")
-}
-
-fn hex(octets: &[u8]) -> String {
-    octets.iter().map(|octet| format!("{octet:02x}")).collect()
-}
-
-fn colons(octets: &[u8]) -> String {
-    octets.iter().map(|octet| format!("{octet:02x}")).collect::<Vec<_>>().join(":")
 }

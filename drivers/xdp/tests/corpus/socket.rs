@@ -220,7 +220,7 @@ fn is_untagged(frame: &[u8], dissection: &Dissection) -> bool {
         Some(0) => true,
         Some(TAG_OCTETS) => {
             let is_kernels = matches!(frame.get(12..14), Some([0x81, 0x00] | [0x88, 0xa8]));
-            is_kernels && matches!(tags, Some([tci, 0, ..]) if tci & 0x0f == 0)
+            is_kernels && matches!(tags, Some([tci, 0, ..]) if tci % 16 == 0)
         }
         _ => false,
     }
