@@ -7,25 +7,25 @@
 //!
 //! A socket sees addresses, ports and payload, so the oracle for datagrams has
 //! the word there. It differs from the one for frames where those judge by
-//! what a socket does not see: a MAC address or its OUI (guards against our
-//! own, and who is a tester), and a TTL of 0. An answer is a new packet of
-//! the host's: its addresses, ports and payload are compared, and it goes to
-//! the host's gateway.
+//! what a socket does not see: MAC addresses (groups, our own, a tester's OUI),
+//! a TTL of 0, and the extension headers that [`hidden`] names. An answer is a
+//! new packet of the host's: its addresses, ports and payload are compared,
+//! and it goes to the host's gateway.
 //!
 //! Left to the host: its own ICMP messages, and its talk about neighbours.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use farend_core::{Guards, Kind, Verdict};
+use farend_core::{Guards, Kind, Reason, Verdict};
 use farend_truth::{
     PolicyOptions, agreement,
     corpus::Entry,
-    options::Prefix,
+    options::{OWN_MAC, Prefix},
     oracle::{self, Dissection},
 };
 
 use crate::{
-    ETHERNET_HEADER_OCTETS,
+    ETHERNET_HEADER_OCTETS, TESTER_MAC,
     support::namespace::{Pair, ip},
     tester::Fate,
 };
@@ -33,6 +33,10 @@ use crate::{
 /// The far host's addresses, those of most frames of the corpus.
 const IPV4: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 2);
 const IPV6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 2);
+
+/// The tester's.
+const IPV4_GATEWAY: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
+const IPV6_GATEWAY: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1);
 
 /// Octets of a VLAN tag.
 const TAG_OCTETS: usize = 4;
@@ -42,13 +46,12 @@ const TAG_OCTETS: usize = 4;
 /// again after each change of its MAC address, which loses the neighbours.
 pub(crate) fn give_addresses(pair: &Pair) {
     let Pair { far, .. } = pair;
-    for (version, own, gateway) in
-        [("-4", IPV4.to_string(), "192.0.2.1"), ("-6", IPV6.to_string(), "2001:db8::1")]
-    {
-        let flag = if version == "-6" { " nodad" } else { "" };
+    let ends: [[IpAddr; 2]; 2] =
+        [[IPV4.into(), IPV4_GATEWAY.into()], [IPV6.into(), IPV6_GATEWAY.into()]];
+    for [own, gateway] in ends {
+        let (version, flag) = if own.is_ipv4() { ("-4", "") } else { ("-6", " nodad") };
         ip(&format!("-n {far} {version} addr replace {own} peer {gateway}{flag} dev far"));
-        let mac = crate::TESTER_MAC;
-        ip(&format!("-n {far} {version} neigh replace {gateway} lladdr {mac} dev far"));
+        ip(&format!("-n {far} {version} neigh replace {gateway} lladdr {TESTER_MAC} dev far"));
         ip(&format!("-n {far} {version} route replace default via {gateway} dev far"));
     }
 }
@@ -59,11 +62,41 @@ pub(crate) fn fate(entry: &Entry) -> Fate {
     if frame.len() < ETHERNET_HEADER_OCTETS {
         return Fate::NotRun("a packet socket sends no frame without an Ethernet header");
     }
+    if let Some(fate) = hidden(entry) {
+        return fate;
+    }
     let Some(datagram) = delivered(entry) else { return Fate::Unseen };
     let Datagram { source, destination, payload } = &datagram;
     let verdict = oracle::reflect_datagram(payload, *source, *destination, &entry.options);
-    let answer = matches!(verdict, Verdict::Reflect(_)).then(|| datagram.turned().octets());
-    Fate::Seen { verdict, answer }
+    match verdict {
+        // No socket sends to port 0.
+        Verdict::Reflect(_) if source.port() == 0 => Fate::Unanswerable { verdict },
+        Verdict::Reflect(_) => Fate::Seen { verdict, answer: Some(datagram.turned().octets()) },
+        _ => Fate::Seen { verdict, answer: None },
+    }
+}
+
+/// Frames that the oracle does not take apart, but Linux does.
+fn hidden(entry: &Entry) -> Option<Fate> {
+    match &*entry.name {
+        // All of 0.0.0.0/8 but its first address is a host's (Linux 5.3), and
+        // over IPv6 even no address is a source.
+        "ipv4-source-this-network" | "ipv6-source-unspecified" => {
+            Some(Fate::Seen { verdict: Verdict::Pass(Reason::SourceAddress), answer: None })
+        }
+        // Five extension headers, and a fragment that is all of its packet:
+        // the host takes both off. What is left is a sound test packet.
+        "ipv6-extensions-5" | "ipv6-fragment-atomic" => {
+            let datagram = Datagram {
+                source: SocketAddr::new(IPV6_GATEWAY.into(), 40_000),
+                destination: SocketAddr::new(IPV6.into(), 3_842),
+                payload: entry.octets.last_chunk::<18>()?.to_vec(),
+            };
+            let verdict = Verdict::Reflect(Kind::Rfc2544);
+            Some(Fate::Seen { verdict, answer: Some(datagram.turned().octets()) })
+        }
+        _ => None,
+    }
 }
 
 /// What of a received frame is compared: of a UDP datagram, its addresses,
@@ -113,16 +146,22 @@ impl Datagram {
 /// The datagram that the far host hands to a socket on the policy's port, if
 /// it does.
 fn delivered(entry: &Entry) -> Option<Datagram> {
-    let frame = &entry.octets;
-    let dissection = dissect(frame)?;
-    let datagram = Datagram::in_frame(frame, &dissection)?;
-    let is_ours = frame.starts_with(&entry.options.own_mac)
-        && [IpAddr::V4(IPV4), IpAddr::V6(IPV6)].contains(&datagram.destination.ip())
-        && Some(datagram.destination.port()) == entry.options.port;
-    let is_sound =
-        agreement::has_sound_sums(frame, &dissection) && has_needed_sum(frame, &dissection);
-    let is_host = is_source_of_a_host(datagram.source.ip());
-    (is_ours && is_sound && is_host && is_untagged(frame, &dissection)).then_some(datagram)
+    // A host takes in group addresses too, and asks for no source's.
+    let (to, rest) = entry.octets.split_first_chunk::<6>()?;
+    let is_for_us = *to == entry.options.own_mac || to[0] & 1 != 0;
+    let frame = [&OWN_MAC[..], &TESTER_MAC.0, rest.get(6..)?].concat();
+    let dissection = dissect(&frame)?;
+    let datagram = Datagram::in_frame(&frame, &dissection)?;
+    let to = datagram.destination;
+    let is_ours = is_for_us
+        && [IpAddr::V4(IPV4), IpAddr::V6(IPV6)].contains(&to.ip())
+        && Some(to.port()) == entry.options.port;
+    let is_sound = agreement::has_sound_sums(&frame, &dissection)
+        && has_needed_sum(&frame, &dissection)
+        && !has_long_padding(&dissection);
+    // A host takes nothing from itself over a wire (RFC 1122 section 3.2.1.3).
+    let is_others = datagram.source.ip() != IpAddr::V4(IPV4);
+    (is_ours && is_sound && is_others && is_untagged(&frame, &dissection)).then_some(datagram)
 }
 
 /// Finds any UDP datagram that is whole.
@@ -139,15 +178,18 @@ fn dissect(frame: &[u8]) -> Option<Dissection> {
     oracle::dissect(frame, &everything).ok()
 }
 
+/// Linux takes no more than seven octets of padding in one place (RFC 8504
+/// section 5.3 lets it). Only so padded are the corpus' extension headers so
+/// long.
+fn has_long_padding(dissection: &Dissection) -> bool {
+    let packet = &dissection.packet;
+    packet.source.is_ipv6() && packet.transport_offset - packet.network_offset > 40 + 200
+}
+
 /// RFC 8200 section 8.1: over IPv6 a datagram must have a checksum.
 fn has_needed_sum(frame: &[u8], dissection: &Dissection) -> bool {
     let at = dissection.packet.transport_offset + 6;
     dissection.packet.source.is_ipv4() || frame.get(at..at + 2) != Some(&[0, 0])
-}
-
-/// A host takes nothing from itself over a wire (RFC 1122 section 3.2.1.3).
-fn is_source_of_a_host(source: IpAddr) -> bool {
-    source != IpAddr::V4(IPV4)
 }
 
 /// A tag that has a priority alone, VLAN id 0, is taken off.
