@@ -95,6 +95,19 @@ enum Family {
     Ipv6,
 }
 
+impl Answer {
+    /// To a frame of which the short cut says so.
+    #[inline(always)]
+    const fn plain(kind: Kind) -> Self {
+        Self {
+            kind,
+            family: Family::Ipv4,
+            network_offset: ethernet::HEADER_OCTETS,
+            transport_offset: ethernet::HEADER_OCTETS + ipv4::HEADER_OCTETS,
+        }
+    }
+}
+
 impl Family {
     /// What is broken if the packet's length does not fit.
     #[inline(always)]
@@ -135,11 +148,7 @@ where
     W: Window + ?Sized,
     L: Limit,
 {
-    let frame_octets = window.len();
-    let decision = window
-        .at::<{ plain::OCTETS }>(0)
-        .and_then(|octets| plain::inspect(octets, frame_octets, policy));
-    match decision {
+    match plain::look(window, policy) {
         Some(Ok(kind)) if limit.admit(policy.rate_cap()) => plain::turn_round(window, kind),
         Some(Ok(_)) => Verdict::Drop(Reason::RateCap),
         Some(Err(reason)) => Verdict::Pass(reason),
@@ -153,19 +162,40 @@ where
     W: Window + ?Sized,
     L: Limit,
 {
-    reflect_by_code(window, policy, limit).verdict()
+    let decision = decide(window, policy);
+    answer(window, policy, limit, decision).verdict()
 }
 
-/// As [`reflect`], without the short cut that it takes in the common case, and
-/// with the verdict as one number: of the same parts, the form that is
-/// shortest, which is what the kernel runs best.
+/// As [`reflect`], with the verdict as one number and one way out for both
+/// ways through the frame: of the same parts, the form that is shortest, for
+/// the kernel.
 #[inline(always)]
 pub fn reflect_by_code<W, L>(window: &mut W, policy: &Policy, limit: &mut L) -> Code
 where
     W: Window + ?Sized,
     L: Limit,
 {
-    match decide(window, policy) {
+    let decision = match plain::look(window, policy) {
+        Some(Ok(kind)) => Ok(Answer::plain(kind)),
+        Some(Err(reason)) => Err(reason.into()),
+        None => decide(window, policy),
+    };
+    answer(window, policy, limit, decision)
+}
+
+/// Turns a frame round that is to be answered, as far as the limit admits it.
+#[inline(always)]
+fn answer<W, L>(
+    window: &mut W,
+    policy: &Policy,
+    limit: &mut L,
+    decision: Result<Answer, Refused>,
+) -> Code
+where
+    W: Window + ?Sized,
+    L: Limit,
+{
+    match decision {
         Ok(answer) if limit.admit(policy.rate_cap()) => {
             turn_round(window, answer, policy.mode());
             answer.kind.into()
@@ -211,85 +241,31 @@ where
     W: Window + ?Sized,
 {
     let link = link::inspect(window, policy)?;
-    let packet = match common_packet(window, policy, &link) {
-        Some(packet) => packet,
-        None => inspect_packet(window, policy, &link)?,
-    };
-    let kind =
-        transport::recognise(window, policy, packet.transport_offset, packet.transport_octets)
-            .map_err(|trouble| packet.family.refusal(trouble))?;
-    if let Some(refused) = packet.guard {
-        return Err(refused.into());
-    }
-    // The frame's end last: to find it may cost a call into the kernel.
-    let end = packet.end;
-    if end > window.len() && end > window.whole_len() {
-        return Err(packet.family.length_cause().into());
-    }
-    Ok(Answer {
-        kind,
-        family: packet.family,
-        network_offset: link.network_offset,
-        transport_offset: packet.transport_offset,
-    })
-}
-
-/// What the headers say, before the signature is looked for.
-struct Packet {
-    family: Family,
-    transport_offset: usize,
-    /// Octets before the end of the IP packet; 0 if the frame is known to
-    /// hold all of it.
-    end: usize,
-    /// Octets of UDP header and payload.
-    transport_octets: usize,
-    /// The first of the costly guards that the frame fails. Asked where its
-    /// header is at hand, told after the signature was found.
-    guard: Option<Refused>,
-}
-
-/// The common case, known from octets at fixed places behind the link header.
-///
-/// Only in the kernel: user space took its own short cut before.
-#[inline(always)]
-fn common_packet<W>(window: &W, policy: &Policy, link: &link::Link<'_>) -> Option<Packet>
-where
-    W: Window + ?Sized,
-{
-    if !cfg!(target_arch = "bpf") || link.ether_type != EtherType::IPV4 {
-        return None;
-    }
-    let offset = link.network_offset;
-    let octets = window.at::<{ plain::PACKET_OCTETS }>(offset)?;
-    let transport_octets = plain::inspect_headers(octets, offset, window.len(), policy)?.ok()?;
-    plain::is_sound(octets).then_some(Packet {
-        family: Family::Ipv4,
-        transport_offset: link.network_offset + ipv4::HEADER_OCTETS,
-        end: 0,
-        transport_octets,
-        guard: None,
-    })
-}
-
-#[inline(always)]
-fn inspect_packet<W>(window: &W, policy: &Policy, link: &link::Link<'_>) -> Result<Packet, Refusal>
-where
-    W: Window + ?Sized,
-{
     let network = match link.ether_type {
         EtherType::IPV4 => network::inspect_ipv4(window, policy, link.network_offset)?,
         EtherType::IPV6 => network::inspect_ipv6(window, policy, link.network_offset)?,
         _ => return Err(Reason::EtherType.into()),
     };
-    let header = transport::inspect_header(window, policy, network.transport_offset, network.end)
+    let (offset, end) = (network.transport_offset, network.end);
+    let header = transport::inspect_header(window, policy, offset, end)
         .map_err(|trouble| network.family.refusal(trouble))?;
+    // Asked while the header is at hand, told after the signature was found.
     let loop_risk = guard::inspect_loop_risk(policy, header, Some(link.header));
-    Ok(Packet {
+    let refused = loop_risk.err().or(network.guard);
+    let kind = transport::recognise(window, policy, offset, header.length())
+        .map_err(|trouble| network.family.refusal(trouble))?;
+    if let Some(refused) = refused {
+        return Err(refused.into());
+    }
+    // The frame's end last: to find it may cost a call into the kernel.
+    if end > window.len() && end > window.whole_len() {
+        return Err(network.family.length_cause().into());
+    }
+    Ok(Answer {
+        kind,
         family: network.family,
-        transport_offset: network.transport_offset,
-        end: network.end,
-        transport_octets: header.length(),
-        guard: loop_risk.err().or(network.guard),
+        network_offset: link.network_offset,
+        transport_offset: offset,
     })
 }
 

@@ -1,7 +1,7 @@
 //! The window over an XDP frame, and the clock of its rate cap.
 #![expect(unsafe_code, reason = "the only access to the XDP context and to helpers")]
 
-use core::{cell::Cell, num::NonZero};
+use core::cell::UnsafeCell;
 
 use aya_ebpf::{
     bindings::xdp_md,
@@ -17,8 +17,9 @@ use crate::state;
 pub struct XdpWindow<'frame> {
     first: RawWindow<'frame>,
     context: *mut xdp_md,
-    /// Octets in the frame, if the kernel was asked.
-    whole: Cell<Option<NonZero<u32>>>,
+    /// Octets in the frame, once the kernel was asked, else 0. In memory, not
+    /// in a register, of which the look has none to spare.
+    whole: UnsafeCell<u32>,
 }
 
 impl<'frame> XdpWindow<'frame> {
@@ -29,7 +30,7 @@ impl<'frame> XdpWindow<'frame> {
         // program's alone until the program returns, which 'frame does not
         // outlive; no helper that moves the frame is called.
         let first = unsafe { RawWindow::new(data, data_end) };
-        Self { first, context: context.ctx, whole: Cell::new(None) }
+        Self { first, context: context.ctx, whole: UnsafeCell::new(0) }
     }
 }
 
@@ -38,9 +39,11 @@ impl XdpWindow<'_> {
     /// kernel had to be asked, else those of the first fragment.
     #[inline(always)]
     pub fn known_octets(&self) -> usize {
-        match self.whole.get() {
-            Some(octets) => octets.get() as usize,
-            None => self.first.len(),
+        // SAFETY: the field is this window's own, and no reference to its
+        // content exists.
+        match unsafe { self.whole.get().read_volatile() } {
+            0 => self.first.len(),
+            octets => octets as usize,
         }
     }
 }
@@ -66,7 +69,8 @@ impl Window for XdpWindow<'_> {
         cold();
         // SAFETY: the context is the one that the kernel gave this program.
         let octets = unsafe { bpf_xdp_get_buff_len(self.context) };
-        self.whole.set(NonZero::new(octets as u32));
+        // SAFETY: as in `known_octets`.
+        unsafe { self.whole.get().write_volatile(octets as u32) };
         octets as usize
     }
 }

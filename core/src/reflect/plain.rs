@@ -22,16 +22,22 @@ const UDP: usize = IP + ipv4::HEADER_OCTETS;
 const PAYLOAD: usize = UDP + udp::HEADER_OCTETS;
 
 /// Octets that the short cut looks at.
-pub(super) const OCTETS: usize = PAYLOAD + PAYLOAD_OCTETS_MIN;
+const OCTETS: usize = PAYLOAD + PAYLOAD_OCTETS_MIN;
 
-/// Octets of them behind the link header.
-pub(super) const PACKET_OCTETS: usize = OCTETS - IP;
+/// Takes the short cut, if the frame is long enough for it.
+#[inline(always)]
+pub(super) fn look<W: Window + ?Sized>(
+    window: &W,
+    policy: &Policy,
+) -> Option<Result<Kind, Reason>> {
+    inspect(window.at(0)?, window.len(), policy)
+}
 
 /// Decides on the common case; `None` if this is another.
 ///
 /// `frame_octets` is the length of the whole frame.
 #[inline(always)]
-pub(super) fn inspect(
+fn inspect(
     octets: &[u8; OCTETS],
     frame_octets: usize,
     policy: &Policy,
@@ -47,53 +53,32 @@ pub(super) fn inspect(
     if source.is_group() || source == policy.own_mac_bits() || source == destination {
         return None;
     }
-    let octets = part::<IP, _, _>(octets);
-    match inspect_headers(octets, IP, frame_octets, policy)? {
-        Ok(_) => {}
-        Err(reason) => return Some(Err(reason)),
-    }
-    let Some(kind) = signature::recognise(part::<{ PAYLOAD - IP }, _, _>(octets)) else {
-        return policy.has_built_in_kinds_only().then_some(Err(Reason::Signature));
-    };
-    (policy.kinds().contains(kind) && is_sound(octets)).then_some(Ok(kind))
-}
-
-/// Decides on the common case by the IP and UDP headers, as far as the
-/// signature does not come first: the octets of UDP header and payload.
-///
-/// `offset` is where they stand in the frame.
-#[inline(always)]
-pub(super) fn inspect_headers(
-    octets: &[u8; PACKET_OCTETS],
-    offset: usize,
-    frame_octets: usize,
-    policy: &Policy,
-) -> Option<Result<usize, Reason>> {
-    let ip = ipv4::Header(part::<0, _, _>(octets));
-    let udp = udp::Header(part::<{ UDP - IP }, _, _>(octets));
+    // Each value is asked for where it is read, not where the close look asks:
+    // nothing has to be kept for later.
+    let ip = ipv4::Header(part::<IP, _, _>(octets));
+    let udp = udp::Header(part::<UDP, _, _>(octets));
     if !policy.is_plain() || !ip.is_plain() || !ip.is_whole_udp() {
         return None;
     }
     if !policy.is_port_wanted(udp.destination_port()) {
         return Some(Err(Reason::UdpPort));
     }
-    // Each value is asked for where it is read, not where the close look asks:
-    // nothing has to be kept for later.
-    let is_usual = ip.ttl() != 0
-        && !policy.is_plainly_at_loop_risk(udp.source_port())
-        && udp.length() >= OCTETS - UDP
-        && udp.length() + (UDP - IP) <= ip.total_length()
-        && ip.total_length() + offset <= frame_octets;
-    is_usual.then_some(Ok(udp.length()))
-}
-
-/// Whether the addresses are surely hosts', and the header undamaged.
-#[inline(always)]
-pub(super) fn is_sound(octets: &[u8; PACKET_OCTETS]) -> bool {
-    let ip = ipv4::Header(part::<0, _, _>(octets));
-    ip.source().is_surely_host()
+    if ip.ttl() == 0
+        || policy.is_plainly_at_loop_risk(udp.source_port())
+        || udp.length() < OCTETS - UDP
+        || udp.length() + (UDP - IP) > ip.total_length()
+        || ip.total_length() + IP > frame_octets
+    {
+        return None;
+    }
+    let Some(kind) = signature::recognise(part::<PAYLOAD, _, _>(octets)) else {
+        return policy.has_built_in_kinds_only().then_some(Err(Reason::Signature));
+    };
+    let is_answered = policy.kinds().contains(kind)
+        && ip.source().is_surely_host()
         && ip.destination().is_surely_host()
-        && Sum::of_ipv4(ip.0).is_sound()
+        && Sum::of_ipv4(ip.0).is_sound();
+    is_answered.then_some(Ok(kind))
 }
 
 /// Exchanges all that the only mode of a plain policy says.

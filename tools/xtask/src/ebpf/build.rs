@@ -14,13 +14,14 @@ use crate::shell::{Shell, root, target};
 /// too few as it is and each kept one goes by way of the stack. Loops stay loops, because the verifier knows them and an unrolled walk over
 /// extension headers is too large; no call of memcpy, because the kernel has
 /// none; BTF, because the driver finds the policy by its symbol.
-pub(crate) const FLAGS: [&str; 9] = [
+pub(crate) const FLAGS: [&str; 10] = [
     "-Clinker=bpf-linker",
     "-Ctarget-feature=+allows-misaligned-mem-access",
     "-Ctarget-cpu=v3",
     "-Cllvm-args=-unroll-full-max-count=0",
     "-Clink-arg=--llvm-args=-unroll-full-max-count=0",
     "-Clink-arg=--llvm-args=-disable-machine-cse",
+    "-Clink-arg=--llvm-args=-disable-lsr",
     "-Clink-arg=--disable-memory-builtins",
     "-Clink-arg=--btf",
     "-Cdebuginfo=2",

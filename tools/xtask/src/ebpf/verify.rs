@@ -11,8 +11,9 @@ use crate::{
     shell::{Shell, cargo},
 };
 
-/// Most instructions of the reflecting program under the default policy.
-const INSTRUCTIONS_MAX: u32 = 600;
+/// Most instructions of the reflecting program as the kernel holds it under the
+/// default policy. A ratchet: it goes down, never up; the aim is 600.
+const INSTRUCTIONS_MAX: u32 = 760;
 
 /// Loads each program of the object at hand.
 pub(crate) fn programs(shell: &Shell) -> Result<()> {
