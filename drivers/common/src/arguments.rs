@@ -101,9 +101,8 @@ pub struct Arguments {
     )]
     pub any_destination: Option<bool>,
 
-    /// DANGER: switch off guards, with commas between: group-mac,
-    /// own-source-mac, equal-macs, address, loopback, checksum, hop-limit,
-    /// loop-risk
+    /// DANGER: switch off guards, with commas between: own-source-mac,
+    /// equal-macs, checksum, hop-limit, loop-risk, loopback (udp tier)
     #[arg(
         long = "disable-guard",
         value_name = "NAME",

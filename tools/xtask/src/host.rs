@@ -20,6 +20,20 @@ pub(crate) fn skip(shell: &Shell, why: &str) -> Result<()> {
     Ok(())
 }
 
+/// Installs the packages of programs that are not there, each given with its
+/// package.
+pub(crate) fn need(shell: &Shell, programs: &[(&str, &'static str)]) -> Result<()> {
+    let folders = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
+    let is_there = |program| folders.iter().any(|folder| Path::new(folder).join(program).exists());
+    let mut missing: Vec<_> = programs
+        .iter()
+        .filter(|(program, _)| !is_there(program))
+        .map(|(_, package)| *package)
+        .collect();
+    missing.dedup();
+    if missing.is_empty() { Ok(()) } else { install(shell, &missing) }
+}
+
 /// Installs Debian packages, where that is possible.
 pub(crate) fn install(shell: &Shell, packages: &[&str]) -> Result<()> {
     let wanted = packages.join(" ");

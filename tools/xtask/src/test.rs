@@ -7,6 +7,10 @@ use crate::{
     shell::{Shell, cargo},
 };
 
+/// What the tests in network namespaces call, and the packages that bring it.
+const PROGRAMS: [(&str, &str); 4] =
+    [("ip", "iproute2"), ("tc", "iproute2"), ("ping", "iputils-ping"), ("setcap", "libcap2-bin")];
+
 /// What to test.
 #[derive(Debug, Default, clap::Args)]
 pub(crate) struct Arguments {
@@ -19,7 +23,9 @@ pub(crate) struct Arguments {
 
 /// Runs the tests of the workspace.
 pub(crate) fn run(shell: &Shell, arguments: &Arguments) -> Result<()> {
-    if !farend_lab::is_root() {
+    if farend_lab::is_root() {
+        host::need(shell, &PROGRAMS)?;
+    } else {
         host::skip(shell, "tests in network namespaces and in the kernel need root")?;
     }
     // Some tests start the programs, so all of them are built first.

@@ -5,6 +5,7 @@
 //! both the same, and each run then sees the same frame.
 
 use anyhow::{Result, bail};
+use farend_core::Policy;
 use farend_lab::{
     frames::Flow,
     kernel::{Program, XDP_PASS, XDP_TX},
@@ -24,6 +25,9 @@ const RUNS: u32 = 400_000;
 
 const FRAME_OCTETS: usize = 128;
 const ETHERTYPE_ARP: u16 = 0x0806;
+
+/// Most instructions of the program.
+const INSTRUCTIONS_MAX: f64 = 600.0;
 
 struct Case {
     name: &'static str,
@@ -60,6 +64,7 @@ fn cases() -> Vec<Case> {
 pub(crate) fn measure(_shell: &Shell, effort: Effort, report: &mut Report) -> Result<()> {
     let _pinned = Pinned::to_last_cpu();
     let policy = default_policy()?;
+    length(&policy, report)?;
     let mut programs = Vec::new();
     for case in cases() {
         let program = Program::rewriting("farend_reflect", &policy, &case.frame)?;
@@ -92,6 +97,23 @@ pub(crate) fn measure(_shell: &Shell, effort: Effort, report: &mut Report) -> Re
             holds: case.over_floor_ns.map(|most| over <= most),
         });
     }
+    Ok(())
+}
+
+/// How long the program is that the kernel keeps under the default policy.
+fn length(policy: &Policy, report: &mut Report) -> Result<()> {
+    let instructions = f64::from(Program::reflect(policy)?.instructions()?);
+    report.push(Row {
+        name: "kernel: length under the default policy".to_owned(),
+        value: instructions,
+        unit: "instructions",
+        spread: 0.0,
+        against: None,
+        against_value: None,
+        ratio: None,
+        must: Some(format!("at most {INSTRUCTIONS_MAX}")),
+        holds: Some(instructions <= INSTRUCTIONS_MAX),
+    });
     Ok(())
 }
 
