@@ -7,7 +7,7 @@
 //! many frames, and exactly their answers must come back. What nobody answers
 //! must bring nothing back until the tier is closed.
 //!
-//! What no tier on a wire sees as the corpus has it, and how that is met:
+//! What a tier on a wire does not see as the corpus has it, and how that is met:
 //!
 //! - Frames below 14 octets: a packet socket sends none without an Ethernet
 //!   header. Not run; they run over slices and raw pointers.
