@@ -1,12 +1,16 @@
 //! Times of each function of the core. `cargo bench` compares with the run
 //! before.
 
-use std::hint::black_box;
+use std::{hint::black_box, net::SocketAddr};
 
 use criterion::{BatchSize, Bencher, Criterion, criterion_group, criterion_main};
 use farend_core::{
-    Counters, Kind, MacAddress, Policy, RateLimit, Unlimited, Verdict, inspect, policy::RateCap,
-    rate::Bucket, reflect, signature,
+    Counters, Datagram, Histogram, Kind, MacAddress, Policy, RateLimit, Unlimited, Verdict,
+    inspect,
+    policy::RateCap,
+    probe::{Flags, Probe, Received},
+    rate::Bucket,
+    reflect, reflect_datagram, signature,
 };
 use farend_lab::frames::Flow;
 
@@ -14,7 +18,7 @@ const NEAR: MacAddress = MacAddress([0x00, 0xc0, 0x17, 0, 0, 1]);
 const FAR: MacAddress = MacAddress([0x02, 0, 0, 0, 0, 2]);
 const OTHER: MacAddress = MacAddress([0x02, 0, 0, 0, 0, 3]);
 
-criterion_group!(benches, frames, decisions, bookkeeping);
+criterion_group!(benches, frames, decisions, bookkeeping, measuring);
 criterion_main!(benches);
 
 fn policy() -> Policy {
@@ -58,6 +62,15 @@ fn decisions(criterion: &mut Criterion) {
     criterion.bench_function("inspect: IPv4 hit", |bencher| {
         bencher.iter(|| inspect(black_box(&frame[..]), black_box(&policy)));
     });
+    let datagram = Datagram {
+        source: SocketAddr::from(([192, 0, 2, 1], 40_000)),
+        destination: SocketAddr::from(([192, 0, 2, 2], 3842)),
+    };
+    let mut octets = *b"........\x01\x02\x03\x04\x05PROBEOT......";
+    criterion.bench_function("reflect_datagram: hit", |bencher| {
+        let octets = &mut octets;
+        bencher.iter(|| reflect_datagram(black_box(octets), &datagram, &policy, &mut Unlimited));
+    });
     criterion.bench_function("signature::recognise", |bencher| {
         bencher.iter(|| signature::recognise(black_box(b"\xff\xff\xff\xff\xffDATA:OT")));
     });
@@ -95,5 +108,37 @@ fn bookkeeping(criterion: &mut Criterion) {
             tick += 1;
             bucket.admit(black_box(&cap), black_box(tick / 1_000))
         });
+    });
+}
+
+/// What a tester does for each probe.
+fn measuring(criterion: &mut Criterion) {
+    let mut histogram = Histogram::new();
+    let mut value_ns = 0_u64;
+    criterion.bench_function("Histogram::record", |bencher| {
+        bencher.iter(|| {
+            value_ns = value_ns.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            histogram.record(black_box(value_ns >> 40));
+        });
+    });
+    let other = histogram.clone();
+    criterion.bench_function("Histogram::merge", |bencher| {
+        bencher.iter(|| histogram.merge(black_box(&other)));
+    });
+    criterion.bench_function("Histogram::quantile: p99.99", |bencher| {
+        bencher.iter(|| histogram.quantile(black_box(999_900)));
+    });
+    let flags = Flags::NONE;
+    let probe = Probe { kind: Kind::Rfc2544, sequence: 7, timestamp_ns: 8, stream: 9, flags };
+    let mut payload = [0; 1_472];
+    criterion.bench_function("Probe::write_payload: 1472 octets", |bencher| {
+        bencher.iter(|| probe.write_payload(black_box(&mut payload)));
+    });
+    criterion.bench_function("Probe::parse", |bencher| {
+        bencher.iter(|| Probe::parse(black_box(&payload)));
+    });
+    let frame = Flow::ipv4(NEAR, FAR).frame(1518);
+    criterion.bench_function("Received: parse and sum, 1518 octets", |bencher| {
+        bencher.iter(|| Received::parse(black_box(&frame), None).map(|one| one.checksum_state()));
     });
 }
