@@ -39,7 +39,9 @@ pub use counters::Counters;
 pub use histogram::Histogram;
 pub use policy::{Guards, Mode, Policy, PolicyError};
 pub use rate::{Limit, RateLimit, Unlimited};
-pub use reflect::{Answer, Datagram, inspect, reflect, reflect_by_code, reflect_datagram};
+pub use reflect::{
+    Answer, Datagram, inspect, reflect, reflect_closely, reflect_common, reflect_datagram,
+};
 pub use verdict::{Kind, Malformed, Reason, Verdict};
 pub use window::{RawWindow, Window};
 pub use wire::ethernet::{MacAddress, Oui};

@@ -95,19 +95,6 @@ enum Family {
     Ipv6,
 }
 
-impl Answer {
-    /// To a frame of which the short cut says so.
-    #[inline(always)]
-    const fn plain(kind: Kind) -> Self {
-        Self {
-            kind,
-            family: Family::Ipv4,
-            network_offset: ethernet::HEADER_OCTETS,
-            transport_offset: ethernet::HEADER_OCTETS + ipv4::HEADER_OCTETS,
-        }
-    }
-}
-
 impl Family {
     /// What is broken if the packet's length does not fit.
     #[inline(always)]
@@ -162,40 +149,36 @@ where
     W: Window + ?Sized,
     L: Limit,
 {
-    let decision = decide(window, policy);
-    answer(window, policy, limit, decision).verdict()
+    reflect_closely(window, policy, limit).verdict()
 }
 
-/// As [`reflect`], with the verdict as one number and one way out for both
-/// ways through the frame: of the same parts, the form that is shortest, for
-/// the kernel.
+/// The common case alone, as [`reflect`] takes it first: the verdict as one
+/// number, or `None` if this is another case.
+///
+/// With [`reflect_closely`] it is what `reflect` does, in two pieces: a caller
+/// that is short of registers, as the kernel program is, makes a window of its
+/// own for each, and keeps nothing of the first for the second.
 #[inline(always)]
-pub fn reflect_by_code<W, L>(window: &mut W, policy: &Policy, limit: &mut L) -> Code
+pub fn reflect_common<W, L>(window: &mut W, policy: &Policy, limit: &mut L) -> Option<Code>
 where
     W: Window + ?Sized,
     L: Limit,
 {
-    let decision = match plain::look(window, policy) {
-        Some(Ok(kind)) => Ok(Answer::plain(kind)),
-        Some(Err(reason)) => Err(reason.into()),
-        None => decide(window, policy),
-    };
-    answer(window, policy, limit, decision)
+    Some(match plain::look(window, policy)? {
+        Ok(kind) if limit.admit(policy.rate_cap()) => plain::turn_round(window, kind).into(),
+        Ok(_) => Refused::from(Reason::RateCap).into(),
+        Err(reason) => Refused::from(reason).into(),
+    })
 }
 
-/// Turns a frame round that is to be answered, as far as the limit admits it.
+/// Every case, without the short cut of [`reflect_common`].
 #[inline(always)]
-fn answer<W, L>(
-    window: &mut W,
-    policy: &Policy,
-    limit: &mut L,
-    decision: Result<Answer, Refused>,
-) -> Code
+pub fn reflect_closely<W, L>(window: &mut W, policy: &Policy, limit: &mut L) -> Code
 where
     W: Window + ?Sized,
     L: Limit,
 {
-    match decision {
+    match decide(window, policy) {
         Ok(answer) if limit.admit(policy.rate_cap()) => {
             turn_round(window, answer, policy.mode());
             answer.kind.into()

@@ -21,19 +21,27 @@ use aya_ebpf::{
     macros::{classifier, xdp},
     programs::{TcContext, XdpContext},
 };
-use farend_core::{Window, inspect, reflect_by_code};
+use farend_core::{Window, inspect, reflect_closely, reflect_common};
 
 use crate::window::{PerCpuLimit, SkbWindow, XdpWindow};
 
 /// Turns test traffic round; everything else goes on to the host.
 #[xdp(frags)]
 pub fn farend_reflect(context: XdpContext) -> u32 {
+    let policy = policy::current();
     let mut window = XdpWindow::new(&context);
-    let code = reflect_by_code(&mut window, policy::current(), &mut PerCpuLimit);
+    let (code, octets) = match reflect_common(&mut window, policy, &mut PerCpuLimit) {
+        Some(code) => (code, window.len()),
+        None => {
+            let mut window = XdpWindow::new(&context);
+            let code = reflect_closely(&mut window, policy, &mut PerCpuLimit);
+            (code, window.known_octets())
+        }
+    };
     // Last, so that no call stands between the looks at the frame: a call
     // takes half of the registers.
     if let Some(state) = state::of_this_cpu() {
-        state.counters.count_code(code, window.known_octets());
+        state.counters.count_code(code, octets);
     }
     if code.is_reflect() {
         XDP_TX

@@ -25,7 +25,13 @@ pub struct XdpWindow<'frame> {
 impl<'frame> XdpWindow<'frame> {
     #[inline(always)]
     pub fn new(context: &'frame XdpContext) -> Self {
-        let (data, data_end) = (context.data() as *mut u8, context.data_end() as *mut u8);
+        // Volatile, so that each window reads them anew and none is kept for
+        // the next.
+        // SAFETY: the kernel gives this program a live context.
+        let data = unsafe { (&raw const (*context.ctx).data).read_volatile() } as usize;
+        // SAFETY: as before.
+        let data_end = unsafe { (&raw const (*context.ctx).data_end).read_volatile() } as usize;
+        let (data, data_end) = (data as *mut u8, data_end as *mut u8);
         // SAFETY: the kernel keeps data..data_end readable, writable and this
         // program's alone until the program returns, which 'frame does not
         // outlive; no helper that moves the frame is called.
