@@ -29,9 +29,14 @@ use crate::window::{PerCpuLimit, SkbWindow, XdpWindow};
 #[xdp(frags)]
 pub fn farend_reflect(context: XdpContext) -> u32 {
     let policy = policy::current();
-    let mut window = XdpWindow::new(&context);
-    let (code, octets) = match reflect_common(&mut window, policy, &mut PerCpuLimit) {
-        Some(code) => (code, window.len()),
+    // One window after the other: each is alone with the frame while it lives.
+    let common = {
+        let mut window = XdpWindow::new(&context);
+        let code = reflect_common(&mut window, policy, &mut PerCpuLimit);
+        code.map(|code| (code, window.len()))
+    };
+    let (code, octets) = match common {
+        Some(counted) => counted,
         None => {
             let mut window = XdpWindow::new(&context);
             let code = reflect_closely(&mut window, policy, &mut PerCpuLimit);
