@@ -27,6 +27,8 @@ pub mod counters;
 pub mod cpu_state;
 pub mod histogram;
 pub mod policy;
+#[cfg(not(target_arch = "bpf"))]
+pub mod port;
 pub mod probe;
 pub mod rate;
 mod reflect;
