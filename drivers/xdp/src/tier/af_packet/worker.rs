@@ -1,6 +1,9 @@
-//! The loop: take a block, decide about each frame, answer, hand it back.
+//! The loop: take a burst, decide about each frame, answer, hand it back.
 
-use farend_core::{Counters, Policy, RateLimit, Verdict, reflect};
+use farend_core::{
+    Counters, Policy, RateLimit,
+    port::{Burst, Observer, Port},
+};
 use farend_driver::{
     clock::{TICKS_PER_SECOND, TickClock},
     worker::{POLL_INTERVAL_MS, PolicyReader, StatisticsCell, Stop, WorkerStatistics},
@@ -11,12 +14,10 @@ use rustix::{
 };
 
 use super::{
-    block::Cursor,
     error::{OpenError, RunError},
     link::Link,
-    offload::Offload,
+    port::PacketPort,
     ring::{RETIRE_INTERVAL_MS, Ring},
-    sys::Block,
     transmit::Transmitter,
 };
 
@@ -62,7 +63,10 @@ impl Options {
 
 /// Turns frames of one interface round in user space.
 pub struct Worker {
-    ring: Ring,
+    port: PacketPort,
+    pending: Burst,
+    limit: RateLimit,
+    counters: Counters,
     link: Link,
     clock: TickClock,
     next_publish_tick: u64,
@@ -70,16 +74,6 @@ pub struct Worker {
     ring_full_frames: u64,
     next_notice_tick: u64,
     notice: fn(&str),
-    turn: Turn,
-}
-
-/// What it takes to turn the frames of a block round.
-struct Turn {
-    transmitter: Transmitter,
-    limit: RateLimit,
-    counters: Counters,
-    corrupt_frames: u64,
-    truncated_frames: u64,
 }
 
 impl Worker {
@@ -91,15 +85,13 @@ impl Worker {
     pub fn open(options: &Options) -> Result<Self, OpenError> {
         let Options { interface_index, interface_name, mtu_octets, is_promiscuous, notice } =
             options;
-        let turn = Turn {
-            transmitter: Transmitter::open(*interface_index)?,
+        let transmitter = Transmitter::open(*interface_index)?;
+        let ring = Ring::open(*interface_index, *mtu_octets, *is_promiscuous)?;
+        Ok(Self {
+            port: PacketPort::new(ring, transmitter),
+            pending: Burst::new(),
             limit: RateLimit::default(),
             counters: Counters::new(),
-            corrupt_frames: 0,
-            truncated_frames: 0,
-        };
-        Ok(Self {
-            ring: Ring::open(*interface_index, *mtu_octets, *is_promiscuous)?,
             link: Link::new(*interface_index, interface_name, *notice),
             clock: TickClock::start(),
             next_publish_tick: 0,
@@ -107,7 +99,6 @@ impl Worker {
             ring_full_frames: 0,
             next_notice_tick: 0,
             notice: *notice,
-            turn,
         })
     }
 
@@ -126,7 +117,22 @@ impl Worker {
         stop: &Stop,
         statistics: &StatisticsCell,
     ) -> Result<(), RunError> {
-        let outcome = self.answer_until(policy, stop, statistics);
+        self.run_observed(policy, stop, statistics, &mut ())
+    }
+
+    /// As [`run`](Self::run), while somebody looks on.
+    ///
+    /// # Errors
+    ///
+    /// As in [`run`](Self::run).
+    pub fn run_observed(
+        &mut self,
+        policy: &mut PolicyReader,
+        stop: &Stop,
+        statistics: &StatisticsCell,
+        observer: &mut impl Observer,
+    ) -> Result<(), RunError> {
+        let outcome = self.answer_until(policy, stop, statistics, observer);
         self.publish(statistics);
         outcome
     }
@@ -136,10 +142,11 @@ impl Worker {
         policy: &mut PolicyReader,
         stop: &Stop,
         statistics: &StatisticsCell,
+        observer: &mut impl Observer,
     ) -> Result<(), RunError> {
         while !stop.is_requested() {
-            if self.turn(policy.current()) {
-                if self.turn.limit.now_tick >= self.next_publish_tick {
+            if self.turn(policy.current(), observer) {
+                if self.limit.now_tick >= self.next_publish_tick {
                     self.publish(statistics);
                 }
             } else if !self.wait(POLL_INTERVAL_MS)?
@@ -150,9 +157,10 @@ impl Worker {
         }
         // What is in the kernel's open block comes with its retirement; a
         // stream that never ends does not keep us.
-        for _ in 0..self.ring.blocks() {
-            if !self.turn(policy.current())
-                && (!self.wait(LAST_WAIT_MS)? || !self.turn(policy.current()))
+        let last_block = self.port.taken_blocks + self.port.ring.blocks() as u64;
+        while self.port.taken_blocks < last_block {
+            if !self.turn(policy.current(), observer)
+                && (!self.wait(LAST_WAIT_MS)? || !self.turn(policy.current(), observer))
             {
                 break;
             }
@@ -160,27 +168,25 @@ impl Worker {
         Ok(())
     }
 
-    /// Answers the frames of one block; says whether there was one.
-    fn turn(&mut self, policy: &Policy) -> bool {
-        let Self { ring, turn, clock, .. } = self;
-        ring.with_block(|block| {
-            turn.limit.now_tick = clock.now_tick();
-            turn.answer_block(block, policy);
-        })
-        .is_some()
+    /// Answers one burst; says whether there was one.
+    fn turn(&mut self, policy: &Policy, observer: &mut impl Observer) -> bool {
+        self.limit.now_tick = self.clock.now_tick();
+        let Self { port, pending, limit, counters, .. } = self;
+        let Ok(turn) = port.turn(policy, limit, counters, observer, pending);
+        !turn.is_idle()
     }
 
     /// Waits until a block is there or the time is over; says which.
     fn wait(&mut self, timeout_ms: u16) -> Result<bool, RunError> {
         let timeout = Timespec { tv_sec: 0, tv_nsec: i64::from(timeout_ms) * 1_000_000 };
-        let mut fds = [PollFd::new(&self.ring, PollFlags::IN)];
+        let mut fds = [PollFd::new(&self.port.ring, PollFlags::IN)];
         let ready = match poll(&mut fds, Some(&timeout)) {
             Ok(ready) => ready > 0,
             Err(Errno::INTR) => return Ok(true),
             Err(error) => return Err(RunError::Poll(error.into())),
         };
         let is_failed = fds[0].revents().intersects(PollFlags::ERR | PollFlags::NVAL);
-        if is_failed && let Err(error) = self.ring.take_error() {
+        if is_failed && let Err(error) = self.port.ring.take_error() {
             let is_link =
                 matches!(Errno::from_io_error(&error), Some(Errno::NETDOWN | Errno::NODEV));
             if !is_link {
@@ -188,15 +194,15 @@ impl Worker {
             }
         }
         if is_failed || !ready {
-            self.link.check(&self.ring)?;
+            self.link.check(&self.port.ring)?;
         }
         Ok(ready && !is_failed)
     }
 
     fn publish(&mut self, cell: &StatisticsCell) {
-        self.ring_full_frames += self.ring.take_drops();
-        let Turn { transmitter, counters, corrupt_frames, truncated_frames, .. } = &self.turn;
-        self.statistics.counters = *counters;
+        self.ring_full_frames += self.port.ring.take_drops();
+        let PacketPort { transmitter, corrupt_frames, truncated_frames, .. } = &self.port;
+        self.statistics.counters = self.counters;
         self.statistics.losses.clear();
         self.statistics.losses.extend([
             ("receive_ring_full", self.ring_full_frames),
@@ -209,50 +215,10 @@ impl Worker {
         let now_tick = self.clock.now_tick();
         self.next_publish_tick = now_tick + PUBLISH_INTERVAL_TICKS;
         if now_tick >= self.next_notice_tick
-            && let Some(failure) = self.turn.transmitter.take_failure()
+            && let Some(failure) = self.port.transmitter.take_failure()
         {
             self.next_notice_tick = now_tick + NOTICE_INTERVAL_TICKS;
             (self.notice)(&failure);
         }
-    }
-}
-
-impl Turn {
-    /// Turns the frames of a block round, and sends the answers from there.
-    fn answer_block(&mut self, block: &mut Block<'_>, policy: &Policy) {
-        let block = block.octets_mut();
-        let mut cursor = Cursor::new(block);
-        while let Some(frame) = cursor.next(block) {
-            let mut frame = match frame {
-                Ok(frame) => frame,
-                Err(corrupt) => {
-                    self.corrupt_frames += u64::from(corrupt.frames);
-                    break;
-                }
-            };
-            if frame.is_outgoing {
-                continue;
-            }
-            if frame.is_truncated() {
-                self.truncated_frames += 1;
-                continue;
-            }
-            let offload = Offload::read(block, &frame.octets);
-            let grown_octets = frame.restore_tag(block);
-            // The descriptor's range was checked against the block.
-            let Some(octets) = block.get_mut(frame.octets.clone()) else { continue };
-            let verdict = reflect(octets, policy, &mut self.limit);
-            self.counters.count(verdict, octets.len());
-            if let Verdict::Reflect(_) = verdict {
-                match offload {
-                    None => self.transmitter.push(block, frame.octets, false),
-                    Some(offload) => match offload.write(block, &frame.octets, grown_octets) {
-                        Some(part) => self.transmitter.push(block, part, true),
-                        None => self.transmitter.losses.failed += 1,
-                    },
-                }
-            }
-        }
-        self.transmitter.flush(block);
     }
 }
