@@ -293,7 +293,7 @@ impl<F: Futex<Shared>, L: Liveness> core::fmt::Debug for Reader<'_, F, L> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(any(farend_loom, farend_shuttle))))]
 impl<F: Futex<Shared>, L: Liveness> Reader<'_, F, L> {
     /// Overwrites the cursor, as a broken process does.
     pub(in crate::ring) fn tamper(&self, cursor: u64) {

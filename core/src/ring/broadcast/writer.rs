@@ -266,7 +266,7 @@ impl<F: Futex<Shared>, L: Liveness> core::fmt::Debug for Writer<'_, F, L> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(any(farend_loom, farend_shuttle))))]
 impl<F: Futex<Shared>, L: Liveness> Writer<'_, F, L> {
     /// Makes the cursor one message too old, as a writer that is killed does.
     pub(in crate::ring) fn set_back(&self) {
