@@ -22,7 +22,7 @@
 #![no_std]
 #![deny(unsafe_code)]
 
-#[cfg(any(farend_loom, farend_shuttle))]
+#[cfg(any(test, farend_loom, farend_shuttle))]
 extern crate std;
 
 pub mod checksum;
@@ -35,6 +35,8 @@ pub mod port;
 pub mod probe;
 pub mod rate;
 mod reflect;
+#[cfg(not(target_arch = "bpf"))]
+pub mod ring;
 pub mod signature;
 #[cfg(not(target_arch = "bpf"))]
 pub mod sync;
