@@ -14,6 +14,7 @@ use std::{fs, path::PathBuf};
 
 use anyhow::{Context, Result, bail};
 
+pub(crate) use self::toolchain::{cache_folder, sources_of};
 use self::{record::Record, toolchain::Toolchain};
 use crate::{
     host,
