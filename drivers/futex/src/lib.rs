@@ -5,20 +5,48 @@
 //!
 //! | backend | system | scopes |
 //! |---|---|---|
-//! | [`Linux`] | futex | private, shared |
+//! | `Linux` | futex | private, shared |
+//! | `darwin::OsSync` | `os_sync_wait_on_address` | private, shared |
+//! | `darwin::Ulock` | `__ulock_wait2`, with the feature `private-apis` | private, shared |
+//! | `darwin::Mach` | Mach semaphores | private |
+//! | [`Parking`] | any with threads | private |
+//! | [`Spin`] | none: firmware | private, shared |
 //!
-//! [`Counting`] is any backend that counts its calls.
+//! [`Counting`] is any backend that counts its calls. [`Backend::check`] tells
+//! whether one works on the system that runs.
+#![cfg_attr(target_os = "none", no_std)]
 #![deny(unsafe_code)]
 
+mod backend;
+#[cfg(not(target_os = "none"))]
 mod counting;
+#[cfg(any(target_vendor = "apple", test))]
+pub mod darwin;
 #[cfg(target_os = "linux")]
 pub mod linux;
+#[cfg(not(target_os = "none"))]
+mod parking;
+pub mod spin;
+#[cfg(not(target_os = "none"))]
 mod thread;
 
+pub use backend::{Backend, Unavailable};
+#[cfg(not(target_os = "none"))]
 pub use counting::{Calls, Counting};
 #[cfg(target_os = "linux")]
 pub use linux::Linux;
+#[cfg(not(target_os = "none"))]
+pub use parking::Parking;
+pub use spin::Spin;
 
 /// The backend to use on this system.
 #[cfg(target_os = "linux")]
 pub type Default = Linux;
+
+/// The backend to use on this system.
+#[cfg(all(target_vendor = "apple", not(feature = "private-apis")))]
+pub type Default = darwin::OsSync;
+
+/// The backend to use on this system.
+#[cfg(all(target_vendor = "apple", feature = "private-apis"))]
+pub type Default = darwin::Ulock;

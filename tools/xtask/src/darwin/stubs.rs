@@ -11,6 +11,9 @@ use crate::shell::root;
 /// The functions and data of libSystem that a program may use.
 const NAMES: &str = "ci/darwin/libsystem.txt";
 
+/// Where libSystem stands on a Mac.
+const SYSTEM: &str = "/usr/lib/libSystem.B.dylib";
+
 /// What rustc asks a kit for.
 const SETTINGS: &str = r#"{
   "CanonicalName": "macosx11.0",
@@ -29,7 +32,10 @@ pub(crate) fn write(folder: &Path) -> Result<()> {
     fs::create_dir_all(folder.join("usr/lib"))?;
     fs::write(folder.join("SDKSettings.json"), SETTINGS)?;
     for (name, installed, exports) in [
-        ("libSystem", "/usr/lib/libSystem.B.dylib", &names[..]),
+        ("libSystem", SYSTEM, &names[..]),
+        // Other names of the same library, as on a Mac.
+        ("libc", SYSTEM, &names[..]),
+        ("libm", SYSTEM, &names[..]),
         ("libiconv", "/usr/lib/libiconv.2.dylib", &[]),
     ] {
         let path = folder.join("usr/lib").join(name).with_extension("tbd");

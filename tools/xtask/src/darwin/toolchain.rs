@@ -78,7 +78,9 @@ impl Toolchain {
             .env("SDKROOT", &self.stubs)
             .env("CARGO_TARGET_DIR", target().join("darwin"))
             // Nobody debugs what nobody runs.
-            .env("CARGO_PROFILE_DEV_DEBUG", "0");
+            .env("CARGO_PROFILE_DEV_DEBUG", "0")
+            // Stripping the library's own would take one more tool.
+            .env("CARGO_PROFILE_DEV_STRIP", "none");
         for name in ["AARCH64", "X86_64"] {
             command.env(format!("CARGO_TARGET_{name}_APPLE_DARWIN_RUSTFLAGS"), self.flags());
         }
