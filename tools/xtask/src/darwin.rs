@@ -47,6 +47,7 @@ pub(crate) fn check(shell: &Shell) -> Result<()> {
         }
         for features in [&[][..], &[PRIVATE_FEATURE]] {
             shell.run(&mut toolchain.clippy(target, LINKED, features))?;
+            shell.run(&mut toolchain.doctest(target, LINKED, features))?;
             let programs = programs::linked(shell, &toolchain, target, LINKED, features)?;
             let is_wanted = features.contains(&PRIVATE_FEATURE);
             private_names_only_if(is_wanted, &programs)?;

@@ -5,7 +5,7 @@ use farend_core::sync::{Clock, Futex, Private, Scope, Shared, Waited, primitive:
 use super::{
     os_sync::OsSyncKernel,
     sys,
-    wait::{nap, wait, wake},
+    wait::{poll, wait, wake},
 };
 use crate::{
     Backend, Unavailable,
@@ -39,7 +39,7 @@ impl<S: Scope> Futex<S> for OsSync {
     fn wait(word: &AtomicU32, expected: u32, deadline_ns: Option<u64>) -> Waited {
         match sys::OsSyncCalls::new(word, expected, S::IS_SHARED) {
             Some(calls) => wait(&mut OsSyncKernel(calls), deadline_ns),
-            None if S::IS_SHARED => nap(&mut sys::OnlyNaps, deadline_ns),
+            None if S::IS_SHARED => poll(&mut sys::OnlyLooks { word, expected }, deadline_ns),
             None => parking::wait::<ThreadParker, Self>(word, expected, deadline_ns),
         }
     }

@@ -25,8 +25,8 @@ pub(crate) trait Calls {
     fn wait(&mut self) -> i32;
     /// `os_sync_wait_on_address_with_deadline`.
     fn wait_with_deadline(&mut self, ticks: u64) -> i32;
-    /// Reads the word.
-    fn touch(&mut self);
+    /// Reads the word: is it as expected?
+    fn look(&mut self) -> bool;
     /// Sleeps.
     fn nap(&mut self, ns: u64);
     /// Remembers a refusal.
@@ -56,8 +56,8 @@ impl<C: Calls> Kernel for OsSyncKernel<C> {
         }
     }
 
-    fn touch(&mut self) {
-        self.0.touch();
+    fn look(&mut self) -> bool {
+        self.0.look()
     }
 
     fn nap(&mut self, ns: u64) {

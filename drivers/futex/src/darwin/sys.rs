@@ -191,8 +191,8 @@ impl os_sync::Calls for OsSyncCalls<'_> {
         answer(unsafe { wait(word, self.expected, 4, self.flags, clock, ticks) })
     }
 
-    fn touch(&mut self) {
-        touch(self.word);
+    fn look(&mut self) -> bool {
+        is_expected(self.word, self.expected)
     }
 
     fn nap(&mut self, ns: u64) {
@@ -204,9 +204,8 @@ impl os_sync::Calls for OsSyncCalls<'_> {
     }
 }
 
-/// Reads the word so that the page is there; what it holds does not matter.
-fn touch(word: &AtomicU32) {
-    core::hint::black_box(word.load(Ordering::Relaxed));
+fn is_expected(word: &AtomicU32, expected: u64) -> bool {
+    u64::from(word.load(Ordering::Relaxed)) == expected
 }
 
 /// `os_sync_wake_by_address_*` about one word.
@@ -233,10 +232,13 @@ impl OsSyncWakes {
     }
 }
 
-/// A system without a wait on shared words.
-pub(crate) struct OnlyNaps;
+/// A word on a system that cannot wait for it.
+pub(crate) struct OnlyLooks<'a> {
+    pub word: &'a AtomicU32,
+    pub expected: u32,
+}
 
-impl Kernel for OnlyNaps {
+impl Kernel for OnlyLooks<'_> {
     fn now_ns(&mut self) -> u64 {
         now_ns()
     }
@@ -245,7 +247,9 @@ impl Kernel for OnlyNaps {
         -outcome::errno::EINVAL
     }
 
-    fn touch(&mut self) {}
+    fn look(&mut self) -> bool {
+        is_expected(self.word, self.expected.into())
+    }
 
     fn nap(&mut self, ns: u64) {
         nap(ns);
@@ -322,7 +326,9 @@ pub(crate) fn signal(name: SemaphoreName) {
 /// The calls that Apple does not publish.
 #[cfg(feature = "private-apis")]
 pub(crate) mod ulock {
-    use super::{AtomicU32, OnceLock, c_int, c_void, find, nap, now_ns, pointer, refusals, touch};
+    use super::{
+        AtomicU32, OnceLock, c_int, c_void, find, is_expected, nap, now_ns, pointer, refusals,
+    };
     use crate::darwin::ulock::Calls;
 
     unsafe extern "C" {
@@ -382,8 +388,8 @@ pub(crate) mod ulock {
             unsafe { __ulock_wait(self.operation, word, value, timeout_us) }
         }
 
-        fn touch(&mut self) {
-            touch(self.word);
+        fn look(&mut self) -> bool {
+            is_expected(self.word, self.expected)
         }
 
         fn nap(&mut self, ns: u64) {

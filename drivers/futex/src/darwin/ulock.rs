@@ -48,8 +48,8 @@ pub(crate) trait Calls {
     fn wait2(&mut self, timeout_ns: u64) -> i32;
     /// `__ulock_wait`.
     fn wait(&mut self, timeout_us: u32) -> i32;
-    /// Reads the word.
-    fn touch(&mut self);
+    /// Reads the word: is it as expected?
+    fn look(&mut self) -> bool;
     /// Sleeps.
     fn nap(&mut self, ns: u64);
     /// Remembers a refusal.
@@ -74,8 +74,8 @@ impl<C: Calls> Kernel for UlockKernel<C> {
         }
     }
 
-    fn touch(&mut self) {
-        self.0.touch();
+    fn look(&mut self) -> bool {
+        self.0.look()
     }
 
     fn nap(&mut self, ns: u64) {

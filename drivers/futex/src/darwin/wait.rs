@@ -11,8 +11,14 @@ use super::outcome::{self, Outcome};
 /// memory.
 pub(crate) const REPEATS_MAX: u32 = 8;
 
-/// How long a thread sleeps that the kernel refuses to put to sleep on its word.
+/// How long a thread sleeps between two looks at a word that the kernel refuses
+/// to put it to sleep on.
 pub(crate) const NAP_NS: u64 = 1_000_000;
+
+/// How often it does before it says that it was woken, because it may have been:
+/// a wake reaches no one here. Longer than the slices after which waiters look
+/// whether a lock's owner lives.
+pub(crate) const NAPS_MAX: u32 = 100;
 
 /// How long one call may block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,8 +35,8 @@ pub(crate) trait Kernel {
     fn now_ns(&mut self) -> u64;
     /// Blocks while the word is as expected. May end sooner than it was asked to.
     fn block(&mut self, limit: Option<Limit>) -> i32;
-    /// Reads the word, which brings its page into memory.
-    fn touch(&mut self);
+    /// Reads the word, which brings its page into memory: is it as expected?
+    fn look(&mut self) -> bool;
     /// Sleeps without a word to be woken by.
     fn nap(&mut self, ns: u64);
     /// Remembers that a call was refused, and why.
@@ -40,8 +46,8 @@ pub(crate) trait Kernel {
 /// Blocks until the word differs or somebody wakes, at most until the deadline.
 ///
 /// Never says [`Waited::TimedOut`] before the deadline, whatever the kernel says.
-/// If the kernel refuses, the caller gets a nap and then [`Waited::Woken`]: its
-/// lock stays right and becomes slow, and the refusal is remembered.
+/// If the kernel refuses, the word is polled: the lock stays right and becomes slow,
+/// and the refusal is remembered.
 pub(crate) fn wait<K: Kernel>(kernel: &mut K, deadline_ns: Option<u64>) -> Waited {
     let mut repeats = 0;
     loop {
@@ -58,23 +64,29 @@ pub(crate) fn wait<K: Kernel>(kernel: &mut K, deadline_ns: Option<u64>) -> Waite
             Outcome::TimedOut | Outcome::Interrupted => repeats = 0,
             Outcome::NotResident if repeats < REPEATS_MAX => {
                 repeats += 1;
-                kernel.touch();
+                kernel.look();
             }
             Outcome::Scarce if repeats < REPEATS_MAX => repeats += 1,
             Outcome::NotResident | Outcome::Scarce | Outcome::Refused => {
                 kernel.refused(answer.wrapping_neg());
-                return nap(kernel, deadline_ns);
+                return poll(kernel, deadline_ns);
             }
         }
     }
 }
 
-/// Sleeps a little instead of waiting on the word.
-pub(crate) fn nap<K: Kernel>(kernel: &mut K, deadline_ns: Option<u64>) -> Waited {
-    match left(kernel, deadline_ns) {
-        Left::Nothing => return Waited::TimedOut,
-        Left::Some(limit) => kernel.nap(limit.remaining_ns.get().min(NAP_NS)),
-        Left::Unlimited => kernel.nap(NAP_NS),
+/// Waits for a word that cannot be waited on, by looking again and again.
+pub(crate) fn poll<K: Kernel>(kernel: &mut K, deadline_ns: Option<u64>) -> Waited {
+    for _ in 0..NAPS_MAX {
+        let nap_ns = match left(kernel, deadline_ns) {
+            Left::Nothing => return Waited::TimedOut,
+            Left::Some(limit) => limit.remaining_ns.get().min(NAP_NS),
+            Left::Unlimited => NAP_NS,
+        };
+        if !kernel.look() {
+            break;
+        }
+        kernel.nap(nap_ns);
     }
     Waited::Woken
 }

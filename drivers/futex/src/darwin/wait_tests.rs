@@ -7,7 +7,7 @@ use super::{
     outcome::errno::{EDOM, EFAULT, EINTR, EINVAL, ENOENT, ENOMEM, ETIMEDOUT},
     time::Timebase,
     ulock::{self, UlockKernel},
-    wait::{Kernel, NAP_NS, REPEATS_MAX, nap, wait, wake},
+    wait::{NAP_NS, NAPS_MAX, REPEATS_MAX, poll, wait, wake},
 };
 
 /// When every script begins.
@@ -22,7 +22,7 @@ enum Asked {
     WaitWithDeadline(u64),
     Wait2Ns(u64),
     WaitUs(u32),
-    Touch,
+    Look,
     Nap(u64),
     Refused(i32),
 }
@@ -33,6 +33,7 @@ struct Script {
     timebase: Timebase,
     has_wait2: bool,
     answers: Vec<(i32, u64)>,
+    looks_until_it_differs: u32,
     asked: Vec<Asked>,
 }
 
@@ -41,7 +42,14 @@ impl Script {
     fn new(answers: &[(i32, u64)]) -> Self {
         let answers = answers.iter().rev().copied().collect();
         let timebase = Timebase::new(1, 1);
-        Self { now_ns: START_NS, timebase, has_wait2: true, answers, asked: Vec::new() }
+        Self {
+            now_ns: START_NS,
+            timebase,
+            has_wait2: true,
+            answers,
+            looks_until_it_differs: u32::MAX,
+            asked: Vec::new(),
+        }
     }
 
     fn old(answers: &[(i32, u64)]) -> Self {
@@ -73,12 +81,15 @@ impl os_sync::Calls for &mut Script {
         self.answer(Asked::WaitWithDeadline(ticks))
     }
 
-    fn touch(&mut self) {
-        self.asked.push(Asked::Touch);
+    fn look(&mut self) -> bool {
+        self.asked.push(Asked::Look);
+        self.looks_until_it_differs = self.looks_until_it_differs.saturating_sub(1);
+        self.looks_until_it_differs > 0
     }
 
     fn nap(&mut self, ns: u64) {
         self.asked.push(Asked::Nap(ns));
+        self.now_ns += ns;
     }
 
     fn refused(&mut self, errno: i32) {
@@ -103,12 +114,15 @@ impl ulock::Calls for &mut Script {
         self.answer(Asked::WaitUs(timeout_us))
     }
 
-    fn touch(&mut self) {
-        self.asked.push(Asked::Touch);
+    fn look(&mut self) -> bool {
+        self.asked.push(Asked::Look);
+        self.looks_until_it_differs = self.looks_until_it_differs.saturating_sub(1);
+        self.looks_until_it_differs > 0
     }
 
     fn nap(&mut self, ns: u64) {
         self.asked.push(Asked::Nap(ns));
+        self.now_ns += ns;
     }
 
     fn refused(&mut self, errno: i32) {
@@ -221,7 +235,7 @@ fn a_storm_of_signals_neither_ends_a_wait_nor_makes_it_longer() {
         assert_eq!(kernel.wait(Some(START_NS + 1_000)), Waited::TimedOut, "{way}");
         // 143 signals, 7 ns apart, are the first to end after 1,000 ns.
         assert_eq!(kernel.asked().len(), 143, "{way}");
-        assert!(!kernel.asked().contains(&Asked::Touch), "{way}");
+        assert!(!kernel.asked().contains(&Asked::Look), "{way}");
     });
     let mut storm = vec![(-EINTR, 7); 10_000];
     storm.push((0, 0));
@@ -235,8 +249,7 @@ fn a_storm_of_signals_neither_ends_a_wait_nor_makes_it_longer() {
 fn a_page_that_is_not_in_memory_is_touched_and_waited_on_again() {
     each_way(&[(-EFAULT, 0), (-EFAULT, 0), (3, 0)], |kernel, way| {
         assert_eq!(kernel.wait(None), Waited::Woken, "{way}");
-        let is_touched: Vec<_> =
-            kernel.asked().iter().map(|asked| *asked == Asked::Touch).collect();
+        let is_touched: Vec<_> = kernel.asked().iter().map(|asked| *asked == Asked::Look).collect();
         assert_eq!(is_touched, [false, true, false, true, false], "{way}");
     });
 }
@@ -247,8 +260,8 @@ fn a_kernel_short_of_memory_is_asked_again_but_not_for_ever() {
     for error in [ENOMEM, EFAULT] {
         each_way(&vec![(-error, 0); calls], |kernel, way| {
             assert_eq!(kernel.wait(None), Waited::Woken, "{way}");
-            let end = [Asked::Refused(error), Asked::Nap(NAP_NS)];
-            assert_eq!(kernel.asked().last_chunk(), Some(&end), "{way}");
+            let calls = calls + if error == EFAULT { calls - 1 } else { 0 };
+            assert_eq!(kernel.asked()[calls], Asked::Refused(error), "{way}");
         });
     }
     // Signals between them are no failure of the same kind.
@@ -264,33 +277,36 @@ fn a_kernel_short_of_memory_is_asked_again_but_not_for_ever() {
 }
 
 #[test]
-fn a_refusal_is_remembered_and_costs_a_nap_within_the_deadline() {
+fn a_refusal_is_remembered_and_the_word_is_polled_within_the_deadline() {
     for error in [EDOM, EINVAL, 78] {
         each_way(&[(-error, 0)], |kernel, way| {
-            assert_eq!(kernel.wait(Some(START_NS + 300)), Waited::Woken, "{way}");
-            let end = [Asked::Refused(error), Asked::Nap(300)];
-            assert_eq!(kernel.asked().last_chunk(), Some(&end), "{way}");
-        });
-        each_way(&[(-error, 0)], |kernel, way| {
-            assert_eq!(kernel.wait(Some(START_NS + 2 * NAP_NS)), Waited::Woken, "{way}");
-            assert_eq!(kernel.asked().last(), Some(&Asked::Nap(NAP_NS)), "{way}");
+            assert_eq!(kernel.wait(Some(START_NS + NAP_NS + 300)), Waited::TimedOut, "{way}");
+            let naps = [Asked::Look, Asked::Nap(NAP_NS), Asked::Look, Asked::Nap(300)];
+            assert_eq!(kernel.asked()[1], Asked::Refused(error), "{way}");
+            assert_eq!(kernel.asked()[2..], naps, "{way}");
         });
         // The refusal came when the time was over.
         each_way(&[(-error, 300)], |kernel, way| {
             assert_eq!(kernel.wait(Some(START_NS + 300)), Waited::TimedOut, "{way}");
+            assert_eq!(kernel.asked().last(), Some(&Asked::Refused(error)), "{way}");
         });
     }
 }
 
 #[test]
-fn a_nap_is_no_longer_than_the_time_that_is_left() {
+fn polling_ends_when_the_word_differs_or_after_a_while() {
+    let mut script = Script { looks_until_it_differs: 3, ..Script::new(&[]) };
+    assert_eq!(poll(&mut UlockKernel(&mut script), None), Waited::Woken);
+    let nap = Asked::Nap(NAP_NS);
+    assert_eq!(script.asked, [Asked::Look, nap, Asked::Look, nap, Asked::Look]);
+
     let mut script = Script::new(&[]);
-    let mut kernel = UlockKernel(&mut script);
-    assert_eq!(nap(&mut kernel, None), Waited::Woken);
-    assert_eq!(nap(&mut kernel, Some(START_NS + 5)), Waited::Woken);
-    assert_eq!(nap(&mut kernel, Some(START_NS)), Waited::TimedOut);
-    assert_eq!(Kernel::now_ns(&mut kernel), START_NS);
-    assert_eq!(script.asked, [Asked::Nap(NAP_NS), Asked::Nap(5)]);
+    assert_eq!(poll(&mut UlockKernel(&mut script), Some(NEVER)), Waited::Woken);
+    assert_eq!(script.now_ns - START_NS, u64::from(NAPS_MAX) * NAP_NS);
+
+    let mut script = Script::new(&[]);
+    assert_eq!(poll(&mut UlockKernel(&mut script), Some(START_NS)), Waited::TimedOut);
+    assert!(script.asked.is_empty());
 }
 
 #[test]

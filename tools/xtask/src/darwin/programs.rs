@@ -19,17 +19,16 @@ pub(crate) fn linked(
     package: &str,
     features: &[&str],
 ) -> Result<Vec<PathBuf>> {
+    let mut command = toolchain.cargo();
+    command.args(["build", "--all-targets", "--quiet"]);
+    command.arg("--message-format=json-render-diagnostics");
+    select(&mut command, target, package, features);
+    shell.say(&format!("linking {package} for {target}"));
     let mut programs = Vec::new();
-    for what in [&["build", "--all-targets"][..], &["test", "--no-run"]] {
-        let mut command = toolchain.cargo();
-        command.args(what).args(["--quiet", "--message-format=json-render-diagnostics"]);
-        select(&mut command, target, package, features);
-        shell.say(&format!("linking {package} for {target}"));
-        for line in capture(&mut command)?.lines() {
-            let message: serde_json::Value = serde_json::from_str(line).context("cargo's words")?;
-            if let Some(path) = message["executable"].as_str() {
-                programs.push(PathBuf::from(path));
-            }
+    for line in capture(&mut command)?.lines() {
+        let message: serde_json::Value = serde_json::from_str(line).context("cargo's words")?;
+        if let Some(path) = message["executable"].as_str() {
+            programs.push(PathBuf::from(path));
         }
     }
     programs.sort();

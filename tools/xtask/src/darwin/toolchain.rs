@@ -64,6 +64,18 @@ impl Toolchain {
         command
     }
 
+    /// Compiles the examples of a package's documentation, and those that must not
+    /// compile.
+    pub(crate) fn doctest(&self, target: &str, package: &str, features: &[&str]) -> Command {
+        let mut command = self.cargo();
+        // One by one, because a merged one is run to see what became of each.
+        let flags = format!("{} --no-run --merge-doctests=no", self.flags());
+        command.env("RUSTDOC", beside(&self.rustc, "rustdoc")).env("RUSTDOCFLAGS", flags);
+        command.args(["test", "--doc", "--quiet"]);
+        select(&mut command, target, package, features);
+        command
+    }
+
     fn set_up(&self, command: &mut Command) {
         // Another toolchain's libraries and flags, which cargo and a caller
         // set for their own.
