@@ -27,6 +27,9 @@ pub enum Unavailable {
     SharedUlock,
     /// A semaphore of Mach: the task has no more room for ports.
     Semaphore,
+    /// A registry of lock owners; [`join_default`](crate::registry::join_default)
+    /// says why.
+    Registry,
 }
 
 impl fmt::Display for Unavailable {
@@ -39,6 +42,10 @@ impl fmt::Display for Unavailable {
             Self::SharedUlock => "locks between processes need macOS 10.15: update macOS",
             Self::Semaphore => {
                 "the system gives this process no semaphore: close what holds its Mach ports"
+            }
+            Self::Registry => {
+                "locks between processes need a registry of their owners, and the user's own \
+                 cannot be joined: join another"
             }
         })
     }

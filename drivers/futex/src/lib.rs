@@ -12,6 +12,8 @@
 //! | [`Parking`] | any with threads | private |
 //! | [`Spin`] | none: firmware | private, shared |
 //!
+//! `Registered` is any of them with owners of process-shared locks whose death
+//! others learn of by looking, for systems that do not tell.
 //! [`Counting`] is any backend that counts its calls. [`Backend::check`] tells
 //! whether one works on the system that runs.
 #![cfg_attr(target_os = "none", no_std)]
@@ -26,6 +28,8 @@ pub mod darwin;
 pub mod linux;
 #[cfg(not(target_os = "none"))]
 mod parking;
+#[cfg(unix)]
+pub mod registry;
 pub mod spin;
 #[cfg(not(target_os = "none"))]
 mod thread;
@@ -37,6 +41,8 @@ pub use counting::{Calls, Counting};
 pub use linux::Linux;
 #[cfg(not(target_os = "none"))]
 pub use parking::Parking;
+#[cfg(unix)]
+pub use registry::Registered;
 pub use spin::Spin;
 
 /// The backend to use on this system.
@@ -45,8 +51,8 @@ pub type Default = Linux;
 
 /// The backend to use on this system.
 #[cfg(all(target_vendor = "apple", not(feature = "private-apis")))]
-pub type Default = darwin::OsSync;
+pub type Default = Registered<darwin::OsSync>;
 
 /// The backend to use on this system.
 #[cfg(all(target_vendor = "apple", feature = "private-apis"))]
-pub type Default = darwin::Ulock;
+pub type Default = Registered<darwin::Ulock>;

@@ -3,6 +3,7 @@
 
 use core::{
     ffi::{CStr, c_char, c_int, c_void},
+    mem::MaybeUninit,
     time::Duration,
 };
 use std::{io, sync::OnceLock, thread};
@@ -48,6 +49,9 @@ const _: () = {
     assert!(size_of::<mach_timebase_info>() == 8);
     assert!(size_of::<semaphore_t>() == 4);
     assert!(size_of::<libc::os_clockid_t>() == 4);
+    // xnu bsd/sys/proc_info.h: struct proc_bsdinfo.
+    assert!(size_of::<libc::proc_bsdinfo>() == PROCESS_OCTETS.cast_unsigned() as usize);
+    assert!(core::mem::offset_of!(libc::proc_bsdinfo, pbi_start_tvsec) == 120);
     assert!(size_of::<OsSyncFunctions>() == 4 * size_of::<usize>());
 };
 
@@ -322,6 +326,28 @@ pub(crate) fn signal(name: SemaphoreName) {
     // SAFETY: takes a number, and answers with an error if it names nothing.
     unsafe { semaphore_signal(name.0) };
 }
+
+/// When a process started, in microseconds since 1970.
+///
+/// # Errors
+/// The error number; `ESRCH` if there is no such process, or it is dead.
+pub(crate) fn process_start_us(id: u32) -> Result<u64, i32> {
+    let id = c_int::try_from(id).map_err(|_| libc::ESRCH)?;
+    let mut info = MaybeUninit::<libc::proc_bsdinfo>::zeroed();
+    // SAFETY: writes at most as many octets as it is told to where it is told,
+    // which lives until after the call.
+    let octets = unsafe {
+        libc::proc_pidinfo(id, libc::PROC_PIDTBSDINFO, 0, info.as_mut_ptr().cast(), PROCESS_OCTETS)
+    };
+    if octets != PROCESS_OCTETS {
+        return Err(io::Error::last_os_error().raw_os_error().unwrap_or(libc::ESRCH));
+    }
+    // SAFETY: integers, for all of which zero is a value.
+    let info = unsafe { info.assume_init() };
+    Ok(info.pbi_start_tvsec.saturating_mul(1_000_000).saturating_add(info.pbi_start_tvusec))
+}
+
+const PROCESS_OCTETS: c_int = 136;
 
 /// The calls that Apple does not publish.
 #[cfg(feature = "private-apis")]
