@@ -18,6 +18,8 @@
 //! - A process that calls `exec` with locks in hand keeps them until it ends.
 //! - Processes in different pid namespaces cannot look for each other, and so
 //!   think each other alive.
+//! - If the registry's name is removed while it is used, whoever joins later joins
+//!   another one, and takes living owners for dead.
 //! - Whoever can write the registry can break every lock: it is its user's alone.
 //! - A lock that is held by a dead owner and that nobody touches while a million
 //!   later owners pass through the same slot seems held by a living one.

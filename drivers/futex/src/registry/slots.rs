@@ -15,18 +15,18 @@ const GENERATION_BITS: u32 = 20;
 /// Ids are less than 2^30 - 1, because a lock keeps that one for itself.
 const GENERATION_MAX: u64 = (1 << GENERATION_BITS) - 2;
 /// What a slot has room for, beside the generation.
-pub(super) const STAMP_BITS: u32 = u64::BITS - GENERATION_BITS;
+const STAMP_BITS: u32 = u64::BITS - GENERATION_BITS;
 
 /// The shared memory. All-zero is an empty table that nobody has opened yet.
 #[repr(C)]
 #[derive(Debug)]
 pub(super) struct Table {
-    magic: AtomicU64,
+    pub(super) magic: AtomicU64,
     /// Where the next search for a free slot begins, so that a slot is not used
     /// again before the others were.
-    next: AtomicU32,
-    _reserved: [AtomicU32; 13],
-    slots: [Slot; SLOTS],
+    pub(super) next: AtomicU32,
+    pub(super) reserved: [AtomicU32; 13],
+    pub(super) slots: [Slot; SLOTS],
 }
 
 /// One owner. Each word holds the generation, so that a reader knows whether what
@@ -40,14 +40,14 @@ pub(super) struct Table {
 /// | generation, process | same generation | taken |
 #[repr(C)]
 #[derive(Debug)]
-struct Slot {
+pub(super) struct Slot {
     /// Process id (32 bits) and generation (20 bits).
-    claim: AtomicU64,
+    pub(super) claim: AtomicU64,
     /// When the process started.
-    started: AtomicU64,
+    pub(super) started: AtomicU64,
     /// The namespace that its id is of.
-    space: AtomicU64,
-    _reserved: AtomicU64,
+    pub(super) space: AtomicU64,
+    pub(super) reserved: AtomicU64,
 }
 
 const _: () = {
