@@ -21,6 +21,8 @@ mod error;
 mod event;
 pub mod futex;
 mod layout;
+#[cfg(any(farend_loom, farend_shuttle))]
+pub mod model;
 mod mutex;
 pub mod owners;
 mod patience;

@@ -308,3 +308,11 @@ impl<F: Owners> fmt::Debug for RawShared<F> {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(any(farend_loom, farend_shuttle))]
+impl<F: Owners> RawShared<F> {
+    /// What a model of the system's clean-up needs.
+    pub(crate) fn parts(&self) -> (&AtomicU32, &F::Node) {
+        (&self.word, &self.node)
+    }
+}

@@ -111,7 +111,7 @@ impl<F: Owners> RawRwShared<F> {
 
     const_unless_modelled! {
         /// A free lock, for [`new`](Self::new)s that pass the duty on.
-        pub(super) fn free() -> Self {
+        pub(in super::super) fn free() -> Self {
             Self { gate: Slot::free(), slots: free_slots() }
         }
     }
@@ -303,5 +303,13 @@ impl<F: Owners> fmt::Debug for RawRwShared<F> {
             .field("slots_held", &readers)
             .field("mark", &self.gate.mark.load(Ordering::Relaxed))
             .finish()
+    }
+}
+
+#[cfg(any(farend_loom, farend_shuttle))]
+impl<F: Owners> RawRwShared<F> {
+    /// What a model of the system's clean-up needs.
+    pub(crate) fn locks(&self) -> impl Iterator<Item = &RawShared<F>> {
+        core::iter::once(&self.gate).chain(&self.slots).map(|slot| &slot.lock)
     }
 }
