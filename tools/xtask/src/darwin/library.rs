@@ -71,7 +71,13 @@ fn build(shell: &Shell, toolchain: &Toolchain, name: &str, folder: &Path) -> Res
     if copied == 0 {
         bail!("cargo built no library in {}", built.display());
     }
-    fs::rename(&unfinished, folder)?;
+    if let Err(error) = fs::rename(&unfinished, folder) {
+        fs::remove_dir_all(&unfinished)?;
+        // Another tree's run may have been first.
+        if !folder.exists() {
+            return Err(error).with_context(|| format!("cannot make {}", folder.display()));
+        }
+    }
     fs::remove_dir_all(&package).context("cannot clear up")
 }
 
