@@ -176,7 +176,10 @@ mod tests {
 
     #[cfg_attr(
         not(target_os = "linux"),
-        expect(clippy::cast_possible_truncation, reason = "lengths of control data are 32 bits here")
+        expect(
+            clippy::cast_possible_truncation,
+            reason = "lengths of control data are 32 bits here"
+        )
     )]
     #[test]
     fn lengths_that_do_not_fit_end_the_search() {
