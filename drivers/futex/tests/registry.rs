@@ -180,6 +180,16 @@ fn a_thread_that_ends_with_the_lock_counts_as_dead() {
 }
 
 #[test]
+fn short_waits_learn_of_a_death_too() {
+    join();
+    for timeout_ns in [0, 1, 1_000_000] {
+        let (_memory, lock) = memory::<Lock>();
+        thread::spawn(move || std::mem::forget(lock.lock().unwrap())).join().unwrap();
+        assert!(matches!(lock.lock_for(timeout_ns), Err(LockError::OwnerDied(_))), "{timeout_ns}");
+    }
+}
+
+#[test]
 fn a_living_holder_keeps_the_lock_however_long() {
     join();
     let (memory, lock) = memory::<Lock>();
