@@ -6,6 +6,8 @@
 
 #[cfg(target_os = "linux")]
 pub mod af_packet;
+#[cfg(target_os = "linux")]
+pub mod af_xdp;
 mod open;
 mod threaded;
 #[cfg(target_os = "linux")]

@@ -1,0 +1,5 @@
+mod error;
+mod layout;
+mod memory;
+mod socket;
+mod sys;
