@@ -46,9 +46,9 @@ impl OpenError {
         }
     }
 
-    /// Whether somebody else holds the queue.
-    pub(super) fn is_taken(&self) -> bool {
-        matches!(self, Self::Bind { .. }) && self.errno() == Some(Errno::BUSY)
+    /// Whether another mode may work.
+    pub(super) fn is_about_mode(&self) -> bool {
+        matches!(self, Self::Bind { .. }) && self.errno() != Some(Errno::BUSY)
     }
 
     fn advice(&self) -> Option<String> {

@@ -145,13 +145,22 @@ pub(super) fn open(request: &Request<'_>, mode: BindMode) -> Result<Sockets, Ope
     Ok(Sockets { all, is_huge, is_zero_copy, has_fragments })
 }
 
+/// Whether there are such sockets here, and whether this process may have one.
+pub(super) fn rehearse() -> Result<(), OpenError> {
+    open_socket().map(drop)
+}
+
+fn open_socket() -> Result<OwnedFd, OpenError> {
+    socket_with(AddressFamily::XDP, SocketType::RAW, SocketFlags::CLOEXEC, None)
+        .map_err(|error| OpenError::Socket(error.into()))
+}
+
 /// Opens a socket, and gives it the memory if it is the first.
 fn open_one(
     request: &Request<'_>,
     registration: Option<XdpUmemReg>,
 ) -> Result<OwnedFd, OpenError> {
-    let fd = socket_with(AddressFamily::XDP, SocketType::RAW, SocketFlags::CLOEXEC, None)
-        .map_err(|error| OpenError::Socket(error.into()))?;
+    let fd = open_socket()?;
     if let Some(registration) = registration {
         let octets = request.layout.umem_octets();
         set_xdp_umem_reg(&fd, registration)
