@@ -27,10 +27,14 @@ pub mod counters;
 pub mod cpu_state;
 pub mod histogram;
 pub mod policy;
+#[cfg(not(target_arch = "bpf"))]
+pub mod port;
 pub mod probe;
 pub mod rate;
 mod reflect;
 pub mod signature;
+#[cfg(not(target_arch = "bpf"))]
+pub mod sync;
 pub mod verdict;
 pub mod window;
 pub mod wire;
