@@ -153,23 +153,43 @@ impl AfXdp {
 
     /// Serves queues that the interface has got since.
     fn grow(&mut self) -> Option<String> {
-        let wanted = self.shared.new_queues(&self.groups)?;
-        let first = self.groups.first()?;
-        let grown = Group::open(&self.shared, &wanted, first.mode())
-            .map_err(TierError::from)
-            .and_then(|mut group| {
-                group.start()?;
-                group.give(&mut self.redirect)?;
-                Ok(group)
-            });
-        match grown {
-            Ok(group) => {
-                let line = format!("there are more queues now: {}", group.describe());
-                self.groups.push(group);
-                Some(line)
+        let queues = self.shared.new_queues(&self.groups)?;
+        let outcome = self.open_more(&queues);
+        let more = "there are more queues now";
+        Some(match outcome {
+            Ok(description) => format!("{more}: {description}"),
+            Err(error) => {
+                self.shared.give_up_growing();
+                format!("{more}, and they are not served: {error}")
             }
-            Err(error) => Some(format!("there are more queues now, and they are not served: {error}")),
+        })
+    }
+
+    fn open_more(&mut self, queues: &[u32]) -> Result<String, TierError> {
+        let mode = self.groups.first().map_or(BindMode::Copy, Group::mode);
+        let mut group = Group::open(&self.shared, queues, mode)?;
+        group.start()?;
+        let description = group.describe();
+        self.groups.push(group);
+        // Not only for its sockets: veth runs no program on new queues until
+        // it is given one.
+        self.replace_program(&self.shared.policy.clone())?;
+        Ok(description)
+    }
+
+    /// Puts a program with this policy in the place of the one before. What
+    /// it hands over meets workers that know their policy.
+    fn replace_program(&mut self, policy: &Policy) -> Result<(), TierError> {
+        let mut next = Redirect::load(policy)?;
+        for group in &self.groups {
+            group.give(&mut next)?;
         }
+        self.link.replace(self.redirect.as_fd(), next.as_fd())?;
+        let last = std::mem::replace(&mut self.redirect, next);
+        // Nobody runs it any more, so these are its final counts.
+        self.before.0.merge(&last.counters()?);
+        self.before.1.merge(last.handed_over()?);
+        Ok(())
     }
 
     fn kernel_counts(&self) -> Result<(Counters, HandedOver), TierError> {
@@ -204,20 +224,13 @@ impl Tier for AfXdp {
     }
 
     fn replace_policy(&mut self, policy: &Policy) -> Result<(), TierError> {
-        let mut next = Redirect::load(policy)?;
-        for group in &self.groups {
-            group.give(&mut next)?;
-        }
-        self.link.replace(self.redirect.as_fd(), next.as_fd())?;
-        // What the program before handed over is still judged by its policy, or
-        // by this one: a frame that only one of them answers may be lost here.
+        self.replace_program(policy)?;
+        // What the program before handed over is judged by either policy: a
+        // frame that only one of them answers may be lost here, and is counted.
         for group in &mut self.groups {
             group.replace_policy(policy)?;
         }
         self.shared.policy = policy.clone();
-        let last = std::mem::replace(&mut self.redirect, next);
-        self.before.0.merge(&last.counters()?);
-        self.before.1.merge(last.handed_over()?);
         Ok(())
     }
 

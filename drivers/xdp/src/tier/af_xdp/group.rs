@@ -56,6 +56,11 @@ impl Shared {
         (!queues.is_empty()).then_some(queues)
     }
 
+    /// Leaves further queues alone: trying again each second would help nobody.
+    pub(super) fn give_up_growing(&mut self) {
+        self.is_growing = false;
+    }
+
     /// Measures how soon a worker that sleeps is awake, and says so.
     pub(super) fn tell_wake_time(&self, groups: &[Group]) {
         let Some(cpu) = groups.first().and_then(|group| group.cpus.first()) else { return };
