@@ -265,6 +265,20 @@ enum Refusal {
     Final(TierError),
 }
 
+impl From<TierError> for Refusal {
+    fn from(error: TierError) -> Self {
+        Self::Final(error)
+    }
+}
+
+impl From<Refusal> for TierError {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::OfMode(error) | Refusal::Final(error) => error,
+        }
+    }
+}
+
 impl From<OpenError> for Refusal {
     fn from(error: OpenError) -> Self {
         if error.is_about_mode() { Self::OfMode(error.into()) } else { Self::Final(error.into()) }
@@ -293,5 +307,5 @@ pub fn check(
     cpus: Option<&[u32]>,
 ) -> Result<(), TierError> {
     queues::select(interface, queues)?;
-    queues::cpus(1, cpus).map(drop)
+    queues::cpus(cpus).map(drop)
 }

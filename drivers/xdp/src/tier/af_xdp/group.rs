@@ -1,19 +1,27 @@
 //! Queues that were opened together, with their workers.
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::{
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    sync::atomic::{AtomicUsize, Ordering},
+};
 
 use farend_core::Policy;
-use farend_driver::{statistics::merge_named, values::Numbers, worker::WorkerStatistics};
+use farend_driver::{
+    statistics::merge_named,
+    values::Numbers,
+    worker::{PolicyReader, StatisticsCell, Stop, WorkerStatistics},
+};
 
 use super::{
-    Options,
+    Options, Refusal,
     error::OpenError,
     layout::Layout,
+    port,
     program::Redirect,
     queues,
     socket::{self, BindMode, Request, Sockets},
     wake,
-    worker::Worker,
+    worker::{Place, Worker},
 };
 use crate::{
     interface::Interface,
@@ -36,7 +44,7 @@ impl Shared {
     pub(super) fn new(options: &Options<'_>, policy: &Policy) -> Result<Self, TierError> {
         Ok(Self {
             interface: options.interface.clone(),
-            cpus: queues::cpus(queues::WORKERS_MAX, options.cpus)?,
+            cpus: queues::cpus(options.cpus)?,
             is_growing: options.queues.is_none(),
             busy_poll_us: options.busy_poll_us,
             policy: policy.clone(),
@@ -54,6 +62,14 @@ impl Shared {
         let mut queues = queues::select(&self.interface, None).ok()?;
         queues.retain(|queue| !known(queue));
         (!queues.is_empty()).then_some(queues)
+    }
+
+    /// The CPU of the next worker: all of this process take turns.
+    fn next_cpu(&self) -> u32 {
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
+        // Relaxed: any number will do, once each.
+        let place = NEXT.fetch_add(1, Ordering::Relaxed) % self.cpus.len().max(1);
+        self.cpus.get(place).copied().unwrap_or(0)
     }
 
     /// Leaves further queues alone: trying again each second would help nobody.
@@ -93,7 +109,7 @@ impl Group {
         shared: &Shared,
         queues: &[u32],
         mode: BindMode,
-    ) -> Result<Self, OpenError> {
+    ) -> Result<Self, Refusal> {
         let interface = &shared.interface;
         let count = u32::try_from(queues.len()).unwrap_or(u32::MAX);
         let layout = Layout::new(count, interface.mtu_octets, xdp::kernel())?;
@@ -114,16 +130,19 @@ impl Group {
             description,
         };
         for socket in sockets.all {
-            let place = usize::try_from(socket.queue).unwrap_or(usize::MAX) % shared.cpus.len().max(1);
-            let cpu = shared.cpus.get(place).copied().unwrap_or(0);
+            let cpu = shared.next_cpu();
+            let place = Place {
+                name: format!("{} queue {}", interface.name, socket.queue),
+                cpu,
+                is_polling: shared.busy_poll_us.is_some(),
+                notice: shared.notice,
+            };
             group.cpus.push(cpu);
-            let fd = socket.fd.try_clone().map_err(OpenError::Socket)?;
-            group.sockets.push(fd);
-            let is_polling = shared.busy_poll_us.is_some();
-            let mut worker =
-                Worker::new(socket, &layout, sockets.is_zero_copy, cpu, is_polling, shared.notice);
-            let run = move |policy: &mut _, stop: &_, statistics: &_| {
-                worker.run(policy, stop, statistics)
+            group.sockets.push(socket.fd.try_clone().map_err(OpenError::Socket)?);
+            let queue = port::open(socket, &layout, sockets.is_zero_copy)?;
+            let mut worker = Worker::new(queue, place);
+            let run = move |policy: &mut PolicyReader, stop: &Stop, left: &StatisticsCell| {
+                worker.run(policy, stop, left)
             };
             group.workers.push(Threaded::new("af-xdp", &shared.policy, run));
         }

@@ -1,23 +1,24 @@
 //! Memory that the kernel and this process share: the UMEM, and the rings.
 //!
 //! Nobody outside this file holds a pointer. What a ring holds is reached by
-//! atomic words alone, so whatever the kernel writes there is a value; a frame's
-//! octets are borrowed by whoever holds the frame, and only one holds it.
+//! atomic words alone, so whatever the kernel writes there is a value. A frame's
+//! octets are borrowed by whoever holds the frame, which the core's pool gives
+//! to one at a time.
 #![expect(unsafe_code, reason = "memory that is mapped into this process")]
 
 use std::{
     ffi::c_void,
     io,
     marker::PhantomData,
-    mem, ptr,
+    mem,
     os::fd::BorrowedFd,
+    ptr,
     ptr::NonNull,
     slice,
-    sync::{
-        Arc,
-        atomic::{AtomicU32, AtomicU64},
-    },
+    sync::{Arc, atomic::AtomicU32},
 };
+
+use farend_core::port::ring::{AddressSlot, DescriptorSlot, RingMemory, Slot};
 
 use rustix::{
     io::Errno,
@@ -155,24 +156,34 @@ impl Part {
     }
 }
 
-/// One ring of a socket: two counters, flags, and entries of `W` words of
-/// eight octets.
-pub(super) struct RingMemory<const W: usize> {
+/// What a ring holds: atomic words, of which every pattern of octets is a
+/// value.
+///
+/// # Safety
+///
+/// Nothing but atomic integers, `repr(C)` or `repr(transparent)`.
+pub(super) unsafe trait Shared: Slot {}
+
+// SAFETY: one atomic integer.
+unsafe impl Shared for AddressSlot {}
+// SAFETY: three atomic integers.
+unsafe impl Shared for DescriptorSlot {}
+
+/// One ring of a socket: two counters, flags, and slots.
+pub(super) struct Ring<S> {
     producer: NonNull<AtomicU32>,
     consumer: NonNull<AtomicU32>,
-    flags: Option<NonNull<AtomicU32>>,
-    entries: NonNull<[AtomicU64; W]>,
+    flags: NonNull<AtomicU32>,
+    slots: NonNull<S>,
     count: usize,
     _mapping: Mapping,
-    _words: PhantomData<[AtomicU64; W]>,
+    _slots: PhantomData<[S]>,
 }
 
 // SAFETY: all that is reached through it is atomic.
-unsafe impl<const W: usize> Send for RingMemory<W> {}
-// SAFETY: as before.
-unsafe impl<const W: usize> Sync for RingMemory<W> {}
+unsafe impl<S: Shared> Send for Ring<S> {}
 
-impl<const W: usize> RingMemory<W> {
+impl<S: Shared> Ring<S> {
     /// Maps the ring of this size that the socket was given before, with the
     /// kernel's offsets for it.
     pub(super) fn map(
@@ -182,43 +193,45 @@ impl<const W: usize> RingMemory<W> {
         count: u32,
     ) -> io::Result<Self> {
         let count = count as usize;
-        let end = usize::try_from(offsets.desc).ok().and_then(|start| {
-            start.checked_add(count.checked_mul(mem::size_of::<[AtomicU64; W]>())?)
-        });
+        let end = usize::try_from(offsets.desc)
+            .ok()
+            .and_then(|start| start.checked_add(count.checked_mul(mem::size_of::<S>())?));
         let mapping = Mapping::of_socket(socket, end.ok_or(Errno::INVAL)?, page)?;
+        // Before Linux 5.4, which nobody gets here with, there are no flags.
+        let flags = offsets.flags.ok_or(Errno::NOSYS)?;
         Ok(Self {
             producer: mapping.place(offsets.producer, 1)?,
             consumer: mapping.place(offsets.consumer, 1)?,
-            flags: offsets.flags.map(|offset| mapping.place(offset, 1)).transpose()?,
-            entries: mapping.place(offsets.desc, count)?,
+            flags: mapping.place(flags, 1)?,
+            slots: mapping.place(offsets.desc, count)?,
             count,
             _mapping: mapping,
-            _words: PhantomData,
+            _slots: PhantomData,
         })
     }
+}
 
-    /// Entries that were ever put in.
-    pub(super) fn producer(&self) -> &AtomicU32 {
+impl<S: Shared> RingMemory for Ring<S> {
+    type Slot = S;
+
+    fn producer(&self) -> &AtomicU32 {
         // SAFETY: placed in the mapping, aligned, and live with it.
         unsafe { self.producer.as_ref() }
     }
 
-    /// Entries that were ever taken out.
-    pub(super) fn consumer(&self) -> &AtomicU32 {
+    fn consumer(&self) -> &AtomicU32 {
         // SAFETY: as in `producer`.
         unsafe { self.consumer.as_ref() }
     }
 
-    /// The kernel's flags; `None` before Linux 5.4.
-    pub(super) fn flags(&self) -> Option<&AtomicU32> {
+    fn flags(&self) -> &AtomicU32 {
         // SAFETY: as in `producer`.
-        self.flags.map(|flags| unsafe { flags.as_ref() })
+        unsafe { self.flags.as_ref() }
     }
 
-    /// The entries, a power of two of them.
-    pub(super) fn entries(&self) -> &[[AtomicU64; W]] {
+    fn slots(&self) -> &[S] {
         // SAFETY: as many as were placed in the mapping, aligned, live with
         // it, and atomic: the kernel may write to them meanwhile.
-        unsafe { slice::from_raw_parts(self.entries.as_ptr(), self.count) }
+        unsafe { slice::from_raw_parts(self.slots.as_ptr(), self.count) }
     }
 }

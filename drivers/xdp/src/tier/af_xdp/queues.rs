@@ -5,9 +5,6 @@ use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use super::program::QUEUES_MAX;
 use crate::{interface::Interface, tier::TierError};
 
-/// Workers of an interface at most.
-pub(super) const WORKERS_MAX: usize = QUEUES_MAX as usize;
-
 /// The receive queues to serve: those that are wanted, or all.
 ///
 /// # Errors
@@ -34,21 +31,19 @@ pub(super) fn select(interface: &Interface, wanted: Option<&[u32]>) -> Result<Ve
     Ok(queues)
 }
 
-/// The CPU of each worker: the wanted ones in turn, or those that this process
-/// may run on.
+/// The CPUs of workers: the wanted ones, or those that this process may run on.
 ///
 /// # Errors
 ///
 /// One that does not exist, or that this process may not use.
-pub(super) fn cpus(workers: usize, wanted: Option<&[u32]>) -> Result<Vec<u32>, TierError> {
+pub(super) fn cpus(wanted: Option<&[u32]>) -> Result<Vec<u32>, TierError> {
     let allowed = allowed()?;
     if let Some(cpu) = wanted.unwrap_or_default().iter().find(|cpu| !allowed.contains(cpu)) {
         let listed: Vec<_> = allowed.iter().map(u32::to_string).collect();
         return Err(TierError::new(format!("there is no CPU {cpu} for this process"))
             .with_advice(format!("name some of these by --cpus: {}", listed.join(","))));
     }
-    let cpus = wanted.unwrap_or(&allowed);
-    Ok(cpus.iter().copied().cycle().take(workers).collect())
+    Ok(wanted.map_or(allowed, <[u32]>::to_vec))
 }
 
 fn allowed() -> Result<Vec<u32>, TierError> {
@@ -79,12 +74,12 @@ mod tests {
     }
 
     #[test]
-    fn workers_take_cpus_in_turn_and_one_that_does_not_exist_is_named() {
+    fn a_cpu_that_does_not_exist_is_named() {
         let allowed = allowed().unwrap();
         let first = allowed[0];
-        assert_eq!(cpus(3, Some(&[first])).unwrap(), [first; 3]);
-        assert_eq!(cpus(1, None).unwrap(), [first]);
-        let error = cpus(1, Some(&[99_999])).unwrap_err().to_string();
+        assert_eq!(cpus(Some(&[first])).unwrap(), [first]);
+        assert_eq!(cpus(None).unwrap(), allowed);
+        let error = cpus(Some(&[99_999])).unwrap_err().to_string();
         assert!(error.contains("no CPU 99999") && error.contains("--cpus"), "{error}");
     }
 }

@@ -6,6 +6,7 @@ use std::{
     os::fd::{AsFd, BorrowedFd, OwnedFd},
 };
 
+use farend_core::port::ring::{AddressSlot, DescriptorSlot};
 use rustix::net::{
     AddressFamily, SocketFlags, SocketType, bind, socket_with,
     sockopt::{
@@ -21,7 +22,7 @@ use rustix::net::{
 use super::{
     error::OpenError,
     layout::Layout,
-    memory::{Part, RingMemory, Umem},
+    memory::{Part, Ring, Umem},
     sys::{SocketOption, set_option},
 };
 
@@ -59,10 +60,10 @@ impl fmt::Display for BindMode {
 pub(super) struct Socket {
     /// The receive queue.
     pub(super) queue: u32,
-    pub(super) fill: RingMemory<1>,
-    pub(super) rx: RingMemory<2>,
-    pub(super) tx: RingMemory<2>,
-    pub(super) completion: RingMemory<1>,
+    pub(super) fill: Ring<AddressSlot>,
+    pub(super) rx: Ring<DescriptorSlot>,
+    pub(super) tx: Ring<DescriptorSlot>,
+    pub(super) completion: Ring<AddressSlot>,
     pub(super) part: Part,
     pub(super) fd: OwnedFd,
 }
@@ -195,13 +196,13 @@ fn map(fd: OwnedFd, queue: u32, part: Part, layout: Layout) -> Result<Socket, Op
     let entries = layout.ring_entries();
     Ok(Socket {
         queue,
-        fill: RingMemory::map(fd.as_fd(), page::FILL, &offsets.fr, entries)
+        fill: Ring::map(fd.as_fd(), page::FILL, &offsets.fr, entries)
             .map_err(error("mapping the fill ring"))?,
-        rx: RingMemory::map(fd.as_fd(), page::RX, &offsets.rx, entries)
+        rx: Ring::map(fd.as_fd(), page::RX, &offsets.rx, entries)
             .map_err(error("mapping the receive ring"))?,
-        tx: RingMemory::map(fd.as_fd(), page::TX, &offsets.tx, entries)
+        tx: Ring::map(fd.as_fd(), page::TX, &offsets.tx, entries)
             .map_err(error("mapping the transmit ring"))?,
-        completion: RingMemory::map(fd.as_fd(), page::COMPLETION, &offsets.cr, entries)
+        completion: Ring::map(fd.as_fd(), page::COMPLETION, &offsets.cr, entries)
             .map_err(error("mapping the completion ring"))?,
         part,
         fd,

@@ -1,10 +1,13 @@
 //! The loop of one queue: turn while there is something, else sleep.
 
-use std::{fmt, io, thread, time::Duration};
+use std::{fmt, io, os::fd::AsFd, thread, time::Duration};
 
 use farend_core::{
     Counters, RateLimit,
-    port::{Burst, Port},
+    port::{
+        Burst, Port, Queue,
+        queue::{Kernel, Progress, QueueError, StuckRing, Watch},
+    },
 };
 use farend_driver::{
     clock::{TICKS_PER_SECOND, TickClock},
@@ -13,18 +16,19 @@ use farend_driver::{
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     io::Errno,
-    net::{RecvFlags, recv},
+    net::sockopt::xdp_statistics,
 };
 
 use super::{
-    layout::Layout,
-    port::{Queue, QueueError},
+    port::{WakeError, Xsk},
     queues,
-    socket::Socket,
 };
 
-/// Ticks between two copies of the statistics under load.
+/// Ticks between two copies of the statistics, and two looks at the rings.
 const PUBLISH_INTERVAL_TICKS: u64 = TICKS_PER_SECOND / 10;
+
+/// Ticks that a ring may stand still while it should not.
+const PATIENCE_TICKS: u64 = 2 * TICKS_PER_SECOND;
 
 /// Milliseconds of the first sleep while answers are under way; each that
 /// brings nothing is followed by one twice as long.
@@ -39,52 +43,67 @@ pub(super) enum RunError {
     /// Waiting for frames failed.
     Poll(io::Error),
     /// The queue cannot go on.
-    Queue(QueueError),
+    Queue(QueueError<WakeError>),
 }
 
 impl fmt::Display for RunError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Poll(error) => write!(f, "cannot wait for frames: {error}"),
-            Self::Queue(error) => write!(f, "an AF_XDP queue has failed: {error}"),
+            Self::Queue(error) => error.fmt(f),
         }
     }
 }
 
+impl From<QueueError<WakeError>> for RunError {
+    fn from(error: QueueError<WakeError>) -> Self {
+        Self::Queue(error)
+    }
+}
+
+/// What a worker is told about its queue.
+pub(super) struct Place {
+    /// How the user is told about it: interface and queue.
+    pub(super) name: String,
+    /// The CPU to run on.
+    pub(super) cpu: u32,
+    /// Whether to look for frames without a pause.
+    pub(super) is_polling: bool,
+    /// Takes one line for the user, without its end.
+    pub(super) notice: fn(&str),
+}
+
 /// Turns the frames of one queue round.
 pub(super) struct Worker {
-    queue: Queue,
-    cpu: u32,
-    is_polling: bool,
-    notice: fn(&str),
+    queue: Queue<Xsk>,
+    place: Place,
     clock: TickClock,
     limit: RateLimit,
     counters: Counters,
     pending: Burst,
+    watch: Watch,
     next_publish_tick: u64,
     sleep_ms: u16,
+    /// Answers that were not sent in the end.
+    unsent_frames: u64,
+    /// Chunks of which nobody holds the frame.
+    leaked_frames: u64,
 }
 
 impl Worker {
-    pub(super) fn new(
-        socket: Socket,
-        layout: &Layout,
-        is_zero_copy: bool,
-        cpu: u32,
-        is_polling: bool,
-        notice: fn(&str),
-    ) -> Self {
+    pub(super) fn new(queue: Queue<Xsk>, place: Place) -> Self {
         Self {
-            queue: Queue::new(socket, layout, is_zero_copy),
-            cpu,
-            is_polling,
-            notice,
+            queue,
+            place,
             clock: TickClock::start(),
             limit: RateLimit::default(),
             counters: Counters::new(),
             pending: Burst::new(),
+            watch: Watch::new(PATIENCE_TICKS),
             next_publish_tick: 0,
             sleep_ms: SHORT_SLEEP_MS,
+            unsent_frames: 0,
+            leaked_frames: 0,
         }
     }
 
@@ -100,12 +119,14 @@ impl Worker {
         stop: &Stop,
         statistics: &StatisticsCell,
     ) -> Result<(), RunError> {
-        if let Err(error) = queues::pin(self.cpu) {
-            (self.notice)(&format!("a worker runs on any CPU, not on {}: {error}", self.cpu));
+        let Place { name, cpu, notice, .. } = &self.place;
+        if let Err(error) = queues::pin(*cpu) {
+            notice(&format!("{name}: its worker runs on any CPU, not on {cpu} alone: {error}"));
         }
         let outcome = self.answer_until(policy, stop, statistics);
+        let finished = self.take_stock();
         self.publish(statistics);
-        outcome
+        outcome.and(finished)
     }
 
     fn answer_until(
@@ -115,24 +136,24 @@ impl Worker {
         statistics: &StatisticsCell,
     ) -> Result<(), RunError> {
         while !stop.is_requested() {
-            let is_idle = !self.turn(policy)?;
-            if is_idle {
+            if !self.turn(policy)? {
                 self.wait()?;
             }
             if self.clock.now_tick() >= self.next_publish_tick {
+                self.look_at_rings()?;
                 self.publish(statistics);
             }
         }
         // No more frames come in; those that did are answered.
         let give_up_tick = self.clock.now_tick() + LAST_WAIT_TICKS;
         while self.clock.now_tick() < give_up_tick {
-            let is_idle = !self.turn(policy)?;
-            if is_idle && self.queue.in_kernel_tx == 0 && self.pending.is_empty() {
+            if self.turn(policy)? {
+                continue;
+            }
+            if self.is_drained()? {
                 break;
             }
-            if is_idle {
-                thread::sleep(Duration::from_millis(SHORT_SLEEP_MS.into()));
-            }
+            thread::sleep(Duration::from_millis(SHORT_SLEEP_MS.into()));
         }
         Ok(())
     }
@@ -141,35 +162,88 @@ impl Worker {
     fn turn(&mut self, policy: &mut PolicyReader) -> Result<bool, RunError> {
         self.limit.now_tick = self.clock.now_tick();
         let Self { queue, limit, counters, pending, .. } = self;
-        let turn = queue
-            .turn(policy.current(), limit, counters, &mut (), pending)
-            .map_err(RunError::Queue)?;
+        let turn = queue.turn(policy.current(), limit, counters, &mut (), pending)?;
         Ok(!turn.is_idle())
     }
 
+    /// Whether no answer is under way.
+    fn is_drained(&mut self) -> Result<bool, RunError> {
+        Ok(self.pending.is_empty() && self.queue.is_drained()?)
+    }
+
+    /// Sleeps until a frame comes, for a bounded time.
     fn wait(&mut self) -> Result<(), RunError> {
-        if self.is_polling {
-            let _ = recv(&self.queue, &mut [0_u8; 0], RecvFlags::DONTWAIT);
-            return Ok(());
+        if self.place.is_polling {
+            let looked = self.queue.kernel_mut().wake_receive();
+            return Ok(looked.map_err(QueueError::Kernel)?);
         }
-        let is_waiting = self.queue.in_kernel_tx > 0 || !self.pending.is_empty();
-        let time_ms = if is_waiting { self.sleep_ms } else { POLL_INTERVAL_MS };
+        // Nobody wakes us when an answer is sent, and its memory is needed.
+        let time_ms = if self.is_drained()? { POLL_INTERVAL_MS } else { self.sleep_ms };
         let timeout = Timespec { tv_sec: 0, tv_nsec: i64::from(time_ms) * 1_000_000 };
-        let mut fds = [PollFd::new(&self.queue, PollFlags::IN)];
-        match poll(&mut fds, Some(&timeout)) {
+        let mut waiting = [PollFd::new(self.queue.kernel(), PollFlags::IN)];
+        match poll(&mut waiting, Some(&timeout)) {
             Ok(0) => self.sleep_ms = (self.sleep_ms * 2).min(POLL_INTERVAL_MS),
             Ok(_) => self.sleep_ms = SHORT_SLEEP_MS,
             Err(Errno::INTR) => {}
             Err(error) => return Err(RunError::Poll(error.into())),
         }
-        if fds[0].revents().intersects(PollFlags::ERR | PollFlags::NVAL) {
+        if waiting[0].revents().intersects(PollFlags::ERR | PollFlags::NVAL) {
+            // The interface is gone, which ends this soon; poll waits no more.
             thread::sleep(Duration::from_millis(POLL_INTERVAL_MS.into()));
         }
         Ok(())
     }
 
+    /// Says which ring the kernel has stopped to work on, if it has.
+    fn look_at_rings(&mut self) -> Result<(), RunError> {
+        let progress = self.queue.progress()?;
+        // A driver may take all chunks into a ring of its own; it starves only
+        // if it says so.
+        let progress = Progress { fill_untaken: progress.fill_untaken.max(1), ..progress };
+        let counted = xdp_statistics(self.queue.kernel().as_fd());
+        let starved_frames = counted.map_or(0, |one| one.rx_fill_ring_empty_descs.unwrap_or(0));
+        if let Some(ring) = self.watch.look(progress, starved_frames, self.clock.now_tick()) {
+            let seconds = PATIENCE_TICKS / TICKS_PER_SECOND;
+            let why = match ring {
+                StuckRing::Fill => "the kernel finds no memory to receive into",
+                StuckRing::Tx => "the kernel takes no answers; is the link up?",
+                StuckRing::Completion => {
+                    "answers are not sent to their end, which the driver or a virtual \
+                     interface's other end decides"
+                }
+                _ => "the kernel has stopped to work on it",
+            };
+            let Place { name, notice, .. } = &self.place;
+            notice(&format!(
+                "{name}: the {} ring has stood still for {seconds} s: {why}",
+                ring.name()
+            ));
+        }
+        Ok(())
+    }
+
+    /// Counts what is left at the end.
+    fn take_stock(&mut self) -> Result<(), RunError> {
+        let ledger = self.queue.ledger()?;
+        let pending = self.pending.len() as u64;
+        let untaken = self.queue.progress()?.tx_untaken;
+        self.unsent_frames = pending + u64::from(untaken);
+        self.leaked_frames = u64::from(ledger.hand).saturating_sub(pending);
+        Ok(())
+    }
+
     fn publish(&mut self, cell: &StatisticsCell) {
-        cell.publish(&WorkerStatistics { counters: self.counters, losses: Vec::new() });
+        let losses = self.queue.losses();
+        cell.publish(&WorkerStatistics {
+            counters: self.counters,
+            losses: vec![
+                ("ring_corrupt", losses.corrupt_descriptors),
+                ("receive_broken", losses.receive_broken_frames),
+                ("transmit_failed", losses.unsendable_frames),
+                ("transmit_unsent", self.unsent_frames),
+                ("frames_leaked", self.leaked_frames),
+            ],
+        });
         self.next_publish_tick = self.clock.now_tick() + PUBLISH_INTERVAL_TICKS;
     }
 }
