@@ -26,7 +26,9 @@ impl FromStr for Numbers {
             }
             for number in first..=last {
                 if numbers.contains(&number) {
-                    return Err(Expected::new(format!("each number once; {number} is there twice")));
+                    return Err(Expected::new(format!(
+                        "each number once; {number} is there twice"
+                    )));
                 }
                 if numbers.len() >= NUMBERS_MAX {
                     return Err(Expected::new(format!("{NUMBERS_MAX} numbers at most")));

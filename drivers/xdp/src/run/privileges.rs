@@ -35,9 +35,7 @@ pub(super) fn drop_to_serve(choices: &[TierChoice]) -> Result<Option<Vec<&'stati
     if choices.contains(&TierChoice::AfXdp) {
         kept.extend([Capability::NET_RAW, Capability::IPC_LOCK]);
     }
-    drop_all_but(&kept)
-        .map(Some)
-        .map_err(|error| failure(&error))
+    drop_all_but(&kept).map(Some).map_err(|error| failure(&error))
 }
 
 #[cfg(target_os = "linux")]

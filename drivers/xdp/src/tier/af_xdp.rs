@@ -201,7 +201,11 @@ impl AfXdp {
 
     /// Puts together what the kernel program, the sockets and the workers
     /// have counted.
-    fn sum(&mut self, (counters, handed_over): (Counters, HandedOver), is_final: bool) -> WorkerStatistics {
+    fn sum(
+        &mut self,
+        (counters, handed_over): (Counters, HandedOver),
+        is_final: bool,
+    ) -> WorkerStatistics {
         let mut sum = WorkerStatistics { counters, losses: Vec::new() };
         let mut workers = WorkerStatistics::default();
         for group in &mut self.groups {

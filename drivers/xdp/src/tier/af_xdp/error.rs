@@ -13,26 +13,13 @@ pub(super) enum OpenError {
     /// No socket.
     Socket(io::Error),
     /// The kernel does not take the memory.
-    Umem {
-        octets: usize,
-        error: io::Error,
-    },
+    Umem { octets: usize, error: io::Error },
     /// An option of the socket, or one of its rings.
-    Option {
-        what: &'static str,
-        error: io::Error,
-    },
+    Option { what: &'static str, error: io::Error },
     /// The queue is not to be had.
-    Bind {
-        queue: u32,
-        mode: super::socket::BindMode,
-        error: io::Error,
-    },
+    Bind { queue: u32, mode: super::socket::BindMode, error: io::Error },
     /// Frames are longer than a chunk, and this kernel does not split them.
-    FrameTooLong {
-        mtu_octets: u32,
-        mtu_octets_max: u32,
-    },
+    FrameTooLong { mtu_octets: u32, mtu_octets_max: u32 },
 }
 
 impl OpenError {

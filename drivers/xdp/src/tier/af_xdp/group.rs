@@ -105,11 +105,7 @@ pub(super) struct Group {
 
 impl Group {
     /// Opens the queues. Their workers wait for [`start`](Self::start).
-    pub(super) fn open(
-        shared: &Shared,
-        queues: &[u32],
-        mode: BindMode,
-    ) -> Result<Self, Refusal> {
+    pub(super) fn open(shared: &Shared, queues: &[u32], mode: BindMode) -> Result<Self, Refusal> {
         let interface = &shared.interface;
         let count = u32::try_from(queues.len()).unwrap_or(u32::MAX);
         let layout = Layout::new(count, interface.mtu_octets, xdp::kernel())?;

@@ -65,8 +65,7 @@ impl Layout {
         let shared = (CHUNKS_TOTAL / queues).max(1);
         // The power of two that is not above the share.
         let queue_chunks = (1 << shared.ilog2()).clamp(CHUNKS_MIN, CHUNKS_MAX);
-        let layout =
-            Self { chunk_octets, queue_chunks, queues, frame_octets_max, has_fragments };
+        let layout = Self { chunk_octets, queue_chunks, queues, frame_octets_max, has_fragments };
         if layout.needs_fragments() && !has_fragments {
             let mtu_octets_max = layout.chunk_room_octets() - LINK_OCTETS;
             return Err(OpenError::FrameTooLong { mtu_octets, mtu_octets_max });
@@ -102,16 +101,19 @@ impl Layout {
     }
 }
 
-const _: () = assert!(
-    (CHUNK_OCTETS_SMALL as usize * CHUNKS_MIN as usize).is_multiple_of(HUGE_PAGE_OCTETS)
-);
+const _: () =
+    assert!((CHUNK_OCTETS_SMALL as usize * CHUNKS_MIN as usize).is_multiple_of(HUGE_PAGE_OCTETS));
 
 impl fmt::Display for Layout {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { chunk_octets, queue_chunks, queues, .. } = self;
         let mebioctets = self.umem_octets() >> 20;
         write!(f, "UMEM of {mebioctets} MiB: {queue_chunks} chunks of {chunk_octets} octets ")?;
-        if *queues == 1 { write!(f, "for 1 queue") } else { write!(f, "for each of {queues} queues") }
+        if *queues == 1 {
+            write!(f, "for 1 queue")
+        } else {
+            write!(f, "for each of {queues} queues")
+        }
     }
 }
 
@@ -144,7 +146,10 @@ mod tests {
     #[test]
     fn many_queues_get_less_each_but_enough() {
         let chunks = |queues| Layout::new(queues, 1_500, NOW).unwrap().queue_chunks;
-        assert_eq!([1, 8, 9, 16, 32, 33, 256].map(chunks), [4096, 4096, 2048, 2048, 1024, 1024, 1024]);
+        assert_eq!(
+            [1, 8, 9, 16, 32, 33, 256].map(chunks),
+            [4096, 4096, 2048, 2048, 1024, 1024, 1024]
+        );
         for queues in 1..=256 {
             let layout = Layout::new(queues, 9_000, NOW).unwrap();
             assert!(layout.umem_octets().is_multiple_of(HUGE_PAGE_OCTETS));

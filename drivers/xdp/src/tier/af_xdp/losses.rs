@@ -81,11 +81,11 @@ impl Losses {
         // them were too long.
         let chunkless = dropped.min(fill_ring_empty);
         let mut named = vec![
-            ("rx_ring_full", self.sockets.receive_ring_full),
+            ("receive_ring_full", self.sockets.receive_ring_full),
             ("fill_ring_empty", chunkless),
-            ("rx_dropped", dropped - chunkless),
+            ("receive_dropped", dropped - chunkless),
             ("fill_invalid", self.sockets.fill_invalid),
-            ("tx_invalid", self.sockets.transmit_invalid),
+            ("transmit_invalid", self.sockets.transmit_invalid),
             ("redirect_lost", self.vanished),
             ("redirect_refused", self.refused),
             ("queue_not_served", self.unclaimed),

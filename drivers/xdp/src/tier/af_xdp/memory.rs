@@ -76,7 +76,7 @@ impl Mapping {
         let offset = usize::try_from(offset).map_err(|_| wrong())?;
         let octets = count.checked_mul(mem::size_of::<T>()).ok_or_else(wrong)?;
         let end = offset.checked_add(octets).ok_or_else(wrong)?;
-        if end > self.octets || offset % mem::align_of::<T>() != 0 {
+        if end > self.octets || !offset.is_multiple_of(mem::align_of::<T>()) {
             return Err(wrong());
         }
         // SAFETY: the offset was just compared with the mapping's end.
@@ -93,7 +93,7 @@ pub(super) struct Umem {
 impl Umem {
     /// Maps this many octets, on huge pages if there are any.
     pub(super) fn map(octets: usize) -> io::Result<Self> {
-        if octets % HUGE_PAGE_OCTETS == 0 {
+        if octets.is_multiple_of(HUGE_PAGE_OCTETS) {
             let flags = MapFlags::PRIVATE | MapFlags::POPULATE | MapFlags::HUGETLB;
             if let Ok(mapping) = Mapping::anonymous(octets, flags | MapFlags::HUGE_2MB) {
                 return Ok(Self { mapping, is_huge: true });

@@ -75,17 +75,17 @@ impl Kernel for Xsk {
 
 /// Tells what will pass from what will not.
 fn judge(outcome: Result<(), Errno>) -> Result<(), WakeError> {
-    match outcome {
-        Ok(()) => Ok(()),
-        // Only a part was taken; the driver has no room, or the kernel no
-        // memory; a packet in too many pieces was dropped.
-        Err(Errno::AGAIN | Errno::BUSY | Errno::NOBUFS | Errno::NOMEM | Errno::OVERFLOW) => Ok(()),
-        Err(Errno::INTR) => Ok(()),
-        // The interface is down, or gone: whoever watches it says so, and
-        // waits or ends.
-        Err(Errno::NETDOWN | Errno::NXIO | Errno::NODEV) => Ok(()),
-        Err(error) => Err(WakeError(error.into())),
-    }
+    let Err(error) = outcome else { return Ok(()) };
+    // Only a part was taken; the driver has no room, or the kernel no memory;
+    // a packet in too many pieces was dropped.
+    let is_partial = matches!(
+        error,
+        Errno::AGAIN | Errno::BUSY | Errno::NOBUFS | Errno::NOMEM | Errno::OVERFLOW | Errno::INTR
+    );
+    // The interface is down, or gone: whoever watches it says so, and waits or
+    // ends.
+    let is_link = matches!(error, Errno::NETDOWN | Errno::NXIO | Errno::NODEV);
+    if is_partial || is_link { Ok(()) } else { Err(WakeError(error.into())) }
 }
 
 /// Makes the port of a socket, and gives the kernel memory to receive into.

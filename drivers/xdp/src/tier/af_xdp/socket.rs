@@ -157,10 +157,7 @@ fn open_socket() -> Result<OwnedFd, OpenError> {
 }
 
 /// Opens a socket, and gives it the memory if it is the first.
-fn open_one(
-    request: &Request<'_>,
-    registration: Option<XdpUmemReg>,
-) -> Result<OwnedFd, OpenError> {
+fn open_one(request: &Request<'_>, registration: Option<XdpUmemReg>) -> Result<OwnedFd, OpenError> {
     let fd = open_socket()?;
     if let Some(registration) = registration {
         let octets = request.layout.umem_octets();
@@ -168,7 +165,8 @@ fn open_one(
             .map_err(|error| OpenError::Umem { octets, error: error.into() })?;
     }
     let entries = request.layout.ring_entries();
-    let option = |what| move |error: rustix::io::Errno| OpenError::Option { what, error: error.into() };
+    let option =
+        |what| move |error: rustix::io::Errno| OpenError::Option { what, error: error.into() };
     set_xdp_umem_fill_ring_size(&fd, entries).map_err(option("the fill ring"))?;
     set_xdp_umem_completion_ring_size(&fd, entries).map_err(option("the completion ring"))?;
     set_xdp_rx_ring_size(&fd, entries).map_err(option("the receive ring"))?;
@@ -178,8 +176,7 @@ fn open_one(
     let _ = set_option(fd.as_fd(), SocketOption::TransmitBudget, budget);
     if let Some(time_us) = request.busy_poll_us {
         let set = |option, value, what| {
-            set_option(fd.as_fd(), option, value)
-                .map_err(|error| OpenError::Option { what, error })
+            set_option(fd.as_fd(), option, value).map_err(|error| OpenError::Option { what, error })
         };
         set(SocketOption::PreferBusyPoll, 1, "--busy-poll needs Linux 5.11 (SO_PREFER_BUSY_POLL)")?;
         set(SocketOption::BusyPoll, time_us.into(), "--busy-poll (SO_BUSY_POLL)")?;
@@ -191,8 +188,8 @@ fn open_one(
 /// Maps the rings.
 fn map(fd: OwnedFd, queue: u32, part: Part, layout: Layout) -> Result<Socket, OpenError> {
     let error = |what| move |error: io::Error| OpenError::Option { what, error };
-    let offsets = xdp_mmap_offsets(&fd)
-        .map_err(|errno| error("the offsets of the rings")(errno.into()))?;
+    let offsets =
+        xdp_mmap_offsets(&fd).map_err(|errno| error("the offsets of the rings")(errno.into()))?;
     let entries = layout.ring_entries();
     Ok(Socket {
         queue,

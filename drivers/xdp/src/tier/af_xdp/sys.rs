@@ -8,7 +8,7 @@ use std::{
     ptr,
 };
 
-/// Options of asm-generic/socket.h and linux/if_xdp.h.
+/// Options of `asm-generic/socket.h` and `linux/if_xdp.h`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum SocketOption {
     /// `SO_PREFER_BUSY_POLL`: interrupts stay off while somebody polls (Linux
@@ -41,8 +41,7 @@ pub(super) fn set_option(
     value: c_int,
 ) -> io::Result<()> {
     let (level, name) = option.level_and_name();
-    // Four, on every system that there is.
-    let octets = const { size_of::<c_int>() as libc::socklen_t };
+    let octets = libc::socklen_t::try_from(size_of::<c_int>()).unwrap_or(libc::socklen_t::MAX);
     // SAFETY: the value outlives the call, and its size is given.
     let status = unsafe {
         libc::setsockopt(socket.as_raw_fd(), level, name, ptr::from_ref(&value).cast(), octets)

@@ -34,6 +34,10 @@ const PATIENCE_TICKS: u64 = 2 * TICKS_PER_SECOND;
 /// brings nothing is followed by one twice as long.
 const SHORT_SLEEP_MS: u16 = 1;
 
+/// The longest of these sleeps: meanwhile nothing is received into the memory
+/// of the answers.
+const SLEEP_UNDER_WAY_MS_MAX: u16 = 16;
+
 /// How long, in ticks, the last answers are waited for after a stop.
 const LAST_WAIT_TICKS: u64 = TICKS_PER_SECOND / 4;
 
@@ -137,7 +141,12 @@ impl Worker {
     ) -> Result<(), RunError> {
         while !stop.is_requested() {
             if !self.turn(policy)? {
-                self.wait()?;
+                let is_drained = self.is_drained()?;
+                // Once more: the memory of answers that were sent just now must
+                // not wait for the end of a sleep to be received into.
+                if !self.turn(policy)? {
+                    self.wait(is_drained)?;
+                }
             }
             if self.clock.now_tick() >= self.next_publish_tick {
                 self.look_at_rings()?;
@@ -172,17 +181,17 @@ impl Worker {
     }
 
     /// Sleeps until a frame comes, for a bounded time.
-    fn wait(&mut self) -> Result<(), RunError> {
+    fn wait(&mut self, is_drained: bool) -> Result<(), RunError> {
         if self.place.is_polling {
             let looked = self.queue.kernel_mut().wake_receive();
             return Ok(looked.map_err(QueueError::Kernel)?);
         }
         // Nobody wakes us when an answer is sent, and its memory is needed.
-        let time_ms = if self.is_drained()? { POLL_INTERVAL_MS } else { self.sleep_ms };
+        let time_ms = if is_drained { POLL_INTERVAL_MS } else { self.sleep_ms };
         let timeout = Timespec { tv_sec: 0, tv_nsec: i64::from(time_ms) * 1_000_000 };
         let mut waiting = [PollFd::new(self.queue.kernel(), PollFlags::IN)];
         match poll(&mut waiting, Some(&timeout)) {
-            Ok(0) => self.sleep_ms = (self.sleep_ms * 2).min(POLL_INTERVAL_MS),
+            Ok(0) => self.sleep_ms = (self.sleep_ms * 2).min(SLEEP_UNDER_WAY_MS_MAX),
             Ok(_) => self.sleep_ms = SHORT_SLEEP_MS,
             Err(Errno::INTR) => {}
             Err(error) => return Err(RunError::Poll(error.into())),
