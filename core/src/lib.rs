@@ -33,6 +33,8 @@ pub mod probe;
 pub mod rate;
 mod reflect;
 pub mod signature;
+#[cfg(not(target_arch = "bpf"))]
+pub mod testers;
 pub mod verdict;
 pub mod window;
 pub mod wire;
