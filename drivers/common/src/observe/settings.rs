@@ -1,6 +1,6 @@
 //! What to look at beside reflecting: options, and what they settle.
 
-use std::path::PathBuf;
+use std::{fmt::Write, path::PathBuf};
 
 use clap::Args;
 
@@ -240,7 +240,10 @@ fn toml_string(text: &str) -> String {
     for c in text.chars() {
         match c {
             '"' | '\\' => quoted.extend(['\\', c]),
-            c if c.is_control() => quoted += &format!("\\u{:04x}", u32::from(c)),
+            c if c.is_control() => {
+                // Writing to a string cannot fail.
+                let _ = write!(quoted, "\\u{:04x}", u32::from(c));
+            }
             c => quoted.push(c),
         }
     }
