@@ -35,6 +35,8 @@ mod reflect;
 pub mod signature;
 #[cfg(not(target_arch = "bpf"))]
 pub mod sync;
+#[cfg(not(target_arch = "bpf"))]
+pub mod testers;
 pub mod verdict;
 pub mod window;
 pub mod wire;

@@ -41,6 +41,8 @@ impl InterfaceStatistics {
             worker: WorkerStatistics {
                 counters: self.worker.counters.since(&earlier.worker.counters),
                 losses: since(&self.worker.losses, &earlier.worker.losses),
+                // Of these only the whole can be told.
+                observed: self.worker.observed.clone(),
             },
             interface_drops: since(&self.interface_drops, &earlier.interface_drops),
         }
@@ -98,8 +100,7 @@ impl Snapshot {
                 tier if tier == one.tier => tier,
                 _ => "several",
             };
-            total.worker.counters.merge(&one.worker.counters);
-            merge_named(&mut total.worker.losses, &one.worker.losses);
+            total.worker.merge(&one.worker);
             merge_named(&mut total.interface_drops, &one.interface_drops);
         }
         total

@@ -7,7 +7,7 @@ use super::{
 use crate::values::{Numbers, SignatureSet, UserSignature, parse_mode, parse_oui};
 
 /// Every key, for the error about one that is not.
-const KEYS: [&str; 20] = [
+const KEYS: [&str; 29] = [
     "interfaces",
     "tier",
     "replace",
@@ -25,6 +25,15 @@ const KEYS: [&str; 20] = [
     "any-destination",
     "disable-guard",
     "max-rate",
+    "sample",
+    "sample-file",
+    "sample-of",
+    "sample-octets",
+    "sample-answers",
+    "tap",
+    "testers",
+    "residence",
+    "counters-page",
     "duration",
     "stats",
     "stats-interval",
@@ -67,6 +76,24 @@ fn read_entry(config: &mut Config, entry: &Entry) -> Result<(), Fault> {
         "duration" => choices.duration = Some(entry.parse()?),
         "stats" => choices.format = Some(entry.parse()?),
         "stats-interval" => choices.stats_interval = Some(entry.parse()?),
+        _ => return read_observe(config, entry),
+    }
+    Ok(())
+}
+
+/// What to look at beside reflecting.
+fn read_observe(config: &mut Config, entry: &Entry) -> Result<(), Fault> {
+    let choices = &mut config.choices.observe;
+    match entry.key.as_str() {
+        "sample" => choices.sample = Some(entry.parse()?),
+        "sample-file" => choices.sample_file = Some(entry.text()?.into()),
+        "sample-of" => choices.sample_of = Some(entry.parse()?),
+        "sample-octets" => choices.sample_octets = Some(entry.parse()?),
+        "sample-answers" => choices.sample_answers = Some(entry.flag()?),
+        "tap" => choices.tap = Some(entry.parse()?),
+        "testers" => choices.testers = Some(entry.parse()?),
+        "residence" => choices.residence = Some(entry.flag()?),
+        "counters-page" => choices.counters_page = Some(entry.parse()?),
         _ => return Err(unknown(entry)),
     }
     Ok(())
@@ -92,7 +119,7 @@ fn unknown(entry: &Entry) -> Fault {
 #[cfg(test)]
 mod tests {
     use super::super::tests::parse;
-    use crate::settings::Choices;
+    use crate::{observe, settings::Choices};
 
     #[test]
     fn every_key_is_read() {
@@ -114,6 +141,15 @@ vlan = [1, 2]
 any-destination = true
 disable-guard = ["checksum"]
 max-rate = 1_000
+sample = 1_000
+sample-file = "sample.pcapng"
+sample-of = "all"
+sample-octets = 128
+sample-answers = true
+tap = "lab:sample=10"
+testers = 64
+residence = true
+counters-page = "lab-counters"
 duration = 1.5
 stats = "json"
 stats-interval = 2
@@ -136,6 +172,7 @@ stats-interval = 2
             any_destination,
             disabled_guards,
             max_rate,
+            observe,
             duration,
             format,
             stats_interval,
@@ -144,12 +181,21 @@ stats-interval = 2
         assert!(user_signatures.is_some() && mode.is_some() && allow.is_some() && vlans.is_some());
         assert!(any_destination.is_some() && disabled_guards.is_some() && max_rate.is_some());
         assert!(duration.is_some() && format.is_some() && stats_interval.is_some());
+        let nothing = observe::Choices::default();
+        assert_eq!(observe.clone().over(nothing.clone()), nothing.over(observe.clone()));
+        let settled = observe.settle();
+        assert!(settled.sample.is_some() && settled.tap.is_some() && settled.residence);
+        assert_eq!(settled.sample_octets.0, 128);
+        assert!(settled.sample_answers && settled.testers.0 == 64);
+        assert!(settled.sample_file.is_some() && settled.counters_page.is_some());
     }
 
     #[test]
     fn what_is_printed_in_force_is_a_file_that_says_the_same() {
         let text = "port = 7\nallow = [\"10.0.0.0/8\"]\nvlan = [3]\nsignature = \"5:aabb/ff0f\"\n\
-                    mode = \"mac-ip\"\nmax-rate = 10\nduration = 0.5\nstats = \"csv\"";
+                    mode = \"mac-ip\"\nmax-rate = 10\ntap = \"a:sample=9\"\nsample = 3\n\
+                    sample-file = \"x y.pcapng\"\nsample-of = \"refused\"\nresidence = true\n\
+                    testers = 9\ncounters-page = \"b\"\nduration = 0.5\nstats = \"csv\"";
         let settings = parse("f.toml", text).unwrap().choices.settle();
         let again = parse("f.toml", &settings.to_toml()).unwrap().choices.settle();
         assert_eq!(again, settings);
