@@ -11,7 +11,7 @@
 #![expect(unsafe_code, reason = "the crate's rings leave lifetimes to the caller")]
 #![cfg_attr(not(target_os = "linux"), allow(unused))]
 
-use std::{error::Error, os::fd::AsRawFd, time::Duration};
+use std::{error::Error, io::ErrorKind, os::fd::AsRawFd, time::Duration};
 
 use aya::{
     EbpfLoader,
@@ -22,9 +22,8 @@ use farend_core::{Policy, RateLimit, Verdict, reflect};
 use farend_driver::signals::Signals;
 use farend_xdp::interface::{Interface, Rtnetlink};
 use xdp::{
-    Umem,
+    RingConfigBuilder, Umem,
     nic::NicIndex,
-    rings::RingConfigBuilder,
     slab::{HeapSlab, Slab},
     socket::{PollTimeout, XdpSocketBuilder},
     umem::{FrameSize, UmemCfgBuilder},
@@ -35,12 +34,12 @@ const CHUNKS: u32 = 4_096;
 const RING_ENTRIES: u32 = 2_048;
 const BURST_FRAMES: usize = 64;
 
-static OBJECT: &[u8] =
-    aya::include_bytes_aligned!("../../../ebpf/prebuilt/farend-redirect.bpf.o");
+static OBJECT: &[u8] = aya::include_bytes_aligned!("../../../ebpf/prebuilt/farend-redirect.bpf.o");
 
 fn main() -> Result<(), Box<dyn Error>> {
     let name = std::env::args().nth(1).ok_or("which interface? rings_of_crate IFACE")?;
-    let interface = Interface::find(&mut Rtnetlink::open()?, &name)??;
+    let interface = Interface::find(&mut Rtnetlink::open()?, &name)?;
+    let interface = interface.map_err(|unknown| unknown.to_string())?;
     let mac = interface.mac.ok_or("not an Ethernet interface")?;
     let policy = Policy::builder().own_mac(mac).build()?;
     let signals = Signals::take()?;
@@ -66,19 +65,19 @@ fn main() -> Result<(), Box<dyn Error>> {
         EbpfLoader::new().override_global("POLICY", policy.as_octets(), true).load(OBJECT)?;
     let mut sockets = XskMap::try_from(object.take_map("SOCKETS").ok_or("no map")?)?;
     sockets.set(0, socket.as_raw_fd(), 0)?;
-    let program: &mut Xdp = object.program_mut("farend_redirect").ok_or("no program")?.try_into()?;
+    let program: &mut Xdp =
+        object.program_mut("farend_redirect").ok_or("no program")?.try_into()?;
     program.load()?;
     program.attach(&name, XdpMode::Driver)?;
     eprintln!("ready: {name}");
 
-    let (mut rx, mut tx) = (rings.rx_ring.take().ok_or("no rx")?, rings.tx_ring.take().ok_or("no tx")?);
+    let (mut rx, mut tx) =
+        (rings.rx_ring.take().ok_or("no rx")?, rings.tx_ring.take().ok_or("no tx")?);
     let mut burst = HeapSlab::with_capacity(BURST_FRAMES);
     let mut answers = HeapSlab::with_capacity(BURST_FRAMES);
     let (mut limit, mut reflected) = (RateLimit::default(), 0_u64);
-    let (now, soon) = (
-        PollTimeout::new(Some(Duration::ZERO)),
-        PollTimeout::new(Some(Duration::from_millis(100))),
-    );
+    let now = PollTimeout::new(Some(Duration::ZERO));
+    let pause = PollTimeout::new(Some(Duration::from_millis(16)));
     // SAFETY: the memory outlives the socket: it is declared before.
     unsafe { rings.fill_ring.enqueue(&mut umem, RING_ENTRIES as usize, true)? };
     while !signals.is_stop_requested() {
@@ -102,12 +101,16 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
         let is_answering = !answers.is_empty();
         // SAFETY: as before.
-        unsafe { tx.send(&mut answers, true)? };
+        match unsafe { tx.send(&mut answers, true) } {
+            // The kernel has sent a part, which the crate takes for a failure.
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            outcome => _ = outcome?,
+        }
+        // A poll is the only other kick that the crate has.
         if received == 0 {
-            // A poll is the only other kick that the crate has.
-            socket.poll(if umem.outstanding() > RING_ENTRIES as usize { now } else { soon })?;
+            socket.poll_read(pause)?;
         } else if is_answering && !answers.is_empty() {
-            socket.poll(now)?;
+            socket.poll_read(now)?;
         }
     }
     println!("{reflected}");
