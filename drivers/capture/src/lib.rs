@@ -6,6 +6,7 @@
 #![deny(unsafe_code)]
 
 pub mod pcapng;
+pub mod tap;
 mod verdict;
 
 pub use verdict::{class_name, describe};

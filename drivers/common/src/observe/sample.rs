@@ -163,7 +163,7 @@ fn open(path: &Path) -> io::Result<File> {
         options.mode(0o600);
     }
     let kind = path.metadata().map(|metadata| metadata.file_type());
-    if kind.is_ok_and(|kind| is_pipe(kind)) {
+    if kind.is_ok_and(is_pipe) {
         return Err(other("is a pipe or socket, which could hold frames up: name a file"));
     }
     let mut file = options.open(path)?;
