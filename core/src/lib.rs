@@ -34,6 +34,8 @@ pub mod rate;
 mod reflect;
 pub mod signature;
 #[cfg(not(target_arch = "bpf"))]
+pub mod sync;
+#[cfg(not(target_arch = "bpf"))]
 pub mod testers;
 pub mod verdict;
 pub mod window;

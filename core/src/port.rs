@@ -17,12 +17,17 @@ mod burst;
 mod frame;
 mod limits;
 mod observer;
+pub mod pool;
+pub mod queue;
+pub mod ring;
 mod turn;
 
 pub use burst::{BURST_FRAMES_MAX, Burst};
 pub use frame::{Frame, Mint, PoolId, Span};
 pub use limits::{Limits, Medium};
 pub use observer::Observer;
+pub use pool::FramePool;
+pub use queue::Queue;
 pub use turn::Turn;
 
 use crate::{Counters, Limit, Policy};

@@ -81,6 +81,16 @@ impl Burst {
         Some(Frame(token))
     }
 
+    /// Puts a frame back that was just taken from the front.
+    #[expect(clippy::needless_pass_by_value, reason = "a token that is given away")]
+    pub(super) const fn push_front(&mut self, frame: Frame) {
+        if self.len < BURST_FRAMES_MAX {
+            self.head = self.head.wrapping_sub(1);
+            self.set(0, frame.0);
+            self.len += 1;
+        }
+    }
+
     /// Takes the last frame.
     #[inline(always)]
     pub const fn pop_back(&mut self) -> Option<Frame> {
