@@ -5,6 +5,7 @@
 //! option or the key and repeats what was given.
 
 mod capture;
+mod numbers;
 mod prefix;
 mod signature;
 
@@ -13,6 +14,7 @@ use std::{fmt, num::NonZeroU16, str::FromStr, time::Duration};
 use farend_core::{Guards, Mode, Oui};
 
 pub use capture::{Every, SampleOctets, SampleOf, SegmentName, TapName, TesterCount};
+pub use numbers::{BusyPoll, Numbers};
 pub use prefix::Prefix;
 pub use signature::{SignatureSet, UserSignature};
 

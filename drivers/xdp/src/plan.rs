@@ -5,7 +5,7 @@ use farend_core::PolicyError;
 use farend_driver::{
     config::Config,
     settings::Settings,
-    values::{Port, SourceOui, mode_name},
+    values::{BusyPoll, Numbers, Port, SourceOui, mode_name},
 };
 
 use crate::{arguments::CommandLine, failure::Failure, tier::TierChoice};
@@ -19,9 +19,46 @@ pub struct Plan {
     pub tier: TierChoice,
     /// Whether to take the place of somebody else's program.
     pub is_foreign_replaced: bool,
+    /// How AF_XDP sockets are used.
+    pub af_xdp: AfXdpSettings,
     /// What to answer.
     pub settings: Settings,
     config: Config,
+}
+
+/// Settings of the tier `af-xdp` alone.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct AfXdpSettings {
+    /// Receive queues to serve; `None` for all.
+    pub queues: Option<Numbers>,
+    /// CPUs for workers; `None` for all.
+    pub cpus: Option<Numbers>,
+    /// How long the kernel looks for frames by itself; `None`: it does not.
+    pub busy_poll: Option<BusyPoll>,
+}
+
+impl AfXdpSettings {
+    /// The first option that is given.
+    fn given(&self) -> Option<&'static str> {
+        let options = [
+            ("--queues", self.queues.is_some()),
+            ("--cpus", self.cpus.is_some()),
+            ("--busy-poll", self.busy_poll.is_some()),
+        ];
+        options.into_iter().find_map(|(name, is_given)| is_given.then_some(name))
+    }
+
+    fn to_toml(&self) -> String {
+        let list = |key: &str, numbers: &Option<Numbers>| match numbers {
+            Some(numbers) => format!("{key} = \"{numbers}\"\n"),
+            None => format!("# {key}: all\n"),
+        };
+        let busy_poll = match self.busy_poll {
+            Some(time) => format!("busy-poll = {time}\n"),
+            None => "# busy-poll: no\n".to_owned(),
+        };
+        list("queues", &self.queues) + &list("cpus", &self.cpus) + &busy_poll
+    }
 }
 
 impl Plan {
@@ -49,10 +86,16 @@ impl Plan {
             targets,
             tier,
             is_foreign_replaced: line.replace.or(config.replace).unwrap_or(false),
+            af_xdp: AfXdpSettings {
+                queues: line.queues.clone().or(config.queues.clone()),
+                cpus: line.cpus.clone().or(config.cpus.clone()),
+                busy_poll: line.busy_poll.or(config.busy_poll),
+            },
             settings: line.common.choices().over(config.choices.clone()).settle(),
             config,
         };
         plan.check_targets()?;
+        plan.check_af_xdp()?;
         if plan.tier == TierChoice::Udp {
             udp_settings(&plan.settings, false).map_err(Failure::usage)?;
         }
@@ -94,12 +137,29 @@ impl Plan {
     pub fn to_toml(&self) -> String {
         let targets: Vec<_> = self.targets.iter().map(|target| format!("{target:?}")).collect();
         format!(
-            "interfaces = [{}]\ntier = \"{}\"\nreplace = {}\n{}",
+            "interfaces = [{}]\ntier = \"{}\"\nreplace = {}\n{}{}",
             targets.join(", "),
             self.tier.name(),
             self.is_foreign_replaced,
+            self.af_xdp.to_toml(),
             self.settings.to_toml()
         )
+    }
+
+    /// The first option that needs AF_XDP.
+    #[must_use]
+    pub fn needs_af_xdp(&self) -> Option<&'static str> {
+        self.af_xdp.given()
+    }
+
+    fn check_af_xdp(&self) -> Result<(), Failure> {
+        let is_fit = matches!(self.tier, TierChoice::Auto | TierChoice::AfXdp);
+        match self.needs_af_xdp().filter(|_| !is_fit) {
+            None => Ok(()),
+            Some(option) => Err(Failure::usage(format!(
+                "{option} is for AF_XDP sockets: leave it out, or give --tier af-xdp"
+            ))),
+        }
     }
 
     fn check_targets(&self) -> Result<(), Failure> {
@@ -179,6 +239,16 @@ mod tests {
     #[test]
     fn an_interface_named_twice_is_an_error() {
         assert!(plan("a b a").unwrap_err().starts_with("a is named twice"));
+    }
+
+    #[test]
+    fn options_of_af_xdp_contradict_other_tiers() {
+        for option in ["--queues 0", "--cpus 0-1", "--busy-poll", "--busy-poll=50"] {
+            let error = plan(&format!("eth0 --tier xdp {option}")).unwrap_err();
+            assert!(error.starts_with("--") && error.contains("--tier af-xdp"), "{error}");
+            assert!(plan(&format!("eth0 {option}")).unwrap().needs_af_xdp().is_some());
+        }
+        assert_eq!(plan("eth0 --tier af-xdp").unwrap().needs_af_xdp(), None);
     }
 
     #[test]

@@ -171,6 +171,10 @@ impl<'line> Run<'line> {
             if let Some(error) = self.sessions[at].failure() {
                 self.end_session(at, &error.to_string())?;
             }
+            let name = self.sessions[at].name().to_owned();
+            for line in self.sessions[at].look_after() {
+                self.notice(&name, &line)?;
+            }
         }
         let snapshot = self.snapshot();
         for hint in self.hints.look(&snapshot, now) {

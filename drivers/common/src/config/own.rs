@@ -4,13 +4,16 @@ use super::{
     Config, Fault,
     document::{Entry, Table},
 };
-use crate::values::{SignatureSet, UserSignature, parse_mode, parse_oui};
+use crate::values::{Numbers, SignatureSet, UserSignature, parse_mode, parse_oui};
 
 /// Every key, for the error about one that is not.
-const KEYS: [&str; 26] = [
+const KEYS: [&str; 29] = [
     "interfaces",
     "tier",
     "replace",
+    "queues",
+    "cpus",
+    "busy-poll",
     "port",
     "oui",
     "tester-oui",
@@ -54,6 +57,9 @@ fn read_entry(config: &mut Config, entry: &Entry) -> Result<(), Fault> {
         }
         "tier" => config.tier = Some(entry.text()?.to_owned()),
         "replace" => config.replace = Some(entry.flag()?),
+        "queues" => config.queues = Some(numbers(entry)?),
+        "cpus" => config.cpus = Some(numbers(entry)?),
+        "busy-poll" => config.busy_poll = Some(entry.parse()?),
         "port" => choices.port = Some(entry.parse()?),
         "oui" => choices.oui = Some(entry.parse()?),
         "tester-oui" => choices.tester_ouis = Some(entry.list(parse_oui)?),
@@ -93,6 +99,12 @@ fn read_observe(config: &mut Config, entry: &Entry) -> Result<(), Fault> {
     Ok(())
 }
 
+/// A list of numbers and ranges, or one text with commas.
+fn numbers(entry: &Entry) -> Result<Numbers, Fault> {
+    let text = entry.texts()?.join(",");
+    text.parse().map_err(|expected| entry.fault(format!("{text:?}: {expected}")))
+}
+
 /// A list of names or one text with commas.
 fn signatures(entry: &Entry) -> Result<SignatureSet, Fault> {
     let text = entry.texts()?.join(",");
@@ -115,6 +127,9 @@ mod tests {
 interfaces = ["eth1", "eth2"]
 tier = "xdp"
 replace = true
+queues = [0, "2-3"]
+cpus = "1"
+busy-poll = 30
 port = 7
 oui = "00:c0:17"
 tester-oui = ["02:00:00"]
@@ -142,6 +157,9 @@ stats-interval = 2
         let config = parse("f.toml", text).unwrap();
         assert_eq!(config.targets.unwrap(), ["eth1", "eth2"]);
         assert_eq!((config.tier.as_deref(), config.replace), (Some("xdp"), Some(true)));
+        assert_eq!(config.queues.unwrap().0, [0, 2, 3]);
+        assert_eq!(config.cpus.unwrap().0, [1]);
+        assert_eq!(config.busy_poll.unwrap().0, 30);
         let Choices {
             port,
             oui,

@@ -12,7 +12,7 @@ use crate::{
 #[cfg(target_os = "linux")]
 use crate::{
     interface::Interface,
-    tier::{af_packet, xdp},
+    tier::{af_packet, af_xdp, xdp},
 };
 #[cfg(target_os = "linux")]
 use farend_driver::{
@@ -21,8 +21,13 @@ use farend_driver::{
 };
 
 /// The order in which `auto` tries.
-const LADDER: [TierChoice; 4] =
-    [TierChoice::Xdp, TierChoice::XdpGeneric, TierChoice::AfPacket, TierChoice::Udp];
+const LADDER: [TierChoice; 5] = [
+    TierChoice::Xdp,
+    TierChoice::XdpGeneric,
+    TierChoice::AfXdp,
+    TierChoice::AfPacket,
+    TierChoice::Udp,
+];
 
 /// An open tier and what it was opened with.
 pub struct Opened {
@@ -54,7 +59,7 @@ pub fn open(
         };
     }
     for choice in LADDER {
-        let attempt = unfit(target, choice).map_or_else(
+        let attempt = unfit(plan, target, choice).map_or_else(
             || {
                 let policy = policy(plan, target, choice)?;
                 let tier = open_one(plan, target, choice, &policy).map_err(Refusal::Tier)?;
@@ -95,7 +100,7 @@ pub fn rehearse(
             Err(PolicyRefusal::Unfit(message)) => Err(TierError::new(message)),
             Err(PolicyRefusal::Contradiction(failure)) => return Err(failure),
         };
-        match unfit(target, choice).map_or(outcome, Err) {
+        match unfit(plan, target, choice).map_or(outcome, Err) {
             Ok(()) => return Ok(choice),
             Err(error) => skipped(choice, &error),
         }
@@ -107,6 +112,7 @@ pub fn rehearse(
 fn rehearse_one(target: &Target, choice: TierChoice, policy: &Policy) -> Result<(), TierError> {
     match (target, choice) {
         (Target::Interface(_), TierChoice::Xdp | TierChoice::XdpGeneric) => xdp::rehearse(policy),
+        (Target::Interface(_), TierChoice::AfXdp) => af_xdp::rehearse(policy),
         (Target::Interface(_), TierChoice::AfPacket) => may_open_packet_socket(),
         _ => target.addresses().map(drop).map_err(TierError::new),
     }
@@ -124,10 +130,29 @@ fn rehearse_one(target: &Target, _choice: TierChoice, _policy: &Policy) -> Resul
 /// As in [`policy`]; but where the tier is to be found, one that does not fit
 /// is no error.
 pub fn check_policy(plan: &Plan, target: &Target) -> Result<(), Failure> {
+    check_af_xdp(plan, target)?;
     match policy(plan, target, plan.tier) {
         Err(PolicyRefusal::Unfit(_)) if plan.tier == TierChoice::Auto => Ok(()),
         outcome => Ok(outcome.map(drop)?),
     }
+}
+
+/// Looks for queues and CPUs that do not exist.
+#[cfg(target_os = "linux")]
+fn check_af_xdp(plan: &Plan, target: &Target) -> Result<(), Failure> {
+    let Target::Interface(interface) = target else { return Ok(()) };
+    if plan.needs_af_xdp().is_none() {
+        return Ok(());
+    }
+    let queues = plan.af_xdp.queues.as_ref().map(|queues| queues.0.as_slice());
+    let cpus = plan.af_xdp.cpus.as_ref().map(|cpus| cpus.0.as_slice());
+    let checked = af_xdp::check(interface, queues, cpus);
+    checked.map_err(|error| Failure::usage(error.to_string()))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn check_af_xdp(_plan: &Plan, _target: &Target) -> Result<(), Failure> {
+    Ok(())
 }
 
 /// Why one rung of the ladder does not hold.
@@ -189,7 +214,7 @@ fn frame_policy(plan: &Plan, target: &Target, choice: TierChoice) -> Result<Poli
         return Err(only_udp(target));
     };
     let ticks_per_second = match choice {
-        TierChoice::AfPacket => clock::TICKS_PER_SECOND,
+        TierChoice::AfXdp | TierChoice::AfPacket => clock::TICKS_PER_SECOND,
         _ => xdp::ticks_per_second(),
     };
     let policy = plan.settings.policy(Some(mac), ticks_per_second);
@@ -212,7 +237,12 @@ fn only_udp(target: &Target) -> PolicyRefusal {
 
 /// Why a tier that would open is still not to be chosen by itself.
 #[cfg(target_os = "linux")]
-fn unfit(target: &Target, choice: TierChoice) -> Option<TierError> {
+fn unfit(plan: &Plan, target: &Target, choice: TierChoice) -> Option<TierError> {
+    if choice != TierChoice::AfXdp
+        && let Some(option) = plan.needs_af_xdp()
+    {
+        return Some(TierError::new(format!("{option} is for AF_XDP sockets")));
+    }
     match (target, choice) {
         (Target::Interface(interface), TierChoice::Xdp) => {
             crate::doctor::deaf_veth_peer(interface).map(TierError::new)
@@ -222,7 +252,7 @@ fn unfit(target: &Target, choice: TierChoice) -> Option<TierError> {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn unfit(_target: &Target, choice: TierChoice) -> Option<TierError> {
+fn unfit(_plan: &Plan, _target: &Target, choice: TierChoice) -> Option<TierError> {
     (choice != TierChoice::Udp).then(|| TierError::new("it needs Linux"))
 }
 
@@ -240,6 +270,7 @@ fn open_one(
     match choice {
         TierChoice::Auto | TierChoice::Xdp => attach(xdp::Mode::Native),
         TierChoice::XdpGeneric => attach(xdp::Mode::Generic),
+        TierChoice::AfXdp => open_af_xdp(plan, interface, policy),
         TierChoice::AfPacket => open_af_packet(interface, &plan.settings, policy),
         TierChoice::Udp => open_udp(target, policy),
     }
@@ -267,6 +298,27 @@ fn open_udp(target: &Target, policy: &Policy) -> Result<Box<dyn Tier>, TierError
     Ok(Box::new(Threaded::new("udp", policy, move |policy, stop, statistics| {
         worker.run(policy, stop, statistics)
     })))
+}
+
+#[cfg(target_os = "linux")]
+fn open_af_xdp(
+    plan: &Plan,
+    interface: &Interface,
+    policy: &Policy,
+) -> Result<Box<dyn Tier>, TierError> {
+    let missing = privileges::missing(&af_xdp::CAPABILITIES);
+    if !missing.is_empty() {
+        return Err(xdp::permission_error(&af_xdp::CAPABILITIES));
+    }
+    let options = af_xdp::Options {
+        interface,
+        queues: plan.af_xdp.queues.as_ref().map(|queues| queues.0.as_slice()),
+        cpus: plan.af_xdp.cpus.as_ref().map(|cpus| cpus.0.as_slice()),
+        busy_poll_us: plan.af_xdp.busy_poll.map(|time| time.0),
+        is_foreign_replaced: plan.is_foreign_replaced,
+        notice,
+    };
+    Ok(Box::new(af_xdp::AfXdp::open(&options, policy)?))
 }
 
 #[cfg(target_os = "linux")]
