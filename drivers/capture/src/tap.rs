@@ -12,6 +12,7 @@
 //! | 8-15 | nanoseconds since 1970 when its burst came |
 //! | 16-19 | index of the interface in the system, or 0 |
 //! | 20-35 | name of the interface, filled up with 0 |
+//! | 36-39 | 0 |
 
 use farend_core::Verdict;
 
@@ -19,7 +20,10 @@ use farend_core::Verdict;
 pub const VERSION: u8 = 1;
 
 /// Octets before a frame's own.
-pub const HEAD_OCTETS: usize = 36;
+pub const HEAD_OCTETS: usize = 40;
+
+/// The same in words of 64 bits.
+pub const HEAD_WORDS: usize = HEAD_OCTETS / 8;
 
 /// Octets of an interface's name, as Linux has it (`IFNAMSIZ`).
 pub const NAME_OCTETS: usize = 16;
@@ -79,8 +83,8 @@ impl std::fmt::Display for Unread {
             Self::Short => f.write_str("a record ends inside its head"),
             Self::Version(version) => write!(
                 f,
-                "records are of version {version}, this program reads version {VERSION}: use \
-                 driver and tester of one release"
+                "it holds no records of a tap, or those of version {version}; this program reads \
+                 version {VERSION}: check the name, use driver and tester of one release"
             ),
             Self::Verdict(code) => write!(f, "no verdict has the code {code}"),
         }
@@ -102,6 +106,20 @@ impl Head {
         octets[16..20].copy_from_slice(&self.interface.index.to_le_bytes());
         octets[20..36].copy_from_slice(&self.interface.name);
         octets
+    }
+
+    /// The head as words in this machine's order of octets, which lie in memory
+    /// as [`to_octets`](Self::to_octets) does.
+    #[must_use]
+    #[inline]
+    pub fn to_words(&self) -> [u64; HEAD_WORDS] {
+        let octets = self.to_octets();
+        let mut words = [0; HEAD_WORDS];
+        let (chunks, _) = octets.as_chunks::<8>();
+        for (word, chunk) in words.iter_mut().zip(chunks) {
+            *word = u64::from_ne_bytes(*chunk);
+        }
+        words
     }
 
     /// Takes a record apart: its head and the frame's octets.
@@ -147,7 +165,9 @@ mod tests {
         ] {
             let interface = Interface::new(7, name);
             let head = Head { verdict, whole_octets: 1_514, time_unix_ns: 1 << 60, interface };
-            let record = [&head.to_octets()[..], b"frame"].concat();
+            let words: Vec<u8> = head.to_words().iter().flat_map(|one| one.to_ne_bytes()).collect();
+            assert_eq!(words, head.to_octets());
+            let record = [&words[..], b"frame"].concat();
             let (read, frame) = Head::parse(&record).unwrap();
             assert_eq!((read, frame), (head, &b"frame"[..]));
             assert_eq!(read.interface.name(), name);
@@ -156,8 +176,8 @@ mod tests {
 
     #[test]
     fn what_is_no_record_is_refused_with_its_reason() {
-        assert_eq!(Head::parse(&[VERSION; 35]), Err(Unread::Short));
-        assert_eq!(Head::parse(&[9; 36]), Err(Unread::Version(9)));
+        assert_eq!(Head::parse(&[VERSION; 39]), Err(Unread::Short));
+        assert_eq!(Head::parse(&[9; 40]), Err(Unread::Version(9)));
         let mut record = [0; HEAD_OCTETS];
         record[..2].copy_from_slice(&[VERSION, 255]);
         assert_eq!(Head::parse(&record), Err(Unread::Verdict(255)));

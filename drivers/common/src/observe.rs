@@ -12,7 +12,9 @@ mod observed;
 mod residence;
 mod sample;
 mod settings;
+mod tap;
 mod watcher;
+mod watchers;
 
 pub use observation::Observation;
 pub(crate) use observed::busiest;
@@ -20,3 +22,4 @@ pub use observed::{Captured, Copies, Observed, TesterTable};
 pub use residence::Residence;
 pub use settings::{Arguments, Choices, Settings};
 pub use watcher::{Watch, Watcher};
+pub use watchers::{Place, Watchers};

@@ -1,20 +1,20 @@
 //! What all workers of a process look on with.
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::{
-    Captured, Copies, Settings, Watcher,
-    capture::Capture,
-    sample::{Counts, Sample},
+    Captured, Copies, Place, Settings, Watchers,
+    sample::{self, Sample},
+    tap::{self, Tap},
 };
 
-/// The sample file and what else the workers of a process share; makes a
-/// [`Watcher`] for each.
+/// The sample file and the tap, which the workers of a process share.
 #[derive(Debug)]
 pub struct Observation {
     settings: Settings,
     notice: fn(&str),
     sample: Option<Sample>,
+    tap: Option<Tap>,
     captured: Captured,
 }
 
@@ -32,56 +32,54 @@ impl Observation {
         interfaces: &[String],
         notice: fn(&str),
     ) -> Result<Self, String> {
+        let tap = settings.tap.as_ref().map(|tap| Tap::start(tap, notice)).transpose()?;
         let sample = Sample::start(settings, application, interfaces, notice)?;
         let settings = settings.clone();
-        Ok(Self { settings, notice, sample, captured: Captured::default() })
+        Ok(Self { settings, notice, sample, tap, captured: Captured::default() })
     }
 
-    /// Looks at nothing.
+    /// Eyes for the workers of one interface.
     #[must_use]
-    pub fn none() -> Self {
-        Self {
-            settings: Settings::default(),
-            notice: |_| {},
-            sample: None,
-            captured: Captured::default(),
+    pub fn watchers(&self, place: Place) -> Watchers {
+        Watchers {
+            settings: self.settings.clone(),
+            place,
+            samplers: self.sample.as_ref().map(|sample| sample.samplers().clone()),
+            tap: self.tap.clone(),
         }
-    }
-
-    /// Eyes for one worker of the interface at this place among those that were
-    /// named; `None` if there is nothing to look at, so that the worker may
-    /// take `()`, which costs nothing.
-    #[must_use]
-    pub fn watcher(&self, interface: usize) -> Option<Watcher> {
-        self.settings.needs_user_space()?;
-        let interface = u32::try_from(interface).ok()?;
-        let sampler = self.sample.as_ref().map(|sample| sample.sampler(interface));
-        let capture = sampler.map(Capture::new);
-        Some(Watcher::new(&self.settings, capture))
     }
 
     /// What became of frames that were copied elsewhere.
     #[must_use]
     pub fn captured(&self) -> Captured {
-        let sample = self.sample.as_ref().map(|sample| copies(sample.counts()));
-        Captured { sample: sample.or(self.captured.sample), ..self.captured }
+        let sample = self.sample.as_ref().map(|sample| of_sample(sample.counts()));
+        let tap = self.tap.as_ref().map(|tap| of_tap(tap.counts()));
+        Captured { sample: sample.or(self.captured.sample), tap }
     }
 
-    /// Writes what is still under way; the watchers are gone by then.
+    /// Writes what is still under way; no worker looks on any more by then.
     pub fn finish(&mut self) {
         let Some(sample) = self.sample.take() else { return };
         let (counts, is_whole) = sample.finish();
-        self.captured.sample = Some(copies(&counts));
+        self.captured.sample = Some(of_sample(&counts));
         if !is_whole && let Some(path) = &self.settings.sample_file {
             (self.notice)(&format!("{}: the last frames are not written", path.display()));
         }
     }
 }
 
-fn copies(counts: &Counts) -> Copies {
+fn of_sample(counts: &sample::Counts) -> Copies {
+    copies(&counts.written, &counts.dropped)
+}
+
+fn of_tap(counts: &tap::Counts) -> Copies {
+    copies(&counts.shown, &counts.dropped)
+}
+
+fn copies(written: &AtomicU64, dropped: &AtomicU64) -> Copies {
     // Relaxed: counts, which order nothing.
     Copies {
-        written_frames: counts.written.load(Ordering::Relaxed),
-        dropped_frames: counts.dropped.load(Ordering::Relaxed),
+        written_frames: written.load(Ordering::Relaxed),
+        dropped_frames: dropped.load(Ordering::Relaxed),
     }
 }

@@ -13,7 +13,7 @@ use std::{
     path::Path,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
         mpsc::{self, Receiver, RecvTimeoutError, SyncSender, TrySendError},
     },
     thread,
@@ -61,11 +61,18 @@ struct Copy {
     home: SyncSender<Vec<u8>>,
 }
 
-/// The file, its thread, and what samplers are made of.
+/// The file and its thread.
 #[derive(Debug)]
 pub(super) struct Sample {
-    queue: SyncSender<Copy>,
+    samplers: Samplers,
+    is_ending: Arc<AtomicBool>,
     finished: Receiver<()>,
+}
+
+/// What samplers are made of.
+#[derive(Clone, Debug)]
+pub(super) struct Samplers {
+    queue: SyncSender<Copy>,
     counts: Arc<Counts>,
     every: u32,
     of: SampleOf,
@@ -101,23 +108,47 @@ impl Sample {
             Writer::new(file, path, head, Arc::clone(&counts), notice).map_err(|error| {
                 format!("{}: cannot be written: {error}; name another file", path.display())
             })?;
+        let is_ending = Arc::new(AtomicBool::new(false));
+        let asked = Arc::clone(&is_ending);
         let spawned = thread::Builder::new().name("sample".to_owned()).spawn(move || {
-            writer.run(&copies);
+            writer.run(&copies, &asked);
             // Nobody may be there to hear it any more.
             let _ = finish.try_send(());
         });
         spawned.map_err(|error| format!("cannot start a thread: {error}"))?;
-        Ok(Some(Self {
+        let samplers = Samplers {
             queue,
-            finished,
             counts,
             every: every.0.get(),
             of: settings.sample_of,
             has_answers: settings.sample_answers,
             octets_max: settings.sample_octets.0 as usize,
-        }))
+        };
+        Ok(Some(Self { samplers, is_ending, finished }))
     }
 
+    /// What samplers are made of.
+    pub(super) const fn samplers(&self) -> &Samplers {
+        &self.samplers
+    }
+
+    /// What became of the frames so far.
+    pub(super) fn counts(&self) -> &Counts {
+        &self.samplers.counts
+    }
+
+    /// Writes what is queued and closes the file; no more is sampled by then.
+    /// Gives whether it came to that.
+    pub(super) fn finish(self) -> (Arc<Counts>, bool) {
+        let Self { samplers, is_ending, finished } = self;
+        // Release: pairs with the Acquire in `Writer::run`.
+        is_ending.store(true, Ordering::Release);
+        let outcome = finished.recv_timeout(FINISH_TIMEOUT);
+        (samplers.counts, outcome != Err(RecvTimeoutError::Timeout))
+    }
+}
+
+impl Samplers {
     /// What one worker samples with.
     pub(super) fn sampler(&self, interface: u32) -> Sampler {
         // As large as there are copies, so one that comes home never waits.
@@ -135,20 +166,6 @@ impl Sample {
             has_answers: self.has_answers,
             octets_max: self.octets_max,
         }
-    }
-
-    /// What became of the frames so far.
-    pub(super) fn counts(&self) -> &Counts {
-        &self.counts
-    }
-
-    /// Writes what is queued and closes the file; the samplers are gone by
-    /// then. Gives whether it came to that.
-    pub(super) fn finish(self) -> (Arc<Counts>, bool) {
-        let Self { queue, finished, counts, .. } = self;
-        drop(queue);
-        let outcome = finished.recv_timeout(FINISH_TIMEOUT);
-        (counts, outcome != Err(RecvTimeoutError::Timeout))
     }
 }
 

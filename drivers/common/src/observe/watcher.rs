@@ -93,6 +93,9 @@ impl Observer for Watcher {
         if let Some((residence, waiting)) = &mut self.residence {
             waiting.leave(packets as u64, clock::monotonic_ns(), residence);
         }
+        if let Some(capture) = &mut self.capture {
+            capture.flush();
+        }
     }
 }
 
@@ -100,6 +103,9 @@ impl Watch for Watcher {
     fn report(&mut self, observed: &mut Observed) {
         observed.residence = self.residence.as_ref().map(|(residence, _)| residence.clone());
         observed.testers.clone_from(&self.testers);
+        if let Some(capture) = &mut self.capture {
+            capture.flush();
+        }
     }
 }
 
