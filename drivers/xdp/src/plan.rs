@@ -96,6 +96,7 @@ impl Plan {
         };
         plan.check_targets()?;
         plan.check_af_xdp()?;
+        plan.check_observe()?;
         if plan.tier == TierChoice::Udp {
             udp_settings(&plan.settings, false).map_err(Failure::usage)?;
         }
@@ -162,6 +163,33 @@ impl Plan {
         }
     }
 
+    /// The first option that the tiers in the kernel cannot serve.
+    #[must_use]
+    pub fn needs_user_space(&self) -> Option<&'static str> {
+        self.needs_af_xdp().or_else(|| self.settings.needs_user_space())
+    }
+
+    /// What the named tier cannot look at; one that is to be found is found
+    /// with this in mind.
+    fn check_observe(&self) -> Result<(), Failure> {
+        if let Some((key, message)) = self.settings.observe.contradiction() {
+            let error = self.config.error_at(key, message.clone());
+            return Err(error.map_or_else(|| Failure::usage(message), Failure::from));
+        }
+        let refused = match self.tier {
+            TierChoice::Xdp | TierChoice::XdpGeneric => {
+                self.settings.needs_user_space().map(|option| {
+                    format!("{option} needs frames in user space: give --tier af-xdp, or auto")
+                })
+            }
+            TierChoice::AfXdp => self.settings.observe.needs_refused_frames().map(|option| {
+                format!("{option} needs frames that --tier af-xdp leaves in the kernel: give --tier af-packet")
+            }),
+            _ => None,
+        };
+        refused.map_or(Ok(()), |message| Err(Failure::usage(message)))
+    }
+
     fn check_targets(&self) -> Result<(), Failure> {
         if self.targets.is_empty() && self.tier != TierChoice::Udp {
             return Err(Failure::usage(
@@ -197,7 +225,9 @@ fn tier_of(config: &Config, name: &str) -> Result<TierChoice, Failure> {
 ///
 /// Names the setting that needs frames.
 pub(crate) fn udp_settings(settings: &Settings, has_loopback: bool) -> Result<Settings, String> {
+    let looks = settings.needs_user_space();
     let needs_frames = [
+        (looks.is_some(), looks.unwrap_or_default().to_owned()),
         (settings.port == Port::Any, "--port any".to_owned()),
         (settings.oui != SourceOui::Any, format!("--oui {}", settings.oui)),
         (!settings.tester_ouis.is_empty(), "--tester-oui".to_owned()),
@@ -249,6 +279,21 @@ mod tests {
             assert!(plan(&format!("eth0 {option}")).unwrap().needs_af_xdp().is_some());
         }
         assert_eq!(plan("eth0 --tier af-xdp").unwrap().needs_af_xdp(), None);
+    }
+
+    #[test]
+    fn what_a_tier_cannot_look_at_is_refused_with_one_that_can() {
+        for tier in ["xdp", "xdp-generic"] {
+            let error = plan(&format!("eth0 --tier {tier} --residence")).unwrap_err();
+            assert!(error.starts_with("--residence needs frames in user space"), "{error}");
+        }
+        let sample = "--sample 1 --sample-file f --sample-of";
+        let error = plan(&format!("eth0 --tier af-xdp {sample} refused")).unwrap_err();
+        assert!(error.contains("--tier af-packet"), "{error}");
+        assert!(plan(&format!("eth0 --tier af-xdp {sample} reflected")).is_ok());
+        assert!(plan("--tier udp --testers 9").unwrap_err().starts_with("--testers needs"));
+        assert!(plan("eth0 --sample 1").unwrap_err().contains("--sample-file"));
+        assert_eq!(plan("eth0 --residence").unwrap().needs_user_space(), Some("--residence"));
     }
 
     #[test]

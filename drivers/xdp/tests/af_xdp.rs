@@ -234,7 +234,7 @@ fn what_a_stopped_process_cannot_take_is_counted_and_the_rest_answered() {
     let farend = ready(&pair, "");
     // More than its ring holds, fewer than its UMEM.
     let sent = 3_000;
-    farend.signal(Signal::STOP);
+    farend.freeze();
     let back = inside(&pair.near, || {
         let raw = Raw::open("near");
         for number in 0..sent {
@@ -309,7 +309,7 @@ fn a_ring_that_stands_still_is_named_and_its_answers_are_kept() {
     let Some(pair) = Pair::new(1_500) else { return };
     let farend = ready(&pair, "");
     let raw = inside(&pair.near, || Raw::open("near"));
-    farend.signal(Signal::STOP);
+    farend.freeze();
     for number in 0..100 {
         assert!(raw.send(&probe(Ip::V4, &[], 60, number)));
     }
@@ -430,10 +430,27 @@ fn a_driver_with_too_few_queues_is_served_after_it() {
 fn auto_takes_it_when_an_option_needs_it_and_says_so() {
     let Some(pair) = Pair::new(1_500) else { return };
     let farend = Farend::ready(&pair.far, "far --queues 0");
-    farend.wait_for("tier xdp skipped on far: --queues is for AF_XDP sockets");
+    farend.wait_for("tier xdp skipped on far: --queues needs frames in user space");
     assert!(farend.wait_for("ready: ").contains("tier=af-xdp "));
     assert_eq!(farend.stop().code, Some(0));
     let end = Farend::run(&pair.far, "", "far --tier af-xdp --queues 0 --check");
     assert_eq!(end.code, Some(0), "{end:?}");
     assert!(end.stdout.contains("tier = \"af-xdp\"") && end.stdout.contains("queues = \"0\""));
+}
+
+#[test]
+fn auto_comes_to_user_space_to_look_at_frames_and_says_so() {
+    let Some(pair) = Pair::new(1_500) else { return };
+    let farend = Farend::ready(&pair.far, "far --residence --testers 10 --stats json");
+    for tier in ["xdp", "xdp-generic"] {
+        let line = format!("tier {tier} skipped on far: --testers needs frames in user space");
+        farend.wait_for(&line);
+    }
+    assert!(farend.wait_for("ready: ").contains("tier=af-xdp "));
+    let back = inside(&pair.near, || flows(&Raw::open("near"), 4, 10));
+    assert_eq!(back, 40);
+    let end = farend.stop();
+    assert_eq!(reflected(&end), 40, "{end:?}");
+    let end = Farend::run(&pair.far, "", "far --tier xdp --residence");
+    refused(&end, 2, &["--residence needs frames in user space", "--tier af-xdp"]);
 }

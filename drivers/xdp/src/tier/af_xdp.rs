@@ -31,7 +31,7 @@ mod worker;
 use std::os::fd::AsFd;
 
 use farend_core::{Counters, Policy};
-use farend_driver::{privileges::Capability, worker::WorkerStatistics};
+use farend_driver::{observe, privileges::Capability, worker::WorkerStatistics};
 
 use self::{
     error::OpenError,
@@ -64,6 +64,8 @@ pub struct Options<'a> {
     pub busy_poll_us: Option<u16>,
     /// Takes the place of an XDP program that is attached already.
     pub is_foreign_replaced: bool,
+    /// What to look at.
+    pub observe: &'a observe::Settings,
     /// Takes one line for the user, without its end.
     pub notice: fn(&str),
 }
@@ -206,7 +208,7 @@ impl AfXdp {
         (counters, handed_over): (Counters, HandedOver),
         is_final: bool,
     ) -> WorkerStatistics {
-        let mut sum = WorkerStatistics { counters, losses: Vec::new() };
+        let mut sum = WorkerStatistics { counters, ..WorkerStatistics::default() };
         let mut workers = WorkerStatistics::default();
         for group in &mut self.groups {
             group.merge_into(&mut workers);
@@ -214,6 +216,7 @@ impl AfXdp {
         sum.counters.merge(&workers.counters);
         self.losses.update(handed_over, &workers, &self.groups, is_final);
         sum.losses.extend(self.losses.named(&workers.losses));
+        sum.observed = workers.observed;
         sum
     }
 }

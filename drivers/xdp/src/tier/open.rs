@@ -238,16 +238,28 @@ fn only_udp(target: &Target) -> PolicyRefusal {
 /// Why a tier that would open is still not to be chosen by itself.
 #[cfg(target_os = "linux")]
 fn unfit(plan: &Plan, target: &Target, choice: TierChoice) -> Option<TierError> {
-    if choice != TierChoice::AfXdp
-        && let Some(option) = plan.needs_af_xdp()
-    {
-        return Some(TierError::new(format!("{option} is for AF_XDP sockets")));
+    if let Some(reason) = unfit_for_options(plan, choice) {
+        return Some(TierError::new(reason));
     }
     match (target, choice) {
         (Target::Interface(interface), TierChoice::Xdp) => {
             crate::doctor::deaf_veth_peer(interface).map(TierError::new)
         }
         _ => None,
+    }
+}
+
+/// Why a tier cannot do what an option asks for.
+#[cfg(target_os = "linux")]
+fn unfit_for_options(plan: &Plan, choice: TierChoice) -> Option<String> {
+    let refused = plan.settings.observe.needs_refused_frames();
+    match choice {
+        TierChoice::Xdp | TierChoice::XdpGeneric => {
+            plan.needs_user_space().map(|option| format!("{option} needs frames in user space"))
+        }
+        TierChoice::AfXdp => refused
+            .map(|option| format!("{option} needs frames that this tier leaves in the kernel")),
+        _ => plan.needs_af_xdp().map(|option| format!("{option} is for AF_XDP sockets")),
     }
 }
 
@@ -316,6 +328,7 @@ fn open_af_xdp(
         cpus: plan.af_xdp.cpus.as_ref().map(|cpus| cpus.0.as_slice()),
         busy_poll_us: plan.af_xdp.busy_poll.map(|time| time.0),
         is_foreign_replaced: plan.is_foreign_replaced,
+        observe: &plan.settings.observe,
         notice,
     };
     Ok(Box::new(af_xdp::AfXdp::open(&options, policy)?))

@@ -95,7 +95,7 @@ impl Tier for Attachment {
     }
 
     fn statistics(&mut self) -> Result<WorkerStatistics, TierError> {
-        Ok(WorkerStatistics { counters: self.counters()?, losses: Vec::new() })
+        Ok(WorkerStatistics { counters: self.counters()?, ..WorkerStatistics::default() })
     }
 
     fn failure(&mut self) -> Option<TierError> {
@@ -105,7 +105,7 @@ impl Tier for Attachment {
     fn stop(&mut self) -> WorkerStatistics {
         self.link.detach();
         let counters = self.counters().unwrap_or(self.before);
-        WorkerStatistics { counters, losses: Vec::new() }
+        WorkerStatistics { counters, ..WorkerStatistics::default() }
     }
 }
 

@@ -271,7 +271,7 @@ impl<'pair> Tester<'pair> {
     /// Closes the tier: the last counts are the same, nothing was lost, and
     /// nothing more comes back.
     fn close(&mut self, policy: &str, mut running: Running) {
-        let WorkerStatistics { counters, losses } = running.tier.stop();
+        let WorkerStatistics { counters, losses, .. } = running.tier.stop();
         if !running.is_as_wanted(&counters) {
             let difference = difference(&counters, &running.wanted);
             self.faults.push(format!("under `{policy}` at the end: {difference}"));

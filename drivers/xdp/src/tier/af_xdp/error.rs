@@ -33,9 +33,14 @@ impl OpenError {
         }
     }
 
+    /// Whether another socket holds the queue.
+    pub(super) fn is_taken(&self) -> bool {
+        matches!(self, Self::Bind { .. }) && self.errno() == Some(Errno::BUSY)
+    }
+
     /// Whether another mode may work.
     pub(super) fn is_about_mode(&self) -> bool {
-        matches!(self, Self::Bind { .. }) && self.errno() != Some(Errno::BUSY)
+        matches!(self, Self::Bind { .. }) && !self.is_taken()
     }
 
     fn advice(&self) -> Option<String> {

@@ -7,7 +7,7 @@ use std::{
 
 use farend_core::Policy;
 use farend_driver::{
-    statistics::merge_named,
+    observe::{self, Watch, Watcher},
     values::Numbers,
     worker::{PolicyReader, StatisticsCell, Stop, WorkerStatistics},
 };
@@ -37,6 +37,7 @@ pub(super) struct Shared {
     is_growing: bool,
     busy_poll_us: Option<u16>,
     pub(super) policy: Policy,
+    observe: observe::Settings,
     notice: fn(&str),
 }
 
@@ -48,6 +49,7 @@ impl Shared {
             is_growing: options.queues.is_none(),
             busy_poll_us: options.busy_poll_us,
             policy: policy.clone(),
+            observe: options.observe.clone(),
             notice: options.notice,
         })
     }
@@ -136,11 +138,11 @@ impl Group {
             group.cpus.push(cpu);
             group.sockets.push(socket.fd.try_clone().map_err(OpenError::Socket)?);
             let queue = port::open(socket, &layout, sockets.is_zero_copy)?;
-            let mut worker = Worker::new(queue, place);
-            let run = move |policy: &mut PolicyReader, stop: &Stop, left: &StatisticsCell| {
-                worker.run(policy, stop, left)
-            };
-            group.workers.push(Threaded::new("af-xdp", &shared.policy, run));
+            group.workers.push(if shared.observe.needs_user_space().is_some() {
+                thread_of(Worker::new(queue, place, Watcher::new(&shared.observe)), shared)
+            } else {
+                thread_of(Worker::new(queue, place, ()), shared)
+            });
         }
         Ok(group)
     }
@@ -193,10 +195,17 @@ impl Group {
         for worker in &mut self.workers {
             // It only reads what the worker left.
             let Ok(statistics) = worker.statistics() else { continue };
-            sum.counters.merge(&statistics.counters);
-            merge_named(&mut sum.losses, &statistics.losses);
+            sum.merge(&statistics);
         }
     }
+}
+
+/// Puts a worker on a thread, which waits to be started.
+fn thread_of<W: Watch + Send + 'static>(mut worker: Worker<W>, shared: &Shared) -> Threaded {
+    let run = move |policy: &mut PolicyReader, stop: &Stop, left: &StatisticsCell| {
+        worker.run(policy, stop, left)
+    };
+    Threaded::new("af-xdp", &shared.policy, run)
 }
 
 fn describe(sockets: &Sockets, queues: &[u32], layout: &Layout) -> String {

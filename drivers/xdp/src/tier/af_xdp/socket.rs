@@ -4,6 +4,8 @@ use std::{
     ffi::c_int,
     fmt, io,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
+    thread,
+    time::{Duration, Instant},
 };
 
 use farend_core::port::ring::{AddressSlot, DescriptorSlot};
@@ -37,6 +39,9 @@ mod page {
 /// Frames that one look of busy polling takes at most: the kernel's own
 /// weight of a poll.
 const BUSY_POLL_FRAMES: c_int = 64;
+
+/// How long a queue that is held is waited for.
+const RELEASE_TIME: Duration = Duration::from_secs(1);
 
 /// Whether frames are copied between the driver's memory and the UMEM.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -93,7 +98,22 @@ pub(super) struct Request<'a> {
 
 /// Opens a socket on each queue. Nothing comes in before a program redirects
 /// to it.
+///
+/// The kernel lets go of a queue some time after its last socket was closed:
+/// one that is held is waited for, for a bounded time.
 pub(super) fn open(request: &Request<'_>, mode: BindMode) -> Result<Sockets, OpenError> {
+    let deadline = Instant::now() + RELEASE_TIME;
+    loop {
+        match open_now(request, mode) {
+            Err(error) if error.is_taken() && Instant::now() < deadline => {
+                thread::sleep(RELEASE_TIME / 50);
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
+fn open_now(request: &Request<'_>, mode: BindMode) -> Result<Sockets, OpenError> {
     let Request { layout, queues, .. } = request;
     let octets = layout.umem_octets();
     let umem = Umem::map(octets).map_err(|error| OpenError::Umem { octets, error })?;

@@ -6,11 +6,12 @@ use farend_core::{
     Counters, RateLimit,
     port::{
         Burst, Port, Queue,
-        queue::{Kernel, Progress, QueueError, StuckRing, Watch},
+        queue::{Kernel, Progress, QueueError, StuckRing, Watch as RingWatch},
     },
 };
 use farend_driver::{
     clock::{TICKS_PER_SECOND, TickClock},
+    observe::Watch,
     worker::{POLL_INTERVAL_MS, PolicyReader, StatisticsCell, Stop, WorkerStatistics},
 };
 use rustix::{
@@ -78,14 +79,16 @@ pub(super) struct Place {
 }
 
 /// Turns the frames of one queue round.
-pub(super) struct Worker {
+pub(super) struct Worker<W> {
     queue: Queue<Xsk>,
     place: Place,
+    watcher: W,
+    statistics: WorkerStatistics,
     clock: TickClock,
     limit: RateLimit,
     counters: Counters,
     pending: Burst,
-    watch: Watch,
+    rings: RingWatch,
     next_publish_tick: u64,
     sleep_ms: u16,
     /// Answers that were not sent in the end.
@@ -94,16 +97,18 @@ pub(super) struct Worker {
     leaked_frames: u64,
 }
 
-impl Worker {
-    pub(super) fn new(queue: Queue<Xsk>, place: Place) -> Self {
+impl<W: Watch> Worker<W> {
+    pub(super) fn new(queue: Queue<Xsk>, place: Place, watcher: W) -> Self {
         Self {
             queue,
             place,
+            watcher,
+            statistics: WorkerStatistics::default(),
             clock: TickClock::start(),
             limit: RateLimit::default(),
             counters: Counters::new(),
             pending: Burst::new(),
-            watch: Watch::new(PATIENCE_TICKS),
+            rings: RingWatch::new(PATIENCE_TICKS),
             next_publish_tick: 0,
             sleep_ms: SHORT_SLEEP_MS,
             unsent_frames: 0,
@@ -170,8 +175,8 @@ impl Worker {
     /// Turns one burst round; says whether anything moved.
     fn turn(&mut self, policy: &mut PolicyReader) -> Result<bool, RunError> {
         self.limit.now_tick = self.clock.now_tick();
-        let Self { queue, limit, counters, pending, .. } = self;
-        let turn = queue.turn(policy.current(), limit, counters, &mut (), pending)?;
+        let Self { queue, limit, counters, watcher, pending, .. } = self;
+        let turn = queue.turn(policy.current(), limit, counters, watcher, pending)?;
         Ok(!turn.is_idle())
     }
 
@@ -211,7 +216,7 @@ impl Worker {
         let progress = Progress { fill_untaken: progress.fill_untaken.max(1), ..progress };
         let counted = xdp_statistics(self.queue.kernel().as_fd());
         let starved_frames = counted.map_or(0, |one| one.rx_fill_ring_empty_descs.unwrap_or(0));
-        if let Some(ring) = self.watch.look(progress, starved_frames, self.clock.now_tick()) {
+        if let Some(ring) = self.rings.look(progress, starved_frames, self.clock.now_tick()) {
             let seconds = PATIENCE_TICKS / TICKS_PER_SECOND;
             let why = match ring {
                 StuckRing::Fill => "the kernel finds no memory to receive into",
@@ -243,16 +248,17 @@ impl Worker {
 
     fn publish(&mut self, cell: &StatisticsCell) {
         let losses = self.queue.losses();
-        cell.publish(&WorkerStatistics {
-            counters: self.counters,
-            losses: vec![
-                ("ring_corrupt", losses.corrupt_descriptors),
-                ("receive_broken", losses.receive_broken_frames),
-                ("transmit_failed", losses.unsendable_frames),
-                ("transmit_unsent", self.unsent_frames),
-                ("frames_leaked", self.leaked_frames),
-            ],
-        });
+        self.statistics.counters = self.counters;
+        self.statistics.losses.clear();
+        self.statistics.losses.extend([
+            ("ring_corrupt", losses.corrupt_descriptors),
+            ("receive_broken", losses.receive_broken_frames),
+            ("transmit_failed", losses.unsendable_frames),
+            ("transmit_unsent", self.unsent_frames),
+            ("frames_leaked", self.leaked_frames),
+        ]);
+        self.watcher.report(&mut self.statistics.observed);
+        cell.publish(&self.statistics);
         self.next_publish_tick = self.clock.now_tick() + PUBLISH_INTERVAL_TICKS;
     }
 }
