@@ -5,6 +5,7 @@
 
 mod csv;
 mod json;
+mod page;
 mod rates;
 mod reporter;
 mod text;
@@ -13,6 +14,7 @@ use std::time::Duration;
 
 use farend_core::{Policy, Verdict};
 
+pub use page::{CountersPage, PAGE_INTERVAL};
 pub use rates::Rates;
 pub use reporter::Reporter;
 

@@ -128,7 +128,7 @@ impl<W: Write> Reporter<W> {
 }
 
 /// Milliseconds since 1970; 0 if the clock stands before.
-fn unix_ms() -> u64 {
+pub(super) fn unix_ms() -> u64 {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
