@@ -36,6 +36,8 @@ mod reflect;
 pub mod ring;
 pub mod signature;
 #[cfg(not(target_arch = "bpf"))]
+pub mod summary;
+#[cfg(not(target_arch = "bpf"))]
 pub mod sync;
 #[cfg(not(target_arch = "bpf"))]
 pub mod testers;
