@@ -8,9 +8,6 @@ mod output;
 mod writer;
 
 use std::{
-    fs::{File, OpenOptions},
-    io::{self, Read, Seek, SeekFrom},
-    path::Path,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -95,7 +92,8 @@ impl Sample {
         let (Some(every), Some(path)) = (settings.sample, &settings.sample_file) else {
             return Ok(None);
         };
-        let file = open(path).map_err(|error| format!("{}: {error}", path.display()))?;
+        let file = farend_capture::create_file(path)
+            .map_err(|error| format!("{}: {error}", path.display()))?;
         let mut head = Vec::new();
         pcapng::write_section(&mut head, application);
         for interface in interfaces {
@@ -167,53 +165,6 @@ impl Samplers {
             octets_max: self.octets_max,
         }
     }
-}
-
-/// Opens a file that may be written to: a new one, an empty one, or one that
-/// held a capture before.
-fn open(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt;
-        options.mode(0o600);
-    }
-    let kind = path.metadata().map(|metadata| metadata.file_type());
-    if kind.is_ok_and(is_pipe) {
-        return Err(other("is a pipe or socket, which could hold frames up: name a file"));
-    }
-    let mut file = options.open(path)?;
-    if file.metadata()?.is_file() {
-        let mut start = [0; pcapng::MAGIC.len()];
-        match file.read_exact(&mut start) {
-            Ok(()) if start != pcapng::MAGIC => {
-                return Err(other("is there and no pcapng file: name another, or remove it"));
-            }
-            Err(_) if file.metadata()?.len() > 0 => {
-                return Err(other("is there and no pcapng file: name another, or remove it"));
-            }
-            _ => {}
-        }
-        file.set_len(0)?;
-        file.seek(SeekFrom::Start(0))?;
-    }
-    Ok(file)
-}
-
-#[cfg(unix)]
-fn is_pipe(kind: std::fs::FileType) -> bool {
-    use std::os::unix::fs::FileTypeExt;
-    kind.is_fifo() || kind.is_socket()
-}
-
-#[cfg(not(unix))]
-fn is_pipe(_kind: std::fs::FileType) -> bool {
-    false
-}
-
-fn other(message: &str) -> io::Error {
-    io::Error::other(message)
 }
 
 /// One worker's share in the sample.

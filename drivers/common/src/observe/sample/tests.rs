@@ -1,4 +1,10 @@
-use std::{path::PathBuf, process::Command, sync::atomic::AtomicUsize, time::Instant};
+use std::{
+    fs::OpenOptions,
+    path::{Path, PathBuf},
+    process::Command,
+    sync::atomic::AtomicUsize,
+    time::Instant,
+};
 
 use farend_core::{Kind, Reason};
 
