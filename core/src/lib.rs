@@ -32,7 +32,11 @@ pub mod port;
 pub mod probe;
 pub mod rate;
 mod reflect;
+#[cfg(not(target_arch = "bpf"))]
+pub mod ring;
 pub mod signature;
+#[cfg(not(target_arch = "bpf"))]
+pub mod summary;
 #[cfg(not(target_arch = "bpf"))]
 pub mod sync;
 #[cfg(not(target_arch = "bpf"))]

@@ -5,7 +5,10 @@
 //! is read is trusted: what is broken is an error or `None`, never a panic.
 #![deny(unsafe_code)]
 
+mod file;
 pub mod pcapng;
+pub mod tap;
 mod verdict;
 
+pub use file::create_file;
 pub use verdict::{class_name, describe};

@@ -6,13 +6,20 @@
 //! passed on at once is dropped and counted, and the frame is answered all the
 //! same.
 
+mod capture;
+mod observation;
 mod observed;
 mod residence;
 mod sample;
 mod settings;
+mod tap;
 mod watcher;
+mod watchers;
 
-pub use observed::{Observed, TesterTable};
+pub use observation::Observation;
+pub(crate) use observed::busiest;
+pub use observed::{Captured, Copies, Observed, TesterTable};
 pub use residence::Residence;
 pub use settings::{Arguments, Choices, Settings};
 pub use watcher::{Watch, Watcher};
+pub use watchers::{Place, Watchers};

@@ -19,6 +19,7 @@ use clap::ValueEnum;
 use farend_core::Policy;
 use farend_driver::worker::WorkerStatistics;
 
+pub(crate) use open::notice;
 pub use open::{Opened, PolicyRefusal, check_policy, open, policy, rehearse};
 pub use threaded::Threaded;
 

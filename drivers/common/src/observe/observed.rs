@@ -1,6 +1,7 @@
 //! What was learned by looking on.
 
-use farend_core::testers::{Set, Testers};
+use farend_core::testers::{Set, Tester, Testers};
+use serde::Serialize;
 
 use super::Residence;
 
@@ -30,4 +31,32 @@ fn merge<T: Clone>(mine: &mut Option<T>, theirs: Option<&T>, add: impl FnOnce(&m
         (mine @ None, Some(theirs)) => *mine = Some(theirs.clone()),
         (_, None) => {}
     }
+}
+
+/// The testers of a table, the busiest first.
+pub(crate) fn busiest(table: &TesterTable) -> Vec<&Tester> {
+    let mut testers: Vec<_> = table.iter().collect();
+    testers.sort_by_key(|tester| {
+        (std::cmp::Reverse(tester.tally.reflected_frames), tester.sender.address)
+    });
+    testers
+}
+
+/// Frames that were due to be copied elsewhere, since the start.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
+pub struct Copies {
+    /// Those that were.
+    pub written_frames: u64,
+    /// Those that were not, because there was no room.
+    pub dropped_frames: u64,
+}
+
+/// What became of frames that were copied elsewhere, over all workers; `None`
+/// where that was not asked for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Captured {
+    /// Into the sample file.
+    pub sample: Option<Copies>,
+    /// Into the tap.
+    pub tap: Option<Copies>,
 }

@@ -8,12 +8,9 @@ mod output;
 mod writer;
 
 use std::{
-    fs::{File, OpenOptions},
-    io::{self, Read, Seek, SeekFrom},
-    path::Path,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
         mpsc::{self, Receiver, RecvTimeoutError, SyncSender, TrySendError},
     },
     thread,
@@ -61,11 +58,18 @@ struct Copy {
     home: SyncSender<Vec<u8>>,
 }
 
-/// The file, its thread, and what samplers are made of.
+/// The file and its thread.
 #[derive(Debug)]
 pub(super) struct Sample {
-    queue: SyncSender<Copy>,
+    samplers: Samplers,
+    is_ending: Arc<AtomicBool>,
     finished: Receiver<()>,
+}
+
+/// What samplers are made of.
+#[derive(Clone, Debug)]
+pub(super) struct Samplers {
+    queue: SyncSender<Copy>,
     counts: Arc<Counts>,
     every: u32,
     of: SampleOf,
@@ -88,7 +92,8 @@ impl Sample {
         let (Some(every), Some(path)) = (settings.sample, &settings.sample_file) else {
             return Ok(None);
         };
-        let file = open(path).map_err(|error| format!("{}: {error}", path.display()))?;
+        let file = farend_capture::create_file(path)
+            .map_err(|error| format!("{}: {error}", path.display()))?;
         let mut head = Vec::new();
         pcapng::write_section(&mut head, application);
         for interface in interfaces {
@@ -101,23 +106,47 @@ impl Sample {
             Writer::new(file, path, head, Arc::clone(&counts), notice).map_err(|error| {
                 format!("{}: cannot be written: {error}; name another file", path.display())
             })?;
+        let is_ending = Arc::new(AtomicBool::new(false));
+        let asked = Arc::clone(&is_ending);
         let spawned = thread::Builder::new().name("sample".to_owned()).spawn(move || {
-            writer.run(&copies);
+            writer.run(&copies, &asked);
             // Nobody may be there to hear it any more.
             let _ = finish.try_send(());
         });
         spawned.map_err(|error| format!("cannot start a thread: {error}"))?;
-        Ok(Some(Self {
+        let samplers = Samplers {
             queue,
-            finished,
             counts,
             every: every.0.get(),
             of: settings.sample_of,
             has_answers: settings.sample_answers,
             octets_max: settings.sample_octets.0 as usize,
-        }))
+        };
+        Ok(Some(Self { samplers, is_ending, finished }))
     }
 
+    /// What samplers are made of.
+    pub(super) const fn samplers(&self) -> &Samplers {
+        &self.samplers
+    }
+
+    /// What became of the frames so far.
+    pub(super) fn counts(&self) -> &Counts {
+        &self.samplers.counts
+    }
+
+    /// Writes what is queued and closes the file; no more is sampled by then.
+    /// Gives whether it came to that.
+    pub(super) fn finish(self) -> (Arc<Counts>, bool) {
+        let Self { samplers, is_ending, finished } = self;
+        // Release: pairs with the Acquire in `Writer::run`.
+        is_ending.store(true, Ordering::Release);
+        let outcome = finished.recv_timeout(FINISH_TIMEOUT);
+        (samplers.counts, outcome != Err(RecvTimeoutError::Timeout))
+    }
+}
+
+impl Samplers {
     /// What one worker samples with.
     pub(super) fn sampler(&self, interface: u32) -> Sampler {
         // As large as there are copies, so one that comes home never waits.
@@ -136,67 +165,6 @@ impl Sample {
             octets_max: self.octets_max,
         }
     }
-
-    /// What became of the frames so far.
-    pub(super) fn counts(&self) -> &Counts {
-        &self.counts
-    }
-
-    /// Writes what is queued and closes the file; the samplers are gone by
-    /// then. Gives whether it came to that.
-    pub(super) fn finish(self) -> (Arc<Counts>, bool) {
-        let Self { queue, finished, counts, .. } = self;
-        drop(queue);
-        let outcome = finished.recv_timeout(FINISH_TIMEOUT);
-        (counts, outcome != Err(RecvTimeoutError::Timeout))
-    }
-}
-
-/// Opens a file that may be written to: a new one, an empty one, or one that
-/// held a capture before.
-fn open(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt;
-        options.mode(0o600);
-    }
-    let kind = path.metadata().map(|metadata| metadata.file_type());
-    if kind.is_ok_and(|kind| is_pipe(kind)) {
-        return Err(other("is a pipe or socket, which could hold frames up: name a file"));
-    }
-    let mut file = options.open(path)?;
-    if file.metadata()?.is_file() {
-        let mut start = [0; pcapng::MAGIC.len()];
-        match file.read_exact(&mut start) {
-            Ok(()) if start != pcapng::MAGIC => {
-                return Err(other("is there and no pcapng file: name another, or remove it"));
-            }
-            Err(_) if file.metadata()?.len() > 0 => {
-                return Err(other("is there and no pcapng file: name another, or remove it"));
-            }
-            _ => {}
-        }
-        file.set_len(0)?;
-        file.seek(SeekFrom::Start(0))?;
-    }
-    Ok(file)
-}
-
-#[cfg(unix)]
-fn is_pipe(kind: std::fs::FileType) -> bool {
-    use std::os::unix::fs::FileTypeExt;
-    kind.is_fifo() || kind.is_socket()
-}
-
-#[cfg(not(unix))]
-fn is_pipe(_kind: std::fs::FileType) -> bool {
-    false
-}
-
-fn other(message: &str) -> io::Error {
-    io::Error::other(message)
 }
 
 /// One worker's share in the sample.

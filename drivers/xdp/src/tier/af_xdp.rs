@@ -31,7 +31,7 @@ mod worker;
 use std::os::fd::AsFd;
 
 use farend_core::{Counters, Policy};
-use farend_driver::{observe, privileges::Capability, worker::WorkerStatistics};
+use farend_driver::{observe::Watchers, privileges::Capability, worker::WorkerStatistics};
 
 use self::{
     error::OpenError,
@@ -65,7 +65,7 @@ pub struct Options<'a> {
     /// Takes the place of an XDP program that is attached already.
     pub is_foreign_replaced: bool,
     /// What to look at.
-    pub observe: &'a observe::Settings,
+    pub watchers: &'a Watchers,
     /// Takes one line for the user, without its end.
     pub notice: fn(&str),
 }

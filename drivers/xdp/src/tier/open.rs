@@ -1,7 +1,7 @@
 //! Chooses the tier and opens it.
 
 use farend_core::Policy;
-use farend_driver::{clock, console::say};
+use farend_driver::{clock, console::say, observe::Watchers};
 
 use super::{Threaded, Tier, TierChoice, TierError};
 use crate::{
@@ -16,6 +16,7 @@ use crate::{
 };
 #[cfg(target_os = "linux")]
 use farend_driver::{
+    observe::Watch,
     privileges::{self, Capability},
     settings::Settings,
 };
@@ -48,12 +49,13 @@ pub struct Opened {
 pub fn open(
     plan: &Plan,
     target: &Target,
+    watchers: &Watchers,
     mut skipped: impl FnMut(TierChoice, &TierError),
 ) -> Result<Opened, Failure> {
     let about = |error: &dyn std::fmt::Display| format!("{}: {error}", target.name());
     if plan.tier != TierChoice::Auto {
         let policy = policy(plan, target, plan.tier)?;
-        return match open_one(plan, target, plan.tier, &policy) {
+        return match open_one(plan, target, watchers, plan.tier, &policy) {
             Ok(tier) => Ok(Opened { choice: plan.tier, policy, tier }),
             Err(error) => Err(Failure::run_time(about(&error))),
         };
@@ -62,7 +64,8 @@ pub fn open(
         let attempt = unfit(plan, target, choice).map_or_else(
             || {
                 let policy = policy(plan, target, choice)?;
-                let tier = open_one(plan, target, choice, &policy).map_err(Refusal::Tier)?;
+                let tier =
+                    open_one(plan, target, watchers, choice, &policy).map_err(Refusal::Tier)?;
                 Ok(Opened { choice, policy, tier })
             },
             |error| Err(Refusal::Tier(error)),
@@ -272,6 +275,7 @@ fn unfit(_plan: &Plan, _target: &Target, choice: TierChoice) -> Option<TierError
 fn open_one(
     plan: &Plan,
     target: &Target,
+    watchers: &Watchers,
     choice: TierChoice,
     policy: &Policy,
 ) -> Result<Box<dyn Tier>, TierError> {
@@ -282,8 +286,8 @@ fn open_one(
     match choice {
         TierChoice::Auto | TierChoice::Xdp => attach(xdp::Mode::Native),
         TierChoice::XdpGeneric => attach(xdp::Mode::Generic),
-        TierChoice::AfXdp => open_af_xdp(plan, interface, policy),
-        TierChoice::AfPacket => open_af_packet(interface, &plan.settings, policy),
+        TierChoice::AfXdp => open_af_xdp(plan, interface, watchers, policy),
+        TierChoice::AfPacket => open_af_packet(interface, &plan.settings, watchers, policy),
         TierChoice::Udp => open_udp(target, policy),
     }
 }
@@ -316,6 +320,7 @@ fn open_udp(target: &Target, policy: &Policy) -> Result<Box<dyn Tier>, TierError
 fn open_af_xdp(
     plan: &Plan,
     interface: &Interface,
+    watchers: &Watchers,
     policy: &Policy,
 ) -> Result<Box<dyn Tier>, TierError> {
     let missing = privileges::missing(&af_xdp::CAPABILITIES);
@@ -328,7 +333,7 @@ fn open_af_xdp(
         cpus: plan.af_xdp.cpus.as_ref().map(|cpus| cpus.0.as_slice()),
         busy_poll_us: plan.af_xdp.busy_poll.map(|time| time.0),
         is_foreign_replaced: plan.is_foreign_replaced,
-        observe: &plan.settings.observe,
+        watchers,
         notice,
     };
     Ok(Box::new(af_xdp::AfXdp::open(&options, policy)?))
@@ -338,6 +343,7 @@ fn open_af_xdp(
 fn open_af_packet(
     interface: &Interface,
     settings: &Settings,
+    watchers: &Watchers,
     policy: &Policy,
 ) -> Result<Box<dyn Tier>, TierError> {
     may_open_packet_socket()?;
@@ -346,16 +352,17 @@ fn open_af_packet(
         notice,
         ..af_packet::Options::new(interface.index, &interface.name, interface.mtu_octets)
     };
-    let mut worker =
+    let worker =
         af_packet::Worker::open(&options).map_err(|error| TierError::new(error.to_string()))?;
     let unshielded = |error: &dyn std::fmt::Display| {
         notice(&format!("the host stack sees what is answered here too, which is slower: {error}"));
     };
     let attached = af_packet::Shield::attach(interface.index, policy);
     let mut shield = attached.inspect_err(|error| unshielded(error)).ok();
-    let tier = Threaded::new("af-packet", policy, move |policy, stop, statistics| {
-        worker.run(policy, stop, statistics)
-    });
+    let tier = match watchers.watcher() {
+        Some(watcher) => af_packet_thread(worker.watched_by(watcher), policy),
+        None => af_packet_thread(worker, policy),
+    };
     Ok(Box::new(tier.on_replace(move |policy| {
         // One that is not in step would keep frames from the host that nobody
         // answers.
@@ -365,6 +372,16 @@ fn open_af_packet(
         }
         Ok(())
     })))
+}
+
+#[cfg(target_os = "linux")]
+fn af_packet_thread<W: Watch + Send + 'static>(
+    mut worker: af_packet::Worker<W>,
+    policy: &Policy,
+) -> Threaded {
+    Threaded::new("af-packet", policy, move |policy, stop, statistics| {
+        worker.run(policy, stop, statistics)
+    })
 }
 
 /// Whether a packet socket is to be had. Without the capabilities of its
@@ -380,6 +397,6 @@ fn may_open_packet_socket() -> Result<(), TierError> {
 }
 
 /// Where workers say what a person should know.
-fn notice(line: &str) {
+pub(crate) fn notice(line: &str) {
     say(format!("notice: {line}"));
 }

@@ -19,6 +19,7 @@ use farend_core::{
     },
     rate::Bucket,
     signature::{Custom, KindSet},
+    summary::Summary,
     testers::{Sender, Set, Testers},
 };
 
@@ -74,6 +75,10 @@ entries! {
 
     fn entry_sender(frame: &[u8]) -> Option<Sender> {
         Sender::read(frame)
+    }
+
+    fn entry_summary(frame: &[u8]) -> Option<Summary> {
+        Summary::read(frame)
     }
 
     fn entry_testers(

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Arc,
-        atomic::Ordering,
+        atomic::{AtomicBool, Ordering},
         mpsc::{Receiver, RecvTimeoutError},
     },
     time::{Duration, Instant},
@@ -14,11 +14,14 @@ use std::{
 
 use farend_capture::{describe, pcapng};
 
-use super::{Copy, Counts, output::Output};
+use super::{Copy, Counts, QUEUE_FRAMES, output::Output};
 
 /// How old a frame gets before it is in the file, and how soon a full file is
 /// tried again.
 const WRITE_INTERVAL: Duration = Duration::from_millis(200);
+
+/// How soon the end of a run is noticed.
+const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Writes copies as they come.
 #[derive(Debug)]
@@ -50,24 +53,30 @@ impl Writer {
         Ok(Self { output, path, counts, notice, is_failing: false, next_write: Instant::now() })
     }
 
-    /// Writes until the last who could send a copy is gone.
-    pub(super) fn run(mut self, copies: &Receiver<Copy>) {
-        loop {
+    /// Writes until it is to end, or the last who could send a copy is gone;
+    /// then what is queued, but no more.
+    pub(super) fn run(mut self, copies: &Receiver<Copy>, is_ending: &AtomicBool) {
+        // Acquire: pairs with the Release in `Sample::finish`.
+        while !is_ending.load(Ordering::Acquire) {
             let wait = if self.output.is_empty() {
                 WRITE_INTERVAL
             } else {
                 self.next_write.saturating_duration_since(Instant::now())
             };
+            let wait = wait.min(LOOK_INTERVAL);
             match copies.recv_timeout(wait) {
                 Ok(copy) => self.take(copy),
                 Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return self.finish(),
+                Err(RecvTimeoutError::Disconnected) => break,
             }
             let is_time = !self.output.is_empty() && Instant::now() >= self.next_write;
             if is_time || (self.output.is_large() && !self.is_failing) {
                 self.write();
             }
         }
+        // What comes meanwhile does not keep us.
+        copies.try_iter().take(QUEUE_FRAMES).for_each(|copy| self.take(copy));
+        self.finish();
     }
 
     fn take(&mut self, copy: Copy) {

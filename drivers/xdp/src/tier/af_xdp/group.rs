@@ -7,7 +7,7 @@ use std::{
 
 use farend_core::Policy;
 use farend_driver::{
-    observe::{self, Watch, Watcher},
+    observe::{Watch, Watchers},
     values::Numbers,
     worker::{PolicyReader, StatisticsCell, Stop, WorkerStatistics},
 };
@@ -37,7 +37,7 @@ pub(super) struct Shared {
     is_growing: bool,
     busy_poll_us: Option<u16>,
     pub(super) policy: Policy,
-    observe: observe::Settings,
+    watchers: Watchers,
     notice: fn(&str),
 }
 
@@ -49,7 +49,7 @@ impl Shared {
             is_growing: options.queues.is_none(),
             busy_poll_us: options.busy_poll_us,
             policy: policy.clone(),
-            observe: options.observe.clone(),
+            watchers: options.watchers.clone(),
             notice: options.notice,
         })
     }
@@ -138,10 +138,9 @@ impl Group {
             group.cpus.push(cpu);
             group.sockets.push(socket.fd.try_clone().map_err(OpenError::Socket)?);
             let queue = port::open(socket, &layout, sockets.is_zero_copy)?;
-            group.workers.push(if shared.observe.needs_user_space().is_some() {
-                thread_of(Worker::new(queue, place, Watcher::new(&shared.observe)), shared)
-            } else {
-                thread_of(Worker::new(queue, place, ()), shared)
+            group.workers.push(match shared.watchers.watcher() {
+                Some(watcher) => thread_of(Worker::new(queue, place, watcher), shared),
+                None => thread_of(Worker::new(queue, place, ()), shared),
             });
         }
         Ok(group)
