@@ -30,7 +30,11 @@ pub mod policy;
 pub mod probe;
 pub mod rate;
 mod reflect;
+#[cfg(not(target_arch = "bpf"))]
+pub mod ring;
 pub mod signature;
+#[cfg(not(target_arch = "bpf"))]
+pub mod sync;
 pub mod verdict;
 pub mod window;
 pub mod wire;

@@ -1,0 +1,118 @@
+//! Whose a process-shared lock is, and what becomes of it if they die.
+
+use core::fmt;
+
+use zerocopy::FromBytes;
+
+use super::{
+    futex::{Futex, Shared},
+    primitive::AtomicU32,
+};
+
+/// Bit of a lock's word: somebody may sleep on it.
+pub const WAITERS: u32 = 0x8000_0000;
+/// Bit of a lock's word: an owner died and left the data as it was.
+pub const OWNER_DIED: u32 = 0x4000_0000;
+/// The bits of a lock's word that hold the owner's id; 0 is nobody.
+pub const OWNER_ID_MASK: u32 = 0x3FFF_FFFF;
+
+/// Why a thread cannot own process-shared locks now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoOwner {
+    /// The system offers nothing by which others would learn of its death.
+    Unsupported,
+    /// The process has not joined a registry of owners.
+    NotJoined,
+    /// The registry has no free slot.
+    Full,
+}
+
+impl fmt::Display for NoOwner {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Unsupported => {
+                "this system cannot tell others of a lock owner's death: use a registry of owners"
+            }
+            Self::NotJoined => "the process has not joined a registry of lock owners: join one",
+            Self::Full => "the registry of lock owners is full: make it larger",
+        })
+    }
+}
+
+impl core::error::Error for NoOwner {}
+
+/// What only this crate's locks can make: proof that a hook of [`Owners`] is
+/// called in its place, about a lock that stays where it is while it is held.
+#[derive(Debug, Clone, Copy)]
+pub struct Permit(());
+
+/// Who owns process-shared locks, and how others learn of an owner's death.
+///
+/// The owner's id is in the lock's word itself and gets there by the one
+/// compare-and-swap that takes the lock, so there is no moment in which a lock is
+/// held by nobody known. Two kinds of backend fit:
+///
+/// - *The system cleans up* (Linux's robust list): [`LIVENESS_SLICE_NS`] is
+///   `None`. When a thread dies, the system finds the locks it held by what
+///   [`begin`], [`link`] and [`unlink`] left it, takes the id out of each word,
+///   sets [`OWNER_DIED`] and wakes a waiter.
+/// - *Waiters look* (a registry of owners): nobody cleans up, so waiters wake
+///   after each slice and ask [`is_alive`] about the id in the word. The hooks
+///   do nothing. An id must not be given to another owner while a word may still
+///   hold it: ids carry a generation.
+///
+/// The hooks are called in the order `begin`, `link`, `end` around taking a lock,
+/// and `begin`, `unlink`, `end` around giving it up, always by the thread that
+/// owns or is about to own the lock. If the lock is not taken after all, `link`
+/// is left out.
+///
+/// [`LIVENESS_SLICE_NS`]: Self::LIVENESS_SLICE_NS
+/// [`begin`]: Self::begin
+/// [`link`]: Self::link
+/// [`unlink`]: Self::unlink
+/// [`is_alive`]: Self::is_alive
+pub trait Owners: Futex<Shared> {
+    /// What the backend keeps in each lock for itself, written by the owner only.
+    /// All-zero is its state in a lock that nobody holds.
+    type Node: FromBytes + Send + Sync + 'static;
+
+    /// What is to be known of the calling thread during one operation; fetched
+    /// again for the next one, so that a fork in between is noticed.
+    type Caller: Copy;
+
+    /// How long a waiter sleeps before it looks whether the owner lives. `None`
+    /// if the system wakes it when the owner dies.
+    const LIVENESS_SLICE_NS: Option<u64>;
+
+    /// An unused node, all-zero.
+    const UNUSED: Self::Node;
+
+    /// Makes the calling thread known, if it is not yet.
+    ///
+    /// # Errors
+    /// [`NoOwner`] if its death could not be told to others.
+    fn caller() -> Result<Self::Caller, NoOwner>;
+
+    /// The id that stands in the words of locks that the caller owns: 1 to
+    /// [`THREAD_ID_MAX`](super::THREAD_ID_MAX).
+    fn id(caller: Self::Caller) -> u32;
+
+    /// Says that the caller is about to take, or to give up, the lock of `node`.
+    fn begin(caller: Self::Caller, node: &Self::Node, permit: Permit);
+
+    /// Adds the lock of `node` to those that the caller holds.
+    fn link(caller: Self::Caller, node: &Self::Node, permit: Permit);
+
+    /// Removes the lock of `node` from those that the caller holds.
+    fn unlink(caller: Self::Caller, node: &Self::Node, permit: Permit);
+
+    /// Says that what [`begin`](Self::begin) announced is over.
+    fn end(caller: Self::Caller, permit: Permit);
+
+    /// Whether the owner of this id lives. Asked only after a slice has passed.
+    /// Says "yes" when in doubt: a living owner's lock must not be taken away.
+    fn is_alive(id: u32) -> bool;
+
+    /// Tells a registry that a waiter took `word` over from the dead owner `id`.
+    fn recovered(_word: &AtomicU32, _id: u32) {}
+}

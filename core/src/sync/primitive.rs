@@ -1,0 +1,60 @@
+//! The one door to atomics.
+//!
+//! No other file of this crate names `core::sync::atomic`, so that the same
+//! algorithms run over a model checker's atomics: loom's with `--cfg
+//! farend_loom`, shuttle's with `--cfg farend_shuttle`. Where a target lacks an
+//! atomic, it comes from `portable-atomic`.
+
+#[cfg(farend_loom)]
+mod chosen {
+    pub use loom::{
+        hint::spin_loop,
+        sync::atomic::{AtomicU32, AtomicU64, Ordering, fence},
+    };
+}
+
+#[cfg(farend_shuttle)]
+mod chosen {
+    pub use shuttle::{
+        hint::spin_loop,
+        sync::atomic::{AtomicU32, AtomicU64, Ordering, fence},
+    };
+}
+
+#[cfg(not(any(farend_loom, farend_shuttle)))]
+mod chosen {
+    pub use core::{
+        hint::spin_loop,
+        sync::atomic::{Ordering, fence},
+    };
+
+    #[cfg(target_has_atomic = "32")]
+    pub use core::sync::atomic::AtomicU32;
+    #[cfg(target_has_atomic = "64")]
+    pub use core::sync::atomic::AtomicU64;
+    #[cfg(not(target_has_atomic = "32"))]
+    pub use portable_atomic::AtomicU32;
+    #[cfg(not(target_has_atomic = "64"))]
+    pub use portable_atomic::AtomicU64;
+}
+
+pub use chosen::{AtomicU32, AtomicU64, Ordering, fence, spin_loop};
+
+/// Makes functions `const`, but for the model checkers, whose atomics cannot be
+/// made at compile time.
+#[allow(unused_macros)]
+macro_rules! const_unless_modelled {
+    ($( $(#[$attribute:meta])* $visibility:vis fn $name:ident($($argument:ident: $kind:ty),*) -> $result:ty $body:block )+) => { $(
+        #[cfg(not(any(farend_loom, farend_shuttle)))]
+        $(#[$attribute])*
+        #[must_use]
+        $visibility const fn $name($($argument: $kind),*) -> $result $body
+
+        #[cfg(any(farend_loom, farend_shuttle))]
+        $(#[$attribute])*
+        #[must_use]
+        $visibility fn $name($($argument: $kind),*) -> $result $body
+    )+ };
+}
+#[allow(unused_imports)]
+pub(crate) use const_unless_modelled;
