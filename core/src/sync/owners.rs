@@ -46,6 +46,11 @@ impl core::error::Error for NoOwner {}
 #[derive(Debug, Clone, Copy)]
 pub struct Permit(());
 
+impl Permit {
+    /// Only for locks whose constructors demand that they stay in their place.
+    pub(super) const GRANTED: Self = Self(());
+}
+
 /// Who owns process-shared locks, and how others learn of an owner's death.
 ///
 /// The owner's id is in the lock's word itself and gets there by the one
