@@ -20,10 +20,10 @@ use anyhow::{Result, bail};
 use clap::{Parser, Subcommand};
 
 use self::{
-    links::{Floor, Iceoryx, Pipe, RawFutex},
-    locks::{CompareAndSwap, ParkingLot, Pthread, Robust, Standard},
+    links::{Asleep, Farend, Floor, Iceoryx, Pipe, RawFutex},
+    locks::{CompareAndSwap, ParkingLot, Private, Pthread, Robust, Shared, Standard},
     measured::Measured,
-    rows::{contended, one_way, round_trip, uncontended},
+    rows::{broadcast, contended, one_way, round_trip, uncontended},
     session::{FarArguments, Session},
 };
 
@@ -32,6 +32,11 @@ const SHORT_OCTETS: usize = 64;
 const LONG_OCTETS: usize = 65_536;
 const SHORT_WORDS: usize = SHORT_OCTETS / 8;
 const LONG_WORDS: usize = LONG_OCTETS / 8;
+
+/// Farend's rings: as many messages in flight as the peers have, or more.
+type Short = Farend<SHORT_OCTETS, { 1 << 18 }>;
+type Long = Farend<LONG_OCTETS, { 1 << 20 }>;
+type Sleeping = Farend<SHORT_OCTETS, { 1 << 18 }, Asleep>;
 
 /// Measures one contender of one row, once.
 #[derive(Debug, Parser)]
@@ -88,22 +93,35 @@ fn contenders() -> Vec<Contender> {
         run: Run::Alone(run),
     };
     vec![
+        together("round-trip", 200_000, "farend", round_trip::run::<Short>),
         together("round-trip", 200_000, "floor", round_trip::run::<Floor>),
         together("round-trip", 200_000, "iceoryx2", round_trip::run::<Iceoryx<SHORT_WORDS, 4>>),
         together("round-trip", 5_000, "raw-futex", round_trip::run::<RawFutex>),
+        together("round-trip-blocking", 5_000, "farend", round_trip::run::<Sleeping>),
         together("round-trip-blocking", 5_000, "raw-futex", round_trip::run::<RawFutex>),
+        alone("uncontended", 5_000_000, "farend", uncontended::run::<Private>),
         alone("uncontended", 5_000_000, "cas-swap", uncontended::run::<CompareAndSwap>),
         alone("uncontended", 5_000_000, "parking-lot", uncontended::run::<ParkingLot>),
         alone("uncontended", 5_000_000, "std", uncontended::run::<Standard>),
+        alone("uncontended-shared", 5_000_000, "farend", uncontended::run::<Shared>),
         alone("uncontended-shared", 5_000_000, "pthread", uncontended::run::<Pthread>),
         alone("uncontended-shared", 5_000_000, "pthread-robust", uncontended::run::<Robust>),
+        alone("contended", 0, "farend", contended::run::<Private>),
+        alone("contended", 0, "farend-shared", contended::run::<Shared>),
         alone("contended", 0, "parking-lot", contended::run::<ParkingLot>),
         alone("contended", 0, "std", contended::run::<Standard>),
         alone("contended", 0, "pthread", contended::run::<Pthread>),
+        together("one-way", 4_000_000, "farend", one_way::run::<Short>),
         together("one-way", 1_000_000, "iceoryx2", one_way::run::<Iceoryx<SHORT_WORDS, 256>>),
         together("one-way", 500_000, "pipe", one_way::run::<Pipe<SHORT_OCTETS>>),
+        together("one-way-loaned", 40_000, "farend", one_way::run::<Long>),
         together("one-way-loaned", 40_000, "iceoryx2", one_way::run::<Iceoryx<LONG_WORDS, 32>>),
         together("one-way-loaned", 20_000, "pipe", one_way::run::<Pipe<LONG_OCTETS>>),
+        together("broadcast", 4_000_000, "farend", broadcast::block::<1>),
+        together("broadcast", 4_000_000, "spsc", one_way::run::<Short>),
+        together("broadcast", 4_000_000, "overwrite", broadcast::overwrite::<1>),
+        together("broadcast-4", 2_000_000, "overwrite", broadcast::overwrite::<4>),
+        together("broadcast-4", 500_000, "block", broadcast::block::<4>),
     ]
 }
 

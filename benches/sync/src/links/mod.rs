@@ -1,5 +1,6 @@
 //! Ways between two processes, each with both directions.
 
+mod farend;
 mod futex;
 mod iceoryx;
 mod line;
@@ -7,7 +8,13 @@ mod pipe;
 
 use anyhow::Result;
 
-pub(crate) use self::{futex::RawFutex, iceoryx::Iceoryx, line::Floor, pipe::Pipe};
+pub(crate) use self::{
+    farend::{Asleep, Farend},
+    futex::RawFutex,
+    iceoryx::Iceoryx,
+    line::Floor,
+    pipe::Pipe,
+};
 use crate::session::Session;
 
 /// One end of a way. Numbers of messages start at one.

@@ -1,6 +1,7 @@
 //! Locks, each around one number.
 
 mod cas;
+mod farend;
 mod parking;
 mod pthread;
 mod standard;
@@ -9,6 +10,7 @@ use anyhow::Result;
 
 pub(crate) use self::{
     cas::CompareAndSwap,
+    farend::{Private, Shared},
     parking::ParkingLot,
     pthread::{Pthread, Robust},
     standard::Standard,
