@@ -9,7 +9,7 @@
 //! | all bits of the id | given up without that: lost |
 //! | …, `WAITERS` | the same, and somebody may sleep |
 
-use core::{fmt, marker::PhantomData};
+use core::{fmt, marker::PhantomData, mem::offset_of};
 
 use super::{
     super::{
@@ -57,6 +57,11 @@ pub struct RawShared<F: Owners> {
 }
 
 impl<F: Owners> RawShared<F> {
+    /// Where the word is: octets from the lock's start.
+    pub const WORD_AT: usize = offset_of!(Self, word);
+    /// Where the backend's node is: octets from the lock's start.
+    pub const NODE_AT: usize = offset_of!(Self, node);
+
     const_unless_modelled! {
         /// A free lock, for [`new`](Self::new)s that pass the duty on.
         pub(in super::super) fn free() -> Self {
