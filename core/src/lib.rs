@@ -22,7 +22,7 @@
 #![no_std]
 #![deny(unsafe_code)]
 
-#[cfg(any(farend_loom, farend_shuttle))]
+#[cfg(any(test, farend_loom, farend_shuttle))]
 extern crate std;
 
 pub mod checksum;
@@ -30,12 +30,20 @@ pub mod counters;
 pub mod cpu_state;
 pub mod histogram;
 pub mod policy;
+#[cfg(not(target_arch = "bpf"))]
+pub mod port;
 pub mod probe;
 pub mod rate;
 mod reflect;
+#[cfg(not(target_arch = "bpf"))]
+pub mod ring;
 pub mod signature;
 #[cfg(not(target_arch = "bpf"))]
+pub mod summary;
+#[cfg(not(target_arch = "bpf"))]
 pub mod sync;
+#[cfg(not(target_arch = "bpf"))]
+pub mod testers;
 pub mod verdict;
 pub mod window;
 pub mod wire;
