@@ -26,7 +26,7 @@ const FAULTS: [(&str, &str, bool); 19] = [
     ("NextWordKept", SLEEPING, false),
     ("StaleCursor", SLEEPING, false),
     ("NoRoomForTheNextWord", SLEEPING, false),
-    ("GivenBackEarly", SLEEPING, true),
+    ("GivenBackEarly", LOOKING, true),
     ("TornMessage", OVERTAKEN, false),
     ("ReaderWithoutFence", OVERTAKEN, true),
     ("WriterWithoutFence", OVERTAKEN, true),
