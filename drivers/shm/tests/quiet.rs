@@ -53,6 +53,7 @@ fn a_million_records_received_from_an_awake_sender_call_the_system_not_once() {
 
 #[test]
 fn a_million_messages_to_awake_subscribers_call_the_system_not_once() {
+    static IS_OVER: AtomicBool = AtomicBool::new(false);
     let options = broadcast::Options {
         capacity_messages: 1 << 10,
         message_octets_max: 8,
@@ -62,7 +63,6 @@ fn a_million_messages_to_awake_subscribers_call_the_system_not_once() {
     let ring = broadcast::Ring::anonymous(options).unwrap();
     let mut publisher = ring.publisher_over::<Counted, Processes>().unwrap();
     let mut subscriber = ring.subscriber().unwrap();
-    static IS_OVER: AtomicBool = AtomicBool::new(false);
     let receiving = thread::spawn(move || {
         let (mut buffer, mut seen) = ([0; 8], 0);
         loop {
