@@ -42,6 +42,8 @@ macro_rules! entries {
     )+ };
 }
 
+mod locks;
+
 entries! {
     fn entry_reflect_slice(
         frame: &mut [u8], policy: &Policy, limit: &mut RateLimit
