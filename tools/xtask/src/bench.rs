@@ -5,12 +5,15 @@
 //! that a machine that grows slower or faster meanwhile does so for both.
 
 mod af_packet;
+mod af_xdp;
 mod cases;
 mod instructions;
 mod kernel;
 mod machine;
 mod report;
 mod samples;
+mod testpmd;
+mod tier;
 mod veth;
 
 use anyhow::{Result, bail};
@@ -23,7 +26,7 @@ use crate::{host, shell::Shell};
 #[expect(clippy::struct_excessive_bools, reason = "switches of the command line")]
 pub(crate) struct Arguments {
     /// Only groups whose name contains this: kernel, veth, instructions,
-    /// af-packet
+    /// af-packet, af-xdp
     filter: Option<String>,
     /// Print one JSON object a line
     #[arg(long)]
@@ -55,11 +58,12 @@ struct Group {
     measure: fn(&Shell, Effort, &mut Report) -> Result<()>,
 }
 
-const GROUPS: [Group; 4] = [
+const GROUPS: [Group; 5] = [
     Group { name: "instructions", needs_root: false, measure: instructions::measure },
     Group { name: "kernel", needs_root: true, measure: kernel::measure },
     Group { name: "veth", needs_root: true, measure: veth::measure },
     Group { name: "af-packet", needs_root: true, measure: af_packet::measure },
+    Group { name: "af-xdp", needs_root: true, measure: af_xdp::measure },
 ];
 
 /// Measures and prints.

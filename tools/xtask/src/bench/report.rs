@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use super::samples::Samples;
+
 /// One number and what it is compared with.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Row {
@@ -23,6 +25,52 @@ pub(crate) struct Row {
     pub(crate) must: Option<String>,
     /// Whether it does.
     pub(crate) holds: Option<bool>,
+}
+
+impl Row {
+    /// A number that is compared with nothing but what must hold.
+    pub(crate) fn plain(
+        name: String,
+        value: f64,
+        unit: &'static str,
+        must: String,
+        holds: bool,
+    ) -> Self {
+        Self {
+            name,
+            value,
+            unit,
+            spread: 0.0,
+            against: None,
+            against_value: None,
+            ratio: None,
+            must: Some(must),
+            holds: Some(holds),
+        }
+    }
+
+    /// Samples beside others of the same turns, as a ratio that must not be
+    /// less than this.
+    pub(crate) fn ratio(
+        name: String,
+        samples: &Samples,
+        unit: &'static str,
+        (against, others): (&'static str, &Samples),
+        ratio_min: f64,
+    ) -> Self {
+        let ratio = samples.zip(others, |one, other| one / other).median();
+        Self {
+            name,
+            value: samples.median(),
+            unit,
+            spread: samples.spread(),
+            against: Some(against),
+            against_value: Some(others.median()),
+            ratio: Some(ratio),
+            must: Some(format!("ratio at least {ratio_min}")),
+            holds: Some(ratio >= ratio_min),
+        }
+    }
 }
 
 /// A remark on the whole run.

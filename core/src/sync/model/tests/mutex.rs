@@ -61,10 +61,10 @@ fn a_sleeper_that_times_out_takes_nobodys_wake() {
             }
             Err(refused) => assert_eq!(refused, Refused::TimedOut),
         });
-        let clock = thread::spawn(|| pass_time(5));
         shared.0.unlock().unwrap();
+        pass_time(5);
         visit(&shared.0, &shared.1);
-        for thread in [patient, hasty, clock] {
+        for thread in [patient, hasty] {
             thread.join().unwrap();
         }
         assert!(!shared.0.is_locked());
@@ -76,10 +76,14 @@ fn a_wait_whose_deadline_is_past_ends() {
     check(|| {
         let lock = Arc::new(Lock::new());
         lock.lock().unwrap();
-        let theirs = Arc::clone(&lock);
-        let waiter = thread::spawn(move || theirs.lock_until(7));
+        let waiters: [_; THREADS] = core::array::from_fn(|_| {
+            let theirs = Arc::clone(&lock);
+            thread::spawn(move || theirs.lock_until(7))
+        });
         pass_time(7);
-        assert_eq!(waiter.join().unwrap(), Err(Refused::TimedOut));
+        for waiter in waiters {
+            assert_eq!(waiter.join().unwrap(), Err(Refused::TimedOut));
+        }
         lock.unlock().unwrap();
         assert_eq!(lock.try_lock(), Ok(()));
     });
