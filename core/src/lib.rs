@@ -22,7 +22,7 @@
 #![no_std]
 #![deny(unsafe_code)]
 
-#[cfg(any(farend_loom, farend_shuttle))]
+#[cfg(any(test, farend_loom, farend_shuttle))]
 extern crate std;
 
 pub mod checksum;

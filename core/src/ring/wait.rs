@@ -1,6 +1,11 @@
 //! Waiting for the other side: look, spin a little, then sleep in slices.
 
-use super::{Error, Liveness, Owner, doorbell::Doorbell, owner::Claim};
+use super::{
+    Error, Liveness, Owner,
+    doorbell::Doorbell,
+    owner::Claim,
+    seeded::{Fault, is_seeded},
+};
 use crate::sync::{Futex, SPIN_NS, Shared, Spin, primitive::spin_loop};
 
 /// How long a side sleeps before it looks whether its peer lives: a peer's death
@@ -60,15 +65,17 @@ pub(super) fn wait_until<F: Futex<Shared>>(
         }
     }
     loop {
+        if is_seeded(Fault::ArmedAfterTheLook) && look()? {
+            return Ok(());
+        }
         let armed = bell.arm();
-        if look()? {
+        if !is_seeded(Fault::ArmedAfterTheLook) && look()? {
             return Ok(());
         }
-        let checked = check(watch.is_due(now_ns));
-        if look()? {
-            return Ok(());
+        if let Err(ended) = check(watch.is_due(now_ns)) {
+            // The peer may have sent something before it ended.
+            return if look()? { Ok(()) } else { Err(ended) };
         }
-        checked?;
         if now_ns >= deadline_ns {
             return Err(Error::TimedOut);
         }

@@ -88,7 +88,7 @@ struct WriterWords<'m> {
 struct Readers<'m> {
     /// The words of all readers, a line for each.
     words: Memory<'m>,
-    readers_max: u32,
+    max: u32,
     /// Rung by readers, for the writer to hear.
     bell: Doorbell<'m>,
 }
@@ -157,7 +157,7 @@ impl<'m> Ring<'m> {
                 return Ok(Reader::new(self, words));
             }
         }
-        Err(Error::NoReaderFree { readers_max: self.readers.readers_max })
+        Err(Error::NoReaderFree { readers_max: self.readers.max })
     }
 
     fn of(memory: &Memory<'m>, layout: Layout) -> Result<Self, LayoutError> {
@@ -177,7 +177,7 @@ impl<'m> Ring<'m> {
         let readers_octets = slots_offset.checked_sub(READERS_OFFSET)?;
         let readers = Readers {
             words: memory.part(READERS_OFFSET, readers_octets)?,
-            readers_max: layout.readers_max(),
+            max: layout.readers_max(),
             bell: Doorbell::at(memory, SPACE_OFFSET)?,
         };
         let slots_octets = layout.octets().checked_sub(slots_offset as u64)?;
@@ -188,7 +188,7 @@ impl<'m> Ring<'m> {
 
 impl<'m> Readers<'m> {
     fn iter(self) -> impl Iterator<Item = ReaderWords<'m>> {
-        (0..self.readers_max).map_while(move |index| {
+        (0..self.max).map_while(move |index| {
             let offset = usize::try_from(index).ok()?.checked_mul(LINE_OCTETS)?;
             Some(ReaderWords {
                 claim: Claim(self.words.word64(offset)?),

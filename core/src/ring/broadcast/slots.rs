@@ -65,10 +65,7 @@ impl<'m> Slots<'m> {
 
     /// The words of the slot of a message: its first word, and the others.
     #[inline(always)]
-    pub(super) fn slot(
-        &self,
-        number: u64,
-    ) -> Result<(&'m AtomicU64, &'m [AtomicU64]), Error> {
+    pub(super) fn slot(&self, number: u64) -> Result<(&'m AtomicU64, &'m [AtomicU64]), Error> {
         // The memory has a `usize` of octets, so offsets fit.
         let index = usize::try_from(number & self.mask).unwrap_or(usize::MAX);
         let offset = index.wrapping_mul(self.words_each).wrapping_mul(size_of::<u64>());
