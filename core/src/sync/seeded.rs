@@ -11,8 +11,6 @@ pub(crate) enum Fault {
     UnlockNeverWakes,
     /// A woken waiter takes the mutex as if nobody else slept.
     MutexForgetsOthers,
-    /// A waiter that times out leaves without telling of others.
-    TimeoutTakesTheWake,
     /// A mutex is given up without Release.
     UnlockWithoutRelease,
     /// The waiter is woken before the mutex is given up.

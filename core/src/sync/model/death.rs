@@ -144,7 +144,8 @@ macro_rules! owners {
 }
 
 owners!(Robust, None);
-owners!(Watched, Some(1));
+// Slices that are over as soon as they begin.
+owners!(Watched, Some(0));
 
 /// Does what the kernel does about one lock when the calling thread has been
 /// killed; for [`Watched`], notes its death.

@@ -132,9 +132,6 @@ impl<F: Futex<Private>> RawPrivate<F> {
                 }
                 continue;
             }
-            if patience.is_over() && is_seeded(Fault::TimeoutTakesTheWake) {
-                return Err(Refused::TimedOut);
-            }
             if word & WAITERS == 0 {
                 let marked = self.word.compare_exchange_weak(
                     word,

@@ -1,4 +1,3 @@
-use super::in_threads;
 use crate::sync::{
     Condvar, Mutex, Private, Waited,
     model::{Arc, Modelled, check, pass_time, thread},
@@ -41,15 +40,17 @@ fn a_notice_for_each_lets_each_go() {
     check(|| {
         let pair = pair();
         let theirs = Arc::clone(&pair);
-        let notifier = Arc::clone(&pair);
-        let notifier = thread::spawn(move || {
-            for _ in 0..WAITERS {
-                *notifier.0.lock().unwrap() += 1;
-                notifier.1.notify_one();
-            }
+        let waiters: [_; WAITERS] = core::array::from_fn(|_| {
+            let theirs = Arc::clone(&theirs);
+            thread::spawn(move || take(&theirs))
         });
-        in_threads(WAITERS, move |_| take(&theirs));
-        notifier.join().unwrap();
+        for _ in 0..WAITERS {
+            *pair.0.lock().unwrap() += 1;
+            pair.1.notify_one();
+        }
+        for waiter in waiters {
+            waiter.join().unwrap();
+        }
     });
 }
 
@@ -58,16 +59,18 @@ fn a_notice_to_all_lets_all_go() {
     check(|| {
         let pair = pair();
         let theirs = Arc::clone(&pair);
-        let notifier = Arc::clone(&pair);
-        let notifier = thread::spawn(move || {
-            *notifier.0.lock().unwrap() = 1;
-            notifier.1.notify_all();
+        let waiters: [_; WAITERS] = core::array::from_fn(|_| {
+            let theirs = Arc::clone(&theirs);
+            thread::spawn(move || {
+                let guard = theirs.0.lock().unwrap();
+                drop(theirs.1.wait_while(guard, |open| *open == 0));
+            })
         });
-        in_threads(WAITERS, move |_| {
-            let guard = theirs.0.lock().unwrap();
-            drop(theirs.1.wait_while(guard, |open| *open == 0));
-        });
-        notifier.join().unwrap();
+        *pair.0.lock().unwrap() = 1;
+        pair.1.notify_all();
+        for waiter in waiters {
+            waiter.join().unwrap();
+        }
     });
 }
 

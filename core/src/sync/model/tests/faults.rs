@@ -12,10 +12,9 @@ use std::{
 
 /// A fault, the model that finds it, and whether only loom can: a missing fence
 /// shows in no order of steps, only in a weaker memory.
-const FAULTS: [(&str, &str, bool); 21] = [
+const FAULTS: [(&str, &str, bool); 20] = [
     ("UnlockNeverWakes", "mutex::one_at_a_time_and_nobody_sleeps_for_ever", false),
     ("MutexForgetsOthers", "mutex::two_sleepers_are_woken_one_after_the_other", false),
-    ("TimeoutTakesTheWake", "mutex::a_sleeper_that_times_out_takes_nobodys_wake", false),
     ("UnlockWithoutRelease", "mutex::one_at_a_time_and_nobody_sleeps_for_ever", true),
     ("WakeBeforeStore", "mutex::two_sleepers_are_woken_one_after_the_other", false),
     ("EventForgetsSleepers", "event::what_was_done_before_set_is_seen_after_wait", false),
