@@ -30,6 +30,8 @@ pub mod counters;
 pub mod cpu_state;
 pub mod histogram;
 pub mod policy;
+#[cfg(not(target_arch = "bpf"))]
+pub mod port;
 pub mod probe;
 pub mod rate;
 mod reflect;
@@ -37,7 +39,11 @@ mod reflect;
 pub mod ring;
 pub mod signature;
 #[cfg(not(target_arch = "bpf"))]
+pub mod summary;
+#[cfg(not(target_arch = "bpf"))]
 pub mod sync;
+#[cfg(not(target_arch = "bpf"))]
+pub mod testers;
 pub mod verdict;
 pub mod window;
 pub mod wire;

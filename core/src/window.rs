@@ -1,8 +1,12 @@
 //! The only door to frame memory.
 
+#[cfg(not(target_arch = "bpf"))]
+mod fragmented;
 mod raw;
 mod slice;
 
+#[cfg(not(target_arch = "bpf"))]
+pub use fragmented::Fragmented;
 pub use raw::RawWindow;
 
 /// Highest offset, in octets, at which an access may start.

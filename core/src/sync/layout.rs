@@ -33,3 +33,64 @@ unsafe impl<T: FromBytes + Send + 'static, F: Owners> SharedLayout for Mutex<T, 
 unsafe impl<T: FromBytes + Send + Sync + 'static, F: Owners> SharedLayout for RwLock<T, Shared, F> {}
 // SAFETY: each element is such a type.
 unsafe impl<T: SharedLayout, const N: usize> SharedLayout for [T; N] {}
+
+/// Sizes and places that other builds and the system rely on.
+#[cfg(not(any(farend_loom, farend_shuttle)))]
+const _: () = {
+    use core::mem::{align_of, size_of};
+
+    use super::{
+        Clock, NoOwner, Permit, Private, RawPrivate, RawRwPrivate, Waited, primitive::AtomicU32,
+    };
+
+    /// A backend to measure with; its node is as aligned as any.
+    enum Any {}
+
+    impl Clock for Any {
+        fn now_ns() -> u64 {
+            0
+        }
+    }
+
+    impl<S: super::Scope> Futex<S> for Any {
+        fn wait(_: &AtomicU32, _: u32, _: Option<u64>) -> Waited {
+            Waited::Woken
+        }
+        fn wake_one(_: &AtomicU32) {}
+        fn wake_all(_: &AtomicU32) {}
+        fn thread_id() -> u32 {
+            1
+        }
+    }
+
+    impl Owners for Any {
+        type Node = [u64; 4];
+        type Caller = ();
+        const LIVENESS_SLICE_NS: Option<u64> = None;
+        const UNUSED: [u64; 4] = [0; 4];
+        fn caller() -> Result<(), NoOwner> {
+            Ok(())
+        }
+        fn id((): ()) -> u32 {
+            1
+        }
+        fn begin((): (), _: &[u64; 4], _: Permit) {}
+        fn link((): (), _: &[u64; 4], _: Permit) {}
+        fn unlink((): (), _: &[u64; 4], _: Permit) {}
+        fn end((): (), _: Permit) {}
+        fn is_alive(_: u32) -> bool {
+            true
+        }
+    }
+
+    assert!(size_of::<RawPrivate<Any>>() == 4);
+    assert!(size_of::<Mutex<u32, Private, Any>>() == 8);
+    assert!(size_of::<Event<Shared, Any>>() == 4);
+    assert!(size_of::<Semaphore<Shared, Any>>() == 4);
+    assert!(size_of::<Condvar<Shared, Any>>() == 8);
+    assert!(size_of::<RawRwPrivate<Any>>() == 12);
+    assert!(size_of::<RawShared<Any>>() == 40);
+    assert!(RawShared::<Any>::WORD_AT == 0 && RawShared::<Any>::NODE_AT == 8);
+    assert!(size_of::<RawRwShared<Any>>() == 1024);
+    assert!(align_of::<RawRwShared<Any>>() == 64);
+};

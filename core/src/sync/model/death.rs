@@ -19,7 +19,7 @@ use super::{
         owners::{NoOwner, OWNER_DIED, OWNER_ID_MASK, Owners, Permit, WAITERS},
         primitive::{AtomicU32, Ordering},
     },
-    kernel::{KERNEL, Modelled, plain},
+    kernel::{KERNEL, Modelled, pass_time, plain},
 };
 
 thread_local! {
@@ -147,9 +147,18 @@ owners!(Robust, None);
 // Slices that are over as soon as they begin.
 owners!(Watched, Some(0));
 
-/// Does what the kernel does about one lock when the calling thread has been
-/// killed; for [`Watched`], notes its death.
+/// Does what becomes of one lock when the calling thread has been killed: the
+/// kernel's work or, for [`Watched`], a note of its death. Then lets a slice pass, so
+/// that every sleeper looks once more.
 pub fn clean_up<F: Owners<Node = Node>>(lock: &RawShared<F>) {
+    release_dead(lock);
+    pass_time(Modelled::now_ns() + SLICE_NS);
+}
+
+/// Longer than the slices of every lock.
+const SLICE_NS: u64 = 10_000_000_000;
+
+fn release_dead<F: Owners<Node = Node>>(lock: &RawShared<F>) {
     let me = <Modelled as Futex<Shared>>::thread_id();
     plain(&KERNEL.dead).insert(me);
     if F::LIVENESS_SLICE_NS.is_some() {

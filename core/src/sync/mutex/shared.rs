@@ -9,7 +9,7 @@
 //! | all bits of the id | given up without that: lost |
 //! | …, `WAITERS` | the same, and somebody may sleep |
 
-use core::{fmt, marker::PhantomData};
+use core::{fmt, marker::PhantomData, mem::offset_of};
 
 use super::{
     super::{
@@ -25,6 +25,11 @@ use super::{
 
 /// An id that no owner has: the lock is not recoverable.
 const LOST: u32 = OWNER_ID_MASK;
+
+/// A waiter looks again after this time if the backend does not say sooner. No
+/// system tells of this: a waiter is woken, another takes the lock before it can,
+/// without knowing of further sleepers, and the woken one is killed.
+const RECHECK_NS: u64 = 100_000_000;
 
 /// How a process-shared lock was taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,6 +57,11 @@ pub struct RawShared<F: Owners> {
 }
 
 impl<F: Owners> RawShared<F> {
+    /// Where the word is: octets from the lock's start.
+    pub const WORD_AT: usize = offset_of!(Self, word);
+    /// Where the backend's node is: octets from the lock's start.
+    pub const NODE_AT: usize = offset_of!(Self, node);
+
     const_unless_modelled! {
         /// A free lock, for [`new`](Self::new)s that pass the duty on.
         pub(in super::super) fn free() -> Self {
@@ -199,7 +209,8 @@ impl<F: Owners> RawShared<F> {
     }
 
     fn sleep_for_it(&self, me: u32, deadline_ns: Option<u64>) -> Result<Taken, Refused> {
-        let mut patience = Patience::<Shared, F>::in_slices(deadline_ns, F::LIVENESS_SLICE_NS);
+        let slice_ns = F::LIVENESS_SLICE_NS.unwrap_or(RECHECK_NS);
+        let mut patience = Patience::<Shared, F>::in_slices(deadline_ns, Some(slice_ns));
         // Whoever has slept cannot know whether others still do.
         let mut others = 0;
         let mut word = self.word.load(Ordering::Relaxed);
@@ -233,7 +244,11 @@ impl<F: Owners> RawShared<F> {
             }
             let slept = patience.sleep(&self.word, word);
             others = WAITERS;
-            if slept == Slept::Slice && !F::is_alive(id) && self.take_over(word, me) {
+            if slept == Slept::Slice
+                && F::LIVENESS_SLICE_NS.is_some()
+                && !F::is_alive(id)
+                && self.take_over(word, me)
+            {
                 F::recovered(&self.word, id);
                 return Ok(Taken::OwnerDied);
             }

@@ -20,7 +20,7 @@ use core::{
 };
 use std::sync::Once;
 
-use farend_core::sync::{NoOwner, Owners, Permit};
+use farend_core::sync::{NoOwner, Owners, Permit, RawShared};
 use rustix::thread::gettid;
 use zerocopy::FromBytes;
 
@@ -43,10 +43,11 @@ pub struct Node {
     next: AtomicUsize,
 }
 
-/// Octets of a lock before its node: its word and 4 more.
-const NODE_OFFSET: usize = 8;
-
-const _: () = assert!(NODE_OFFSET + offset_of!(Node, next) == WORD_OFFSET.unsigned_abs());
+// The kernel finds the word from the link.
+const _: () = assert!(
+    RawShared::<Linux>::NODE_AT + offset_of!(Node, next) - RawShared::<Linux>::WORD_AT
+        == WORD_OFFSET.unsigned_abs()
+);
 const _: () = assert!(offset_of!(Node, next) - offset_of!(Node, previous) == size_of::<usize>());
 
 /// The kernel's `struct robust_list_head`.

@@ -10,8 +10,9 @@ use std::{
     vec::Vec,
 };
 
-/// A fault, the model that finds it, and whether only loom can: a missing fence
-/// shows in no order of steps, only in a weaker memory.
+/// A fault, the model that finds it, and whether only loom can. A missing fence shows
+/// in no order of steps, only in a weaker memory; and for a reader beside a writer
+/// shuttle would have to hit the very slot.
 const FAULTS: [(&str, &str, bool); 20] = [
     ("UnlockNeverWakes", "mutex::one_at_a_time_and_nobody_sleeps_for_ever", false),
     ("MutexForgetsOthers", "mutex::two_sleepers_are_woken_one_after_the_other", false),
@@ -31,7 +32,7 @@ const FAULTS: [(&str, &str, bool); 20] = [
     ("DeathUnnoticed", "owners::a_death_at_any_step_is_told_and_strands_nobody", false),
     ("NotAnnounced", "owners::a_death_at_any_step_is_told_and_strands_nobody", false),
     ("NotAnnouncedAtUnlock", "owners::a_death_at_any_step_is_told_and_strands_nobody", false),
-    ("WriterSkipsASlot", "rwlock_shared::readers_and_a_writer_never_meet", false),
+    ("WriterSkipsASlot", "rwlock_shared::readers_and_a_writer_never_meet", true),
     (
         "WriterLeavesNoMark",
         "rwlock_shared::a_writers_death_at_any_step_is_told_and_strands_nobody",

@@ -76,10 +76,14 @@ fn a_wait_whose_deadline_is_past_ends() {
     check(|| {
         let lock = Arc::new(Lock::new());
         lock.lock().unwrap();
-        let theirs = Arc::clone(&lock);
-        let waiter = thread::spawn(move || theirs.lock_until(7));
+        let waiters: [_; THREADS] = core::array::from_fn(|_| {
+            let theirs = Arc::clone(&lock);
+            thread::spawn(move || theirs.lock_until(7))
+        });
         pass_time(7);
-        assert_eq!(waiter.join().unwrap(), Err(Refused::TimedOut));
+        for waiter in waiters {
+            assert_eq!(waiter.join().unwrap(), Err(Refused::TimedOut));
+        }
         lock.unlock().unwrap();
         assert_eq!(lock.try_lock(), Ok(()));
     });

@@ -80,6 +80,12 @@ fn end_of_step() {
     hook::<Robust>();
 }
 
+/// Shuttle's further threads of each kind.
+#[cfg(farend_loom)]
+const MORE: u32 = 0;
+#[cfg(farend_shuttle)]
+const MORE: u32 = 2;
+
 fn spawn(case: &Arc<Case>, body: impl FnOnce(&Case) + Send + 'static) -> thread::JoinHandle<()> {
     let case = Arc::clone(case);
     thread::spawn(move || body(&case))
@@ -89,12 +95,16 @@ fn spawn(case: &Arc<Case>, body: impl FnOnce(&Case) + Send + 'static) -> thread:
 fn readers_and_a_writer_never_meet() {
     check(|| {
         let case = Case::new();
-        let writer = spawn(&case, Case::write);
-        let reader = spawn(&case, Case::read);
+        let mut threads = std::vec::Vec::new();
+        for _ in 0..=MORE {
+            threads.push(spawn(&case, Case::write));
+            threads.push(spawn(&case, Case::read));
+        }
         case.read();
-        writer.join().unwrap();
-        reader.join().unwrap();
-        assert_eq!(case.data.read(), 1);
+        for thread in threads {
+            thread.join().unwrap();
+        }
+        assert_eq!(case.data.read(), 1 + MORE);
     });
 }
 
@@ -105,11 +115,15 @@ fn a_writers_death_at_any_step_is_told_and_strands_nobody() {
         check(move || {
             let case = Case::new();
             let mortal = spawn(&case, move |case| case.write_and_die(steps));
+            let others: std::vec::Vec<_> = (0..MORE).map(|_| spawn(&case, Case::write)).collect();
             case.read();
             mortal.join().unwrap();
+            for other in others {
+                other.join().unwrap();
+            }
             case.write();
             case.read();
-            assert_eq!(case.data.read(), 1);
+            assert_eq!(case.data.read(), 1 + MORE);
         });
     }
 }

@@ -1,8 +1,11 @@
 //! The loop: take a block, decide about each frame, answer, hand it back.
 
+use std::ops::Range;
+
 use farend_core::{Counters, Policy, RateLimit, Verdict, reflect};
 use farend_driver::{
     clock::{TICKS_PER_SECOND, TickClock},
+    observe::Watch,
     worker::{POLL_INTERVAL_MS, PolicyReader, StatisticsCell, Stop, WorkerStatistics},
 };
 use rustix::{
@@ -60,8 +63,9 @@ impl Options {
     }
 }
 
-/// Turns frames of one interface round in user space.
-pub struct Worker {
+/// Turns frames of one interface round in user space, with somebody who looks
+/// on, or nobody.
+pub struct Worker<W = ()> {
     ring: Ring,
     link: Link,
     clock: TickClock,
@@ -70,11 +74,12 @@ pub struct Worker {
     ring_full_frames: u64,
     next_notice_tick: u64,
     notice: fn(&str),
-    turn: Turn,
+    turn: Turn<W>,
 }
 
 /// What it takes to turn the frames of a block round.
-struct Turn {
+struct Turn<W> {
+    watcher: W,
     transmitter: Transmitter,
     limit: RateLimit,
     counters: Counters,
@@ -92,6 +97,7 @@ impl Worker {
         let Options { interface_index, interface_name, mtu_octets, is_promiscuous, notice } =
             options;
         let turn = Turn {
+            watcher: (),
             transmitter: Transmitter::open(*interface_index)?,
             limit: RateLimit::default(),
             counters: Counters::new(),
@@ -111,6 +117,25 @@ impl Worker {
         })
     }
 
+    /// Lets somebody look on.
+    #[must_use]
+    pub fn watched_by<W: Watch>(self, watcher: W) -> Worker<W> {
+        let Turn { transmitter, limit, counters, corrupt_frames, truncated_frames, .. } = self.turn;
+        Worker {
+            ring: self.ring,
+            link: self.link,
+            clock: self.clock,
+            next_publish_tick: self.next_publish_tick,
+            statistics: self.statistics,
+            ring_full_frames: self.ring_full_frames,
+            next_notice_tick: self.next_notice_tick,
+            notice: self.notice,
+            turn: Turn { watcher, transmitter, limit, counters, corrupt_frames, truncated_frames },
+        }
+    }
+}
+
+impl<W: Watch> Worker<W> {
     /// Answers until `stop` is asked for; then answers what was received by
     /// then, and leaves the last statistics.
     ///
@@ -195,6 +220,7 @@ impl Worker {
 
     fn publish(&mut self, cell: &StatisticsCell) {
         self.ring_full_frames += self.ring.take_drops();
+        self.turn.watcher.report(&mut self.statistics.observed);
         let Turn { transmitter, counters, corrupt_frames, truncated_frames, .. } = &self.turn;
         self.statistics.counters = *counters;
         self.statistics.losses.clear();
@@ -217,11 +243,12 @@ impl Worker {
     }
 }
 
-impl Turn {
+impl<W: Watch> Turn<W> {
     /// Turns the frames of a block round, and sends the answers from there.
     fn answer_block(&mut self, block: &mut Block<'_>, policy: &Policy) {
         let block = block.octets_mut();
         let mut cursor = Cursor::new(block);
+        self.watcher.burst_received(cursor.frames() as usize);
         while let Some(frame) = cursor.next(block) {
             let mut frame = match frame {
                 Ok(frame) => frame,
@@ -241,18 +268,40 @@ impl Turn {
             let grown_octets = frame.restore_tag(block);
             // The descriptor's range was checked against the block.
             let Some(octets) = block.get_mut(frame.octets.clone()) else { continue };
+            let whole_octets = octets.len();
+            self.watcher.received(octets, whole_octets);
             let verdict = reflect(octets, policy, &mut self.limit);
-            self.counters.count(verdict, octets.len());
+            self.counters.count(verdict, whole_octets);
+            self.watcher.judged(octets, whole_octets, verdict);
             if let Verdict::Reflect(_) = verdict {
-                match offload {
-                    None => self.transmitter.push(block, frame.octets, false),
-                    Some(offload) => match offload.write(block, &frame.octets, grown_octets) {
-                        Some(part) => self.transmitter.push(block, part, true),
-                        None => self.transmitter.losses.failed += 1,
-                    },
+                let gone = self.answer(block, frame.octets, offload, grown_octets);
+                if gone > 0 {
+                    self.watcher.burst_transmitted(gone);
                 }
             }
         }
-        self.transmitter.flush(block);
+        let gone = self.transmitter.flush(block);
+        if gone > 0 {
+            self.watcher.burst_transmitted(gone);
+        }
+    }
+    /// Queues an answer; gives how many are not queued any more.
+    fn answer(
+        &mut self,
+        block: &mut [u8],
+        octets: Range<usize>,
+        offload: Option<Offload>,
+        grown_octets: usize,
+    ) -> usize {
+        let Some(offload) = offload else {
+            return self.transmitter.push(block, octets, false);
+        };
+        let Some(part) = offload.write(block, &octets, grown_octets) else {
+            // Those before it leave first, so that each is told of in its
+            // order.
+            self.transmitter.losses.failed += 1;
+            return self.transmitter.flush(block) + 1;
+        };
+        self.transmitter.push(block, part, true)
     }
 }

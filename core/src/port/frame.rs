@@ -1,0 +1,170 @@
+//! Tokens for frames, and the only place that makes them.
+
+/// Names a pool, for its frames to be told from others'.
+///
+/// Two pools whose frames can meet need two numbers; a driver counts its own.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct PoolId(pub u16);
+
+/// Where a frame stands in its pool's memory.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Span {
+    /// The piece of memory: a chunk, a block.
+    pub index: u32,
+    /// Octets before the frame in that piece.
+    pub start: u32,
+    /// Octets of the frame.
+    pub octets: u32,
+    /// Whether the packet goes on in the next frame.
+    pub has_more: bool,
+}
+
+/// The right to a frame's memory: whoever holds it, nobody else does.
+///
+/// Not to be copied, and worth nothing without the port it came from. Dropping
+/// it loses its memory until the pool is made anew; give it to
+/// [`transmit`](super::Port::transmit) or [`recycle`](super::Port::recycle).
+///
+/// ```compile_fail
+/// use farend_core::port::{Mint, PoolId, Span};
+///
+/// let frame = Mint::new(PoolId(0)).frame(Span::default());
+/// let (one, two) = (frame, frame); // moved: there is no second one
+/// # let _ = (one, two);
+/// ```
+#[derive(PartialEq, Eq, Debug)]
+#[must_use = "a frame that is dropped is lost to its pool: transmit or recycle it"]
+pub struct Frame(pub(super) Token);
+
+/// What a frame is made of. Only a [`Burst`](super::Burst) may copy it, from
+/// where it leaves nothing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Token {
+    index: u32,
+    start: u32,
+    octets: u32,
+    pool: u16,
+    has_more: bool,
+}
+
+impl Token {
+    /// What stands where no frame is.
+    pub(super) const NONE: Self = Self { index: 0, start: 0, octets: 0, pool: 0, has_more: false };
+}
+
+const _: () = assert!(size_of::<Frame>() == 16);
+
+impl Frame {
+    /// Octets of the frame: Ethernet header in, FCS out; of a packet in
+    /// several frames this one's part.
+    #[must_use]
+    #[inline(always)]
+    pub const fn len(&self) -> usize {
+        self.0.octets as usize
+    }
+
+    /// Whether the frame has no octets.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.0.octets == 0
+    }
+
+    /// Whether the packet goes on in the next frame of the burst.
+    #[must_use]
+    #[inline(always)]
+    pub const fn has_more(&self) -> bool {
+        self.0.has_more
+    }
+
+    /// Cuts the frame to its first `octets`. A shorter one stays as it is.
+    pub fn truncate(&mut self, octets: usize) {
+        if let Ok(octets) = u32::try_from(octets)
+            && octets < self.0.octets
+        {
+            self.0.octets = octets;
+        }
+    }
+
+    /// Says whether the packet goes on in the next frame, for a sender.
+    pub const fn set_more(&mut self, has_more: bool) {
+        self.0.has_more = has_more;
+    }
+}
+
+/// Makes the frames of one pool, and takes them apart again. A port keeps it to
+/// itself.
+#[derive(Debug)]
+pub struct Mint {
+    pool: PoolId,
+}
+
+impl Mint {
+    /// Makes the mint of this pool: one for each, and none for another's.
+    #[must_use]
+    pub const fn new(pool: PoolId) -> Self {
+        Self { pool }
+    }
+
+    /// The pool whose frames these are.
+    #[must_use]
+    pub const fn pool(&self) -> PoolId {
+        self.pool
+    }
+
+    /// Makes the token of memory that nobody holds one of.
+    #[inline(always)]
+    pub const fn frame(&self, span: Span) -> Frame {
+        let Span { index, start, octets, has_more } = span;
+        Frame(Token { index, start, octets, pool: self.pool.0, has_more })
+    }
+
+    /// Where the frame stands, or `None` if it is another pool's.
+    #[must_use]
+    #[inline(always)]
+    pub const fn span(&self, frame: &Frame) -> Option<Span> {
+        let Token { index, start, octets, pool, has_more } = frame.0;
+        if pool == self.pool.0 { Some(Span { index, start, octets, has_more }) } else { None }
+    }
+
+    /// Takes the token back: its memory is the pool's again.
+    ///
+    /// # Errors
+    ///
+    /// The frame itself, if it is another pool's.
+    #[inline(always)]
+    pub const fn redeem(&self, frame: Frame) -> Result<Span, Frame> {
+        match self.span(&frame) {
+            Some(span) => Ok(span),
+            None => Err(frame),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frame_is_told_from_another_pools() {
+        let (mine, other) = (Mint::new(PoolId(1)), Mint::new(PoolId(2)));
+        let span = Span { index: 7, start: 256, octets: 60, has_more: false };
+        let frame = mine.frame(span);
+        assert_eq!(mine.span(&frame), Some(span));
+        assert_eq!(other.span(&frame), None);
+        let frame = other.redeem(frame).unwrap_err();
+        assert_eq!(mine.redeem(frame), Ok(span));
+    }
+
+    #[test]
+    fn a_frame_is_cut_and_never_grows() {
+        let mint = Mint::new(PoolId(1));
+        let mut frame = mint.frame(Span { octets: 60, ..Span::default() });
+        frame.truncate(usize::MAX);
+        assert_eq!(frame.len(), 60);
+        frame.truncate(14);
+        assert_eq!(frame.len(), 14);
+        frame.truncate(15);
+        assert_eq!(frame.len(), 14);
+        assert!(mint.redeem(frame).is_ok());
+    }
+}

@@ -1,0 +1,25 @@
+//! What a port can do.
+
+/// What a frame of a port starts with.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub enum Medium {
+    /// An Ethernet header.
+    Ethernet,
+}
+
+/// Fixed for the life of a port.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Limits {
+    /// What a frame starts with.
+    pub medium: Medium,
+    /// Octets of the longest packet: Ethernet header and VLAN tags in, FCS
+    /// out; all frames of a packet in several together.
+    pub frame_octets_max: u32,
+    /// Frames that one call moves at most, up to
+    /// [`BURST_FRAMES_MAX`](super::BURST_FRAMES_MAX).
+    pub burst_frames_max: u16,
+    /// Whether octets are copied on the way in or out, by the port or by the
+    /// system.
+    pub is_copying: bool,
+}

@@ -1,0 +1,330 @@
+//! A port over four rings that a kernel shares: fill, rx, tx, completion.
+//!
+//! ```text
+//!   free ──► fill ──► (kernel receives) ──► rx ──► in hand ──► tx ──┐
+//!    ▲                                              │ refused       │
+//!    └──────────────────────────────────────────────┘               │
+//!    └───────────── completion ◄──────────── (kernel sends) ◄───────┘
+//! ```
+//!
+//! A frame that is turned round moves its descriptor from rx to tx; its octets
+//! never move. The rules, each of which others have broken:
+//! - a chunk is free when the kernel completes it, never when it is sent;
+//! - what finds no room in tx stays with the caller;
+//! - a kick goes on until the kernel has taken all of tx, or takes no more;
+//! - completions are taken at each turn, an idle one's too;
+//! - no descriptor of the kernel's is believed: see [`FramePool`];
+//! - no packet in several frames is split, on the way in or out.
+//!
+//! The maker brings memory and calls ([`Kernel`]) and nothing else.
+
+mod kick;
+mod receive;
+mod transmit;
+mod watch;
+
+use core::fmt;
+
+pub use watch::{Progress, StuckRing, Watch};
+
+use super::{
+    Burst, Frame, Limits, PoolId, Port,
+    pool::{FramePool, Places, PoolError},
+    ring::{AddressSlot, Consumer, DescriptorSlot, Producer, RingError, RingMemory},
+};
+
+/// The other side of a [`Queue`]: the memory it shares and how it is told.
+pub trait Kernel {
+    /// Why the kernel cannot be told any more.
+    type Error: core::error::Error + 'static;
+
+    /// The memory of the fill and completion rings.
+    type Addresses: RingMemory<Slot = AddressSlot>;
+
+    /// The memory of the rx and tx rings.
+    type Descriptors: RingMemory<Slot = DescriptorSlot>;
+
+    /// One word for each chunk, the queue's own.
+    type Words: AsRef<[u32]> + AsMut<[u32]>;
+
+    /// Borrows octets of the shared memory, or `None` if it has not that many
+    /// there. Asked only about frames that the kernel does not hold.
+    fn octets(&mut self, address: u64, octets: u32) -> Option<&mut [u8]>;
+
+    /// Tells the kernel to look at the tx ring. That it is busy, or took only
+    /// a part, is no error.
+    ///
+    /// # Errors
+    ///
+    /// It will never look again.
+    fn wake_transmit(&mut self) -> Result<(), Self::Error>;
+
+    /// Tells the kernel to look at the fill ring; else as
+    /// [`wake_transmit`](Self::wake_transmit).
+    ///
+    /// # Errors
+    ///
+    /// It will never look again.
+    fn wake_receive(&mut self) -> Result<(), Self::Error>;
+}
+
+/// What a [`Queue`] is made of.
+#[derive(Debug)]
+pub struct Parts<K: Kernel> {
+    /// Memory and calls.
+    pub kernel: K,
+    /// Chunks to be received into.
+    pub fill: K::Addresses,
+    /// Received frames.
+    pub rx: K::Descriptors,
+    /// Frames to be sent.
+    pub tx: K::Descriptors,
+    /// Chunks of sent frames.
+    pub completion: K::Addresses,
+    /// One word for each chunk.
+    pub words: K::Words,
+    /// The name of the pool.
+    pub pool: PoolId,
+    /// The address of the queue's first chunk in the shared memory.
+    pub base: u64,
+    /// Octets of a chunk.
+    pub chunk_octets: u32,
+    /// What the port can do.
+    pub limits: Limits,
+}
+
+/// One queue of an interface over four rings.
+#[derive(Debug)]
+pub struct Queue<K: Kernel> {
+    kernel: K,
+    fill: Producer<K::Addresses>,
+    rx: Consumer<K::Descriptors>,
+    tx: Producer<K::Descriptors>,
+    completion: Consumer<K::Addresses>,
+    pool: FramePool<K::Words>,
+    limits: Limits,
+    /// Whether the rest of a packet is still to be thrown away.
+    is_skipping: bool,
+    losses: Losses,
+}
+
+/// What a queue had to throw away, by cause.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Losses {
+    /// Descriptors of the kernel's that cannot be.
+    pub corrupt_descriptors: u64,
+    /// Frames of received packets that are in more pieces than a burst holds,
+    /// or of which a piece was corrupt.
+    pub receive_broken_frames: u64,
+    /// Frames that cannot be sent: without octets, or of packets in more pieces
+    /// than the tx ring holds.
+    pub unsendable_frames: u64,
+}
+
+/// Chunks by their place, and ring by ring.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Ledger {
+    /// Free.
+    pub free: u32,
+    /// In the fill ring, or with the kernel.
+    pub fill: u32,
+    /// In the rx ring.
+    pub rx: u32,
+    /// In hand.
+    pub hand: u32,
+    /// In the tx ring, or with the kernel.
+    pub tx: u32,
+    /// In the completion ring.
+    pub completion: u32,
+}
+
+impl Ledger {
+    /// All chunks.
+    #[must_use]
+    pub fn sum(&self) -> u64 {
+        let Self { free, fill, rx, hand, tx, completion } = *self;
+        [free, fill, rx, hand, tx, completion].into_iter().map(u64::from).sum()
+    }
+}
+
+/// Why a queue cannot go on.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum QueueError<E> {
+    /// A ring that cannot be worked with.
+    Ring {
+        /// `fill`, `rx`, `tx` or `completion`.
+        ring: &'static str,
+        /// What it is.
+        error: RingError,
+    },
+    /// Memory that no pool can be made of.
+    Pool(PoolError),
+    /// A frame that is none of this queue's in hand was to be sent.
+    ForeignFrame,
+    /// The kernel cannot be told any more.
+    Kernel(E),
+}
+
+impl<E: fmt::Display> fmt::Display for QueueError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ring { ring, error } => write!(f, "the {ring} ring is broken: {error}"),
+            Self::Pool(error) => error.fmt(f),
+            Self::ForeignFrame => f.write_str("a frame of another pool was to be sent"),
+            Self::Kernel(error) => error.fmt(f),
+        }
+    }
+}
+
+impl<E: core::error::Error + 'static> core::error::Error for QueueError<E> {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match self {
+            Self::Ring { error, .. } => Some(error),
+            Self::Pool(_) | Self::ForeignFrame => None,
+            Self::Kernel(error) => error.source(),
+        }
+    }
+}
+
+/// As many entries of a ring, for frames of a burst.
+#[inline(always)]
+fn entries(frames: usize) -> u32 {
+    u32::try_from(frames).unwrap_or(u32::MAX)
+}
+
+/// Says which ring an error is about.
+fn of<E>(ring: &'static str) -> impl Fn(RingError) -> QueueError<E> {
+    move |error| QueueError::Ring { ring, error }
+}
+
+impl<K: Kernel> Queue<K> {
+    /// Makes a queue, and fills the fill ring.
+    ///
+    /// # Errors
+    ///
+    /// Memory that is no ring or no pool.
+    pub fn new(parts: Parts<K>) -> Result<Self, QueueError<K::Error>> {
+        let Parts { kernel, fill, rx, tx, completion, words, pool, base, chunk_octets, limits } =
+            parts;
+        let mut queue = Self {
+            kernel,
+            fill: Producer::new(fill).map_err(of("fill"))?,
+            rx: Consumer::new(rx).map_err(of("rx"))?,
+            tx: Producer::new(tx).map_err(of("tx"))?,
+            completion: Consumer::new(completion).map_err(of("completion"))?,
+            pool: FramePool::new(words, pool, base, chunk_octets).map_err(QueueError::Pool)?,
+            limits,
+            is_skipping: false,
+            losses: Losses::default(),
+        };
+        queue.refill()?;
+        Ok(queue)
+    }
+
+    /// The other side.
+    #[must_use]
+    pub const fn kernel(&self) -> &K {
+        &self.kernel
+    }
+
+    /// The other side, for calls of the maker's own.
+    #[must_use]
+    pub const fn kernel_mut(&mut self) -> &mut K {
+        &mut self.kernel
+    }
+
+    /// Where a frame in hand stands in the shared memory, and its octets, or
+    /// `None` if it is another pool's.
+    #[must_use]
+    pub fn locate(&self, frame: &Frame) -> Option<(u64, u32)> {
+        self.pool.locate(frame)
+    }
+
+    /// What was thrown away.
+    #[must_use]
+    pub const fn losses(&self) -> &Losses {
+        &self.losses
+    }
+
+    /// Whether the kernel has taken all that was to be sent, and given it back.
+    ///
+    /// # Errors
+    ///
+    /// A ring is broken.
+    pub fn is_drained(&mut self) -> Result<bool, QueueError<K::Error>> {
+        self.reap()?;
+        Ok(self.tx.submitted() == self.completion.released())
+    }
+
+    /// Where each chunk is, by looking at all of them.
+    ///
+    /// # Errors
+    ///
+    /// A ring is broken.
+    pub fn ledger(&mut self) -> Result<Ledger, QueueError<K::Error>> {
+        let Places { free, fill, hand, tx } = self.pool.places();
+        let rx = self.rx.ready().map_err(of("rx"))?;
+        let completion = self.completion.ready().map_err(of("completion"))?;
+        // A kernel that lies about its rings does not make a sum wrap.
+        Ok(Ledger {
+            free,
+            fill: fill.saturating_sub(rx),
+            rx: rx.min(fill),
+            hand,
+            tx: tx.saturating_sub(completion),
+            completion: completion.min(tx),
+        })
+    }
+}
+
+impl<K: Kernel> Port for Queue<K> {
+    type Error = QueueError<K::Error>;
+
+    fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    #[inline]
+    fn receive(&mut self, burst: &mut Burst) -> Result<(), Self::Error> {
+        self.reap()?;
+        self.refill()?;
+        self.take_received(burst)
+    }
+
+    #[inline]
+    fn transmit(&mut self, burst: &mut Burst) -> Result<(), Self::Error> {
+        self.hand_over(burst)
+    }
+
+    fn reserve(&mut self, burst: &mut Burst) {
+        while burst.room() > 0
+            && let Some(frame) = self.pool.reserve()
+        {
+            // There is room.
+            let _none_left = burst.push(frame);
+        }
+    }
+
+    #[inline]
+    fn recycle(&mut self, burst: &mut Burst) {
+        for _ in 0..burst.len() {
+            let Some(frame) = burst.pop_front() else { break };
+            if let Err(foreign) = self.pool.recycle(frame) {
+                // Where it was, now behind the others.
+                let _none_left = burst.push(foreign);
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn octets<'a>(&'a mut self, frame: &'a mut Frame) -> Option<&'a mut [u8]> {
+        let (address, octets) = self.pool.locate(frame)?;
+        self.kernel.octets(address, octets)
+    }
+
+    #[inline]
+    fn kick(&mut self) -> Result<(), Self::Error> {
+        self.kick_until_drained()
+    }
+}

@@ -1,0 +1,102 @@
+//! The way out: tx, and completion.
+
+use super::{Kernel, Losses, Queue, QueueError, entries, of};
+use crate::port::{Burst, pool::FramePool};
+
+/// What to do with the packet at the front of a burst.
+enum Step {
+    /// So many frames go out.
+    Send(usize),
+    /// So many frames can never go out.
+    ThrowAway(usize),
+    /// There is no room for all of its frames.
+    Wait,
+}
+
+impl<K: Kernel> Queue<K> {
+    /// Moves whole packets from the front of the burst into the tx ring.
+    #[inline]
+    pub(super) fn hand_over(&mut self, burst: &mut Burst) -> Result<(), QueueError<K::Error>> {
+        let size = self.tx.size();
+        let mut reserved = self.tx.reserve(entries(burst.len())).map_err(of("tx"))?;
+        let mut outcome = Ok(());
+        'packets: while let Some(first) = burst.get(0) {
+            let room = reserved.room();
+            let frames = match step(burst, first.has_more() || first.is_empty(), room, size) {
+                Step::Send(frames) => frames,
+                Step::ThrowAway(frames) => {
+                    throw_away(&mut self.pool, &mut self.losses, burst, frames);
+                    continue;
+                }
+                Step::Wait => break,
+            };
+            for _ in 0..frames {
+                let Some(frame) = burst.pop_front() else { break 'packets };
+                match self.pool.send(frame) {
+                    // There is room.
+                    Ok(descriptor) => _ = reserved.push(descriptor),
+                    Err(foreign) => {
+                        burst.push_front(foreign);
+                        outcome = Err(QueueError::ForeignFrame);
+                        break 'packets;
+                    }
+                }
+            }
+        }
+        reserved.submit();
+        outcome
+    }
+
+    /// Takes the chunks back that were sent.
+    #[inline]
+    pub(super) fn reap(&mut self) -> Result<(), QueueError<K::Error>> {
+        let peeked = self.completion.peek(u32::MAX).map_err(of("completion"))?;
+        for at in 0..peeked.len() {
+            let Some(address) = peeked.get(at) else { break };
+            if self.pool.complete(address).is_err() {
+                let losses = &mut self.losses;
+                losses.corrupt_descriptors = losses.corrupt_descriptors.wrapping_add(1);
+            }
+        }
+        let all = peeked.len();
+        peeked.release(all);
+        Ok(())
+    }
+}
+
+/// Decides about the packet at the front; one frame with octets is the rule.
+#[inline(always)]
+fn step(burst: &Burst, is_odd: bool, room: u32, size: u32) -> Step {
+    if is_odd {
+        return odd_step(burst, room, size);
+    }
+    if room > 0 { Step::Send(1) } else { Step::Wait }
+}
+
+#[cold]
+fn odd_step(burst: &Burst, room: u32, size: u32) -> Step {
+    let (frames, _) = burst.packet_at(0);
+    // The kernel would never give the chunk of an empty frame back.
+    let is_whole = (0..frames).all(|at| burst.get(at).is_some_and(|frame| !frame.is_empty()))
+        && burst.get(frames.wrapping_sub(1)).is_some_and(|frame| !frame.has_more());
+    if !is_whole || entries(frames) > size {
+        Step::ThrowAway(frames)
+    } else if entries(frames) > room {
+        Step::Wait
+    } else {
+        Step::Send(frames)
+    }
+}
+
+/// Frees the first frames of the burst. Another pool's are lost to it.
+#[cold]
+fn throw_away<S>(pool: &mut FramePool<S>, losses: &mut Losses, burst: &mut Burst, frames: usize)
+where
+    S: AsRef<[u32]> + AsMut<[u32]>,
+{
+    for _ in 0..frames {
+        let Some(frame) = burst.pop_front() else { break };
+        let _other_pools = pool.recycle(frame);
+        losses.unsendable_frames = losses.unsendable_frames.wrapping_add(1);
+    }
+}

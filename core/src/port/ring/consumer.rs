@@ -1,0 +1,146 @@
+//! The side that takes entries out.
+
+use super::{RingError, RingMemory, Slot, size_of_ring};
+use crate::sync::primitive::Ordering;
+
+/// Takes entries out of a ring that the kernel puts them into.
+#[derive(Debug)]
+pub struct Consumer<M> {
+    memory: M,
+    size: u32,
+    /// Our word: what was ever released.
+    released: u32,
+    /// The kernel's word when we last looked.
+    cached_producer: u32,
+}
+
+impl<M: RingMemory> Consumer<M> {
+    /// Goes on where the words stand.
+    ///
+    /// # Errors
+    ///
+    /// [`RingError`] for memory that is no ring.
+    pub fn new(memory: M) -> Result<Self, RingError> {
+        let size = size_of_ring(&memory)?;
+        // Relaxed: our own word, which only who mapped the ring wrote.
+        let released = memory.consumer().load(Ordering::Relaxed);
+        Ok(Self { memory, size, released, cached_producer: released })
+    }
+
+    /// Slots of the ring.
+    #[must_use]
+    #[inline(always)]
+    pub const fn size(&self) -> u32 {
+        self.size
+    }
+
+    /// Looks at up to `wanted` entries, as many as there are. They stay in the
+    /// ring until they are [released](Peeked::release).
+    ///
+    /// # Errors
+    ///
+    /// [`RingError::Corrupt`]
+    #[inline(always)]
+    pub fn peek(&mut self, wanted: u32) -> Result<Peeked<'_, M>, RingError> {
+        let mut ready = self.cached();
+        if ready < wanted {
+            self.look()?;
+            ready = self.cached();
+        }
+        let len = if ready < wanted { ready } else { wanted };
+        Ok(Peeked { ring: self, len })
+    }
+
+    /// Entries that are there to be taken.
+    ///
+    /// # Errors
+    ///
+    /// [`RingError::Corrupt`]
+    pub fn ready(&mut self) -> Result<u32, RingError> {
+        self.look()?;
+        Ok(self.cached())
+    }
+
+    /// Entries ever taken out, as the ring counts them.
+    #[must_use]
+    pub const fn released(&self) -> u32 {
+        self.released
+    }
+
+    #[inline(always)]
+    fn cached(&self) -> u32 {
+        self.cached_producer.wrapping_sub(self.released)
+    }
+
+    /// Looks at the kernel's word.
+    #[inline]
+    fn look(&mut self) -> Result<(), RingError> {
+        // Acquire: pairs with the kernel's release of the slots that it has
+        // written; they, and their frames, are read after it.
+        let order = Ordering::Acquire;
+        #[cfg(farend_loom)]
+        let order = super::mutant::Mutant::LookRelaxed.or(order);
+        let producer = self.memory.producer().load(order);
+        if producer.wrapping_sub(self.released) > self.size {
+            return Err(RingError::Corrupt { ours: self.released, theirs: producer });
+        }
+        self.cached_producer = producer;
+        Ok(())
+    }
+}
+
+/// Entries that are looked at.
+#[derive(Debug)]
+#[must_use = "entries that are not released stay in the ring"]
+pub struct Peeked<'ring, M> {
+    ring: &'ring mut Consumer<M>,
+    len: u32,
+}
+
+impl<M: RingMemory> Peeked<'_, M> {
+    /// Entries to look at.
+    #[must_use]
+    #[inline(always)]
+    pub const fn len(&self) -> u32 {
+        self.len
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    #[inline(always)]
+    pub const fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The entry at this place, counted from the oldest one.
+    #[must_use]
+    #[inline(always)]
+    pub fn get(&self, at: u32) -> Option<<M::Slot as Slot>::Entry> {
+        if at >= self.len {
+            return None;
+        }
+        let ring = &self.ring;
+        let at = ring.released.wrapping_add(at) & ring.size.wrapping_sub(1);
+        ring.memory.slots().get(at as usize).map(Slot::read)
+    }
+
+    /// Gives the slots of the `count` oldest entries back to the kernel.
+    #[inline(always)]
+    pub fn release(self, count: u32) {
+        let Self { ring, len } = self;
+        let count = if count < len { count } else { len };
+        #[cfg(farend_loom)]
+        if super::mutant::Mutant::NoRelease.is_seeded() {
+            return;
+        }
+        if count > 0 {
+            ring.released = ring.released.wrapping_add(count);
+            // Release: pairs with the kernel's acquire before it writes into
+            // the slots again; they are read by then.
+            let order = Ordering::Release;
+            #[cfg(farend_loom)]
+            let order = super::mutant::Mutant::ReleaseRelaxed.or(order);
+            ring.memory.consumer().store(ring.released, order);
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! The side that puts entries in.
+
+use super::{NEEDS_WAKEUP, RingError, RingMemory, Slot, size_of_ring};
+use crate::sync::primitive::{Ordering, fence};
+
+/// Puts entries into a ring that the kernel takes them out of.
+#[derive(Debug)]
+pub struct Producer<M> {
+    memory: M,
+    size: u32,
+    /// Our word: what was ever submitted.
+    submitted: u32,
+    /// The kernel's word when we last looked.
+    cached_consumer: u32,
+}
+
+impl<M: RingMemory> Producer<M> {
+    /// Goes on where the words stand.
+    ///
+    /// # Errors
+    ///
+    /// [`RingError`] for memory that is no ring.
+    pub fn new(memory: M) -> Result<Self, RingError> {
+        let size = size_of_ring(&memory)?;
+        // Relaxed: our own word, which only who mapped the ring wrote.
+        let submitted = memory.producer().load(Ordering::Relaxed);
+        // As full as can be, so that the first reservation looks.
+        let cached_consumer = submitted.wrapping_sub(size);
+        Ok(Self { memory, size, submitted, cached_consumer })
+    }
+
+    /// Slots of the ring.
+    #[must_use]
+    #[inline(always)]
+    pub const fn size(&self) -> u32 {
+        self.size
+    }
+
+    /// Sets up to `wanted` slots aside, as many as are free.
+    ///
+    /// # Errors
+    ///
+    /// [`RingError::Corrupt`]
+    #[inline(always)]
+    pub fn reserve(&mut self, wanted: u32) -> Result<Reserved<'_, M>, RingError> {
+        let mut room = self.room();
+        if room < wanted {
+            self.look()?;
+            room = self.room();
+        }
+        let room = if room < wanted { room } else { wanted };
+        Ok(Reserved { ring: self, room, used: 0 })
+    }
+
+    /// Entries that the kernel has not taken yet.
+    ///
+    /// # Errors
+    ///
+    /// [`RingError::Corrupt`]
+    #[inline]
+    pub fn untaken(&mut self) -> Result<u32, RingError> {
+        self.look()?;
+        Ok(self.submitted.wrapping_sub(self.cached_consumer))
+    }
+
+    /// Entries ever submitted, as the ring counts them.
+    #[must_use]
+    pub const fn submitted(&self) -> u32 {
+        self.submitted
+    }
+
+    /// Entries that the kernel had ever taken when last looked at.
+    #[must_use]
+    pub const fn taken(&self) -> u32 {
+        self.cached_consumer
+    }
+
+    /// Whether the kernel wants to be told about new entries.
+    #[must_use]
+    #[inline]
+    pub fn needs_wakeup(&self) -> bool {
+        // The kernel asks for a kick and then looks once more for entries; we
+        // submit and then look for its question. Unless each side's store is
+        // seen before its load, both could miss the other.
+        fence(Ordering::SeqCst);
+        self.memory.flags().load(Ordering::Relaxed) & NEEDS_WAKEUP != 0
+    }
+
+    #[inline(always)]
+    fn room(&self) -> u32 {
+        self.size.wrapping_sub(self.submitted.wrapping_sub(self.cached_consumer))
+    }
+
+    /// Looks at the kernel's word.
+    #[inline]
+    fn look(&mut self) -> Result<(), RingError> {
+        #[cfg(farend_loom)]
+        if super::mutant::Mutant::StaleConsumer.is_seeded() {
+            // As if all that was submitted had been taken.
+            self.cached_consumer = self.submitted;
+            return Ok(());
+        }
+        // Acquire: pairs with the kernel's release of the slots that it has
+        // read; ours are written after it.
+        let consumer = self.memory.consumer().load(Ordering::Acquire);
+        if self.submitted.wrapping_sub(consumer) > self.size {
+            return Err(RingError::Corrupt { ours: self.submitted, theirs: consumer });
+        }
+        self.cached_consumer = consumer;
+        Ok(())
+    }
+}
+
+/// Slots that were set aside. What is put into them is the kernel's once
+/// [submitted](Self::submit); before, it is forgotten when dropped.
+#[derive(Debug)]
+#[must_use = "entries that are not submitted are forgotten"]
+pub struct Reserved<'ring, M> {
+    ring: &'ring mut Producer<M>,
+    room: u32,
+    used: u32,
+}
+
+impl<M: RingMemory> Reserved<'_, M> {
+    /// Slots that are left.
+    #[must_use]
+    #[inline(always)]
+    pub const fn room(&self) -> u32 {
+        self.room.wrapping_sub(self.used)
+    }
+
+    /// Puts one entry in; `false` if no slot is left.
+    #[inline(always)]
+    pub fn push(&mut self, entry: <M::Slot as Slot>::Entry) -> bool {
+        if self.used == self.room {
+            return false;
+        }
+        let ring = &self.ring;
+        let at = ring.submitted.wrapping_add(self.used) & ring.size.wrapping_sub(1);
+        #[cfg(farend_loom)]
+        if super::mutant::Mutant::PublishBeforeWrite.is_seeded() {
+            let next = ring.submitted.wrapping_add(self.used).wrapping_add(1);
+            ring.memory.producer().store(next, Ordering::Release);
+        }
+        // The mask keeps it in the ring: the slot is there.
+        let Some(slot) = ring.memory.slots().get(at as usize) else { return false };
+        slot.write(entry);
+        self.used = self.used.wrapping_add(1);
+        true
+    }
+
+    /// Gives the entries to the kernel.
+    #[inline(always)]
+    pub fn submit(self) {
+        let ring = self.ring;
+        if self.used > 0 {
+            ring.submitted = ring.submitted.wrapping_add(self.used);
+            // Release: pairs with the kernel's acquire before it reads the
+            // slots; they are written by then, and so are the frames.
+            let order = Ordering::Release;
+            #[cfg(farend_loom)]
+            let order = super::mutant::Mutant::SubmitRelaxed.or(order);
+            ring.memory.producer().store(ring.submitted, order);
+        }
+    }
+}
