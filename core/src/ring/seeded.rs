@@ -37,6 +37,8 @@ pub(super) enum Fault {
     LagOffByOne,
     /// The writer takes the slowest reader's slot while it is needed.
     OneMessageTooMany,
+    /// A reader's impossible cursor is cleared even if it has moved on.
+    ClearedBlindly,
     /// The fence between an attaching reader and the writer is left out.
     AttachWithoutFence,
 }

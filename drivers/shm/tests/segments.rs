@@ -116,6 +116,8 @@ fn more_memory_than_there_is_is_an_error_and_leaves_nothing() {
     let name = fresh_name();
     let refused = spsc::Ring::create(&name, 1 << 40).unwrap_err();
     assert!(matches!(refused, SegmentError::System { .. }), "{refused}");
+    let refused = spsc::Ring::anonymous(1 << 40).unwrap_err();
+    assert!(matches!(refused, SegmentError::System { .. }), "{refused}");
     assert!(!fs::exists(file_of(&name)).unwrap());
 }
 
@@ -185,6 +187,7 @@ fn a_file_that_is_no_ring_is_refused_and_not_removed() {
     assert!(foreign(spsc::Ring::create(&planted.0, 1 << 12).unwrap_err()));
     assert_eq!(fs::read(file_of(&planted.0)).unwrap(), [0x55; 8192]);
     let short = Planted::new(&[0x55; 100]);
+    assert!(foreign(spsc::Ring::create(&short.0, 1 << 12).unwrap_err()));
     let refused = short.refused();
     assert!(matches!(refused, SegmentError::Layout(LayoutError::Truncated { .. })), "{refused}");
 }

@@ -33,7 +33,10 @@ pub use writer::Writer;
 
 use super::{
     Error, Kind, LINE_OCTETS, Layout, LayoutError, Liveness, Memory, SlowReader,
-    doorbell::Doorbell, layout::HEADER_OCTETS, owner::Claim,
+    doorbell::Doorbell,
+    layout::HEADER_OCTETS,
+    owner::Claim,
+    seeded::{Fault, is_seeded},
 };
 use crate::sync::{
     Futex, Shared,
@@ -219,6 +222,16 @@ impl ReaderWords<'_> {
 
     fn needs_nothing(self) {
         self.cursor.store(0, Ordering::Release);
+    }
+
+    /// As [`needs_nothing`](Self::needs_nothing), unless the reader has moved on
+    /// from `number` meanwhile.
+    fn stops_needing(self, number: u64) {
+        if is_seeded(Fault::ClearedBlindly) {
+            return self.needs_nothing();
+        }
+        let (seen, none) = (number.wrapping_add(1), 0);
+        let _moved = self.cursor.compare_exchange(seen, none, Ordering::Release, Ordering::Relaxed);
     }
 }
 

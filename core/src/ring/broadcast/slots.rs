@@ -141,7 +141,7 @@ mod tests {
     fn with_slots(test: impl Fn(Slots<'_>)) {
         let layout = Layout::broadcast(4, 16, 1, SlowReader::Overwrite).unwrap();
         let mut words = [0; 12];
-        test(Slots::new(Memory::from_words(&mut words), &layout).unwrap());
+        test(Slots::new(Memory::from_words(&mut words).unwrap(), &layout).unwrap());
     }
 
     #[test]

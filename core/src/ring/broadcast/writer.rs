@@ -216,16 +216,16 @@ impl<'m, F: Futex<Shared>, L: Liveness> Writer<'m, F, L> {
 impl Readers<'_> {
     /// How far the slowest reader is behind message `number`, at most `capacity`.
     ///
-    /// A cursor that is further behind, or ahead, is not where a reader can be. It
-    /// is cleared, so that a broken reader stops nobody; the reader finds out by
-    /// itself.
+    /// A cursor that is further behind, or ahead, is not where a reader can be, but
+    /// for a moment while it attaches. It is cleared, so that a broken reader stops
+    /// nobody; the reader finds out by itself.
     fn slowest_behind(self, number: u64, capacity: u64) -> u64 {
         let mut slowest = 0;
         for words in self.iter() {
             let Some(needs) = words.needs() else { continue };
             let behind = number.wrapping_sub(needs);
             if behind > capacity {
-                words.needs_nothing();
+                words.stops_needing(needs);
             } else {
                 slowest = slowest.max(behind);
             }
