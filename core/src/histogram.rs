@@ -85,11 +85,20 @@ impl Histogram {
     /// Records one duration.
     #[inline]
     pub fn record(&mut self, value_ns: u64) {
-        if let Some(slot) = self.counts.get_mut(index_of(value_ns)) {
-            *slot = slot.saturating_add(1);
+        self.record_many(value_ns, 1);
+    }
+
+    /// Records the same duration so many times.
+    #[inline]
+    pub fn record_many(&mut self, value_ns: u64, times: u64) {
+        if times == 0 {
+            return;
         }
-        self.count = self.count.saturating_add(1);
-        self.sum = self.sum.saturating_add(value_ns);
+        if let Some(slot) = self.counts.get_mut(index_of(value_ns)) {
+            *slot = slot.saturating_add(times);
+        }
+        self.count = self.count.saturating_add(times);
+        self.sum = self.sum.saturating_add(value_ns.saturating_mul(times));
         self.min = self.min.min(value_ns);
         self.max = self.max.max(value_ns);
     }
@@ -227,6 +236,16 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn many_at_once_are_as_many_one_by_one() {
+        let (mut one_by_one, mut at_once) = (Histogram::new(), Histogram::new());
+        for (value_ns, times) in [(5, 3), (1_000, 0), (u64::MAX, 2), (77_777, 64)] {
+            (0..times).for_each(|_| one_by_one.record(value_ns));
+            at_once.record_many(value_ns, times);
+        }
+        assert_eq!(at_once, one_by_one);
+    }
 
     #[test]
     fn buckets_cover_every_value_once_and_in_order() {

@@ -22,6 +22,9 @@
 #![no_std]
 #![deny(unsafe_code)]
 
+#[cfg(any(test, farend_loom, farend_shuttle))]
+extern crate std;
+
 pub mod checksum;
 pub mod counters;
 pub mod cpu_state;
@@ -32,9 +35,15 @@ pub mod port;
 pub mod probe;
 pub mod rate;
 mod reflect;
+#[cfg(not(target_arch = "bpf"))]
+pub mod ring;
 pub mod signature;
 #[cfg(not(target_arch = "bpf"))]
+pub mod summary;
+#[cfg(not(target_arch = "bpf"))]
 pub mod sync;
+#[cfg(not(target_arch = "bpf"))]
+pub mod testers;
 pub mod verdict;
 pub mod window;
 pub mod wire;

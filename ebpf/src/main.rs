@@ -9,7 +9,9 @@
 #![deny(unsafe_code)]
 
 mod lab;
+mod limit;
 mod policy;
+mod skb;
 mod state;
 mod window;
 
@@ -23,7 +25,7 @@ use aya_ebpf::{
 };
 use farend_core::{Window, inspect, reflect_closely, reflect_common};
 
-use crate::window::{PerCpuLimit, SkbWindow, XdpWindow};
+use crate::{limit::PerCpuLimit, skb::SkbWindow, window::XdpWindow};
 
 /// Turns test traffic round; everything else goes on to the host.
 #[xdp(frags)]

@@ -1,16 +1,10 @@
-//! The window over an XDP frame, and the clock of its rate cap.
-#![expect(unsafe_code, reason = "the only access to the XDP context and to helpers")]
+//! The window over an XDP frame.
+#![expect(unsafe_code, reason = "the only access to the XDP context")]
 
 use core::cell::UnsafeCell;
 
-use aya_ebpf::{
-    bindings::xdp_md,
-    helpers::generated::{bpf_jiffies64, bpf_xdp_get_buff_len},
-    programs::{TcContext, XdpContext},
-};
-use farend_core::{Limit, RawWindow, Window, policy::RateCap};
-
-use crate::state;
+use aya_ebpf::{bindings::xdp_md, helpers::generated::bpf_xdp_get_buff_len, programs::XdpContext};
+use farend_core::{RawWindow, Window};
 
 /// A frame that may be in fragments: the first one is readable, the length of
 /// all is known to the kernel.
@@ -81,71 +75,6 @@ impl Window for XdpWindow<'_> {
     }
 }
 
-/// A frame on its way to the host stack: its first octets are readable.
-pub struct SkbWindow<'frame> {
-    first: RawWindow<'frame>,
-    octets: usize,
-}
-
-impl<'frame> SkbWindow<'frame> {
-    /// `None` for a frame whose tag the interface took off: the octets do not
-    /// show it, so the policy cannot be asked about it.
-    #[inline(always)]
-    pub fn new(context: &'frame TcContext) -> Option<Self> {
-        let skb = context.skb.skb;
-        // SAFETY: the kernel gives this program a live context.
-        if unsafe { (*skb).vlan_present } != 0 {
-            return None;
-        }
-        let (data, data_end) = (context.data() as *mut u8, context.data_end() as *mut u8);
-        // SAFETY: the kernel keeps data..data_end readable until the program
-        // returns, which 'frame does not outlive, and nobody writes to it:
-        // this window is never borrowed mutably.
-        let first = unsafe { RawWindow::new(data, data_end) };
-        Some(Self { first, octets: context.len() as usize })
-    }
-}
-
-impl Window for SkbWindow<'_> {
-    #[inline(always)]
-    fn at<const N: usize>(&self, offset: usize) -> Option<&[u8; N]> {
-        self.first.at(offset)
-    }
-
-    /// Always `None`: the octets may belong to others as well.
-    #[inline(always)]
-    fn at_mut<const N: usize>(&mut self, _offset: usize) -> Option<&mut [u8; N]> {
-        None
-    }
-
-    #[inline(always)]
-    fn len(&self) -> usize {
-        self.first.len()
-    }
-
-    #[inline(always)]
-    fn whole_len(&self) -> usize {
-        self.octets
-    }
-}
-
 /// Tells the compiler to keep registers for the other path.
 #[cold]
-const fn cold() {}
-
-/// The rate cap of this CPU: its permits are refilled by the kernel's tick, no
-/// clock is read.
-pub struct PerCpuLimit;
-
-impl Limit for PerCpuLimit {
-    #[inline(always)]
-    fn admit(&mut self, cap: &RateCap) -> bool {
-        if cap.is_unlimited() {
-            return true;
-        }
-        cold();
-        // SAFETY: the helper takes nothing and only reads the tick.
-        let now_tick = unsafe { bpf_jiffies64() };
-        state::of_this_cpu().is_some_and(|state| state.bucket.admit(cap, now_tick))
-    }
-}
+pub const fn cold() {}

@@ -158,6 +158,13 @@ impl Burst {
         (frames, octets)
     }
 
+    /// Packets that end in the burst: each has one frame that no more follow.
+    #[must_use]
+    #[inline(always)]
+    pub fn packets(&self) -> usize {
+        self.iter().filter(|frame| !frame.has_more()).count()
+    }
+
     /// Asks about each packet from the place `from` on, by its first frame and
     /// the octets of all, and moves those that are not kept into `others`,
     /// which must have room for them: what does not fit stays.

@@ -27,10 +27,11 @@ pub trait Observer {
         let _ = (octets, whole_octets, verdict);
     }
 
-    /// Frames that the port has taken for transmission, oldest answers first.
+    /// Packets that the port has taken for transmission, oldest answers first:
+    /// as many were judged before to be reflected.
     #[inline(always)]
-    fn burst_transmitted(&mut self, frames: usize) {
-        let _ = frames;
+    fn burst_transmitted(&mut self, packets: usize) {
+        let _ = packets;
     }
 }
 
@@ -53,7 +54,7 @@ impl<O: Observer + ?Sized> Observer for &mut O {
     }
 
     #[inline(always)]
-    fn burst_transmitted(&mut self, frames: usize) {
-        (**self).burst_transmitted(frames);
+    fn burst_transmitted(&mut self, packets: usize) {
+        (**self).burst_transmitted(packets);
     }
 }

@@ -79,12 +79,12 @@ fn transmit<P: Port, O: Observer>(
     pending: &mut Burst,
     turn: &mut Turn,
 ) -> Result<(), P::Error> {
-    let before = pending.len();
+    let (frames_before, packets_before) = (pending.len(), pending.packets());
     let outcome = port.transmit(pending);
-    let taken = before.saturating_sub(pending.len());
+    let taken = frames_before.saturating_sub(pending.len());
     if taken > 0 {
         turn.transmitted_frames = turn.transmitted_frames.saturating_add(taken);
-        observer.burst_transmitted(taken);
+        observer.burst_transmitted(packets_before.saturating_sub(pending.packets()));
     }
     outcome
 }

@@ -6,6 +6,7 @@ use clap::{ArgAction, Args};
 use farend_core::{Mode, Oui};
 
 use crate::{
+    observe,
     settings::Choices,
     values::{
         Format, Guard, Port, Prefix, Rate, Seconds, SignatureSet, SourceOui, UserSignature, VlanId,
@@ -112,6 +113,10 @@ pub struct Arguments {
     )]
     pub disabled_guards: Option<Vec<Guard>>,
 
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "flattened: a doc comment would become help")]
+    pub observe: observe::Arguments,
+
     /// Stop after so many seconds [default: run until a signal]
     #[arg(long, value_name = "S", help_heading = "Running and statistics")]
     pub duration: Option<Seconds>,
@@ -155,6 +160,7 @@ impl Arguments {
             any_destination: self.any_destination,
             disabled_guards: self.disabled_guards.clone(),
             max_rate: self.max_rate,
+            observe: self.observe.choices(),
             duration: self.duration,
             format: self.format,
             stats_interval: self.stats_interval,

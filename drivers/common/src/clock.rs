@@ -37,13 +37,32 @@ impl TickClock {
     }
 }
 
+/// Nanoseconds on the exact monotonic clock, which starts at some moment.
+#[must_use]
+pub fn monotonic_ns() -> u64 {
+    let (seconds, nanoseconds) = read(ClockId::Monotonic);
+    seconds.wrapping_mul(1_000_000_000).wrapping_add(nanoseconds)
+}
+
+/// Nanoseconds since 1970, by the clock of this host. It may jump.
+#[must_use]
+pub fn unix_ns() -> u64 {
+    let (seconds, nanoseconds) = read(ClockId::Realtime);
+    seconds.wrapping_mul(1_000_000_000).wrapping_add(nanoseconds)
+}
+
 fn now_ms() -> u64 {
-    let now = clock_gettime(CLOCK);
-    // A monotonic clock counts from a start that lies in the past.
+    let (seconds, nanoseconds) = read(CLOCK);
+    seconds.wrapping_mul(1_000).wrapping_add(nanoseconds / 1_000_000)
+}
+
+/// Seconds and nanoseconds of a clock that counts from a start in the past.
+fn read(clock: ClockId) -> (u64, u64) {
+    let now = clock_gettime(clock);
     let (seconds, nanoseconds) = (now.tv_sec.cast_unsigned(), now.tv_nsec.cast_unsigned());
     #[allow(clippy::useless_conversion, reason = "nanoseconds are 32 bits wide on some targets")]
     let nanoseconds = u64::from(nanoseconds);
-    seconds.wrapping_mul(1_000).wrapping_add(nanoseconds / 1_000_000)
+    (seconds, nanoseconds)
 }
 
 #[cfg(test)]

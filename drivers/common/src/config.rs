@@ -18,7 +18,10 @@ use std::{
 
 use farend_core::PolicyError;
 
-use crate::settings::Choices;
+use crate::{
+    settings::Choices,
+    values::{BusyPoll, Numbers},
+};
 
 /// More octets than this are no configuration.
 const FILE_OCTETS_MAX: u64 = 1 << 20;
@@ -36,6 +39,12 @@ pub struct Config {
     pub tier: Option<String>,
     /// Whether to take the place of somebody else's program.
     pub replace: Option<bool>,
+    /// Receive queues to serve.
+    pub queues: Option<Numbers>,
+    /// CPUs that workers are pinned to.
+    pub cpus: Option<Numbers>,
+    /// How long the kernel looks for frames by itself.
+    pub busy_poll: Option<BusyPoll>,
     /// What a person should know about the file: one line each.
     pub notes: Vec<String>,
     lines: BTreeMap<String, usize>,

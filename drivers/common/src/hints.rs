@@ -140,7 +140,7 @@ mod tests {
                 one.worker.counters.count(*verdict, 60);
             }
         }
-        Snapshot { elapsed: Duration::from_secs(1), interfaces: vec![one] }
+        Snapshot { elapsed: Duration::from_secs(1), interfaces: vec![one], ..Snapshot::default() }
     }
 
     #[test]

@@ -9,6 +9,7 @@ pub mod clock;
 pub mod config;
 pub mod console;
 pub mod hints;
+pub mod observe;
 #[cfg(target_os = "linux")]
 pub mod privileges;
 pub mod settings;

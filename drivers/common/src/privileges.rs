@@ -22,6 +22,8 @@ impl Capability {
     pub const NET_ADMIN: Self = Self::new("net_admin", CapabilitySet::NET_ADMIN);
     /// Packet sockets.
     pub const NET_RAW: Self = Self::new("net_raw", CapabilitySet::NET_RAW);
+    /// Lock more memory than the limit allows.
+    pub const IPC_LOCK: Self = Self::new("ipc_lock", CapabilitySet::IPC_LOCK);
     /// UDP ports below 1024.
     pub const NET_BIND_SERVICE: Self =
         Self::new("net_bind_service", CapabilitySet::NET_BIND_SERVICE);

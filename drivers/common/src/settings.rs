@@ -7,9 +7,12 @@ use farend_core::{
     Guards, MacAddress, Mode, Oui, Policy, PolicyError, policy::RateCap, signature::KindSet,
 };
 
-use crate::values::{
-    Format, Guard, Port, Prefix, Rate, Seconds, SignatureSet, SourceOui, UserSignature, VlanId,
-    mode_name,
+use crate::{
+    observe,
+    values::{
+        Format, Guard, Port, Prefix, Rate, Seconds, SignatureSet, SourceOui, UserSignature, VlanId,
+        mode_name,
+    },
 };
 
 /// What one source of settings says; `None` is what it does not speak of.
@@ -27,6 +30,8 @@ pub struct Choices {
     pub any_destination: Option<bool>,
     pub disabled_guards: Option<Vec<Guard>>,
     pub max_rate: Option<Rate>,
+    /// What to look at beside reflecting.
+    pub observe: observe::Choices,
     pub duration: Option<Seconds>,
     pub format: Option<Format>,
     pub stats_interval: Option<Seconds>,
@@ -49,6 +54,7 @@ impl Choices {
             any_destination: self.any_destination.or(lower.any_destination),
             disabled_guards: self.disabled_guards.or(lower.disabled_guards),
             max_rate: self.max_rate.or(lower.max_rate),
+            observe: self.observe.over(lower.observe),
             duration: self.duration.or(lower.duration),
             format: self.format.or(lower.format),
             stats_interval: self.stats_interval.or(lower.stats_interval),
@@ -70,6 +76,7 @@ impl Choices {
             any_destination: self.any_destination.unwrap_or(false),
             disabled_guards: self.disabled_guards.unwrap_or_default(),
             max_rate: self.max_rate,
+            observe: self.observe.settle(),
             duration: self.duration.map(|seconds| seconds.0),
             format: self.format.unwrap_or(Format::Text),
             stats_interval: self.stats_interval.map_or(Duration::from_secs(10), |s| s.0),
@@ -93,6 +100,8 @@ pub struct Settings {
     pub disabled_guards: Vec<Guard>,
     /// `None` for no cap.
     pub max_rate: Option<Rate>,
+    /// What to look at beside reflecting.
+    pub observe: observe::Settings,
     /// `None` for until a signal comes.
     pub duration: Option<Duration>,
     pub format: Format,
@@ -144,6 +153,13 @@ impl Settings {
         builder.build()
     }
 
+    /// The first option that the tiers in the kernel cannot serve, because user
+    /// space must see frames for it.
+    #[must_use]
+    pub fn needs_user_space(&self) -> Option<&'static str> {
+        self.observe.needs_user_space()
+    }
+
     /// The guards that are on.
     #[must_use]
     pub fn guards(&self) -> Guards {
@@ -176,6 +192,7 @@ impl Settings {
             Some(rate) => format!("max-rate = {}", rate.0),
             None => "# max-rate: none".to_owned(),
         });
+        lines.extend(self.observe.to_toml());
         lines.push(match self.duration {
             Some(duration) => format!("duration = {}", Seconds(duration)),
             None => "# duration: until a signal comes".to_owned(),

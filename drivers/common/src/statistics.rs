@@ -5,6 +5,7 @@
 
 mod csv;
 mod json;
+mod page;
 mod rates;
 mod reporter;
 mod text;
@@ -13,10 +14,11 @@ use std::time::Duration;
 
 use farend_core::{Policy, Verdict};
 
+pub use page::{CountersPage, PAGE_INTERVAL};
 pub use rates::Rates;
 pub use reporter::Reporter;
 
-use crate::worker::WorkerStatistics;
+use crate::{observe::Captured, worker::WorkerStatistics};
 
 /// What one interface has done up to a moment.
 #[derive(Clone, Debug, Default)]
@@ -41,6 +43,8 @@ impl InterfaceStatistics {
             worker: WorkerStatistics {
                 counters: self.worker.counters.since(&earlier.worker.counters),
                 losses: since(&self.worker.losses, &earlier.worker.losses),
+                // Of these only the whole can be told.
+                observed: self.worker.observed.clone(),
             },
             interface_drops: since(&self.interface_drops, &earlier.interface_drops),
         }
@@ -84,6 +88,8 @@ pub struct Snapshot {
     pub elapsed: Duration,
     /// One for each interface, in the order in which they were given.
     pub interfaces: Vec<InterfaceStatistics>,
+    /// What became of frames that were copied elsewhere, since the start.
+    pub captured: Captured,
 }
 
 impl Snapshot {
@@ -98,8 +104,7 @@ impl Snapshot {
                 tier if tier == one.tier => tier,
                 _ => "several",
             };
-            total.worker.counters.merge(&one.worker.counters);
-            merge_named(&mut total.worker.losses, &one.worker.losses);
+            total.worker.merge(&one.worker);
             merge_named(&mut total.interface_drops, &one.interface_drops);
         }
         total
@@ -115,6 +120,7 @@ impl Snapshot {
         Self {
             elapsed: self.elapsed.saturating_sub(earlier.elapsed),
             interfaces: interfaces.collect(),
+            captured: self.captured,
         }
     }
 }
@@ -169,6 +175,7 @@ mod tests {
         let snapshot = Snapshot {
             elapsed: Duration::from_secs(1),
             interfaces: vec![one("a", 2, &[("x", 1)]), one("b", 3, &[("y", 1), ("x", 2)])],
+            ..Snapshot::default()
         };
         let total = snapshot.total();
         assert_eq!(total.worker.counters.reflected(), 5);
@@ -182,10 +189,12 @@ mod tests {
         let earlier = Snapshot {
             elapsed: Duration::from_secs(1),
             interfaces: vec![one("a", 2, &[("x", 1)])],
+            ..Snapshot::default()
         };
         let now = Snapshot {
             elapsed: Duration::from_secs(3),
             interfaces: vec![one("a", 7, &[("x", 4)]), one("b", 1, &[])],
+            ..Snapshot::default()
         };
         let interval = now.since(&earlier);
         assert_eq!(interval.elapsed, Duration::from_secs(2));

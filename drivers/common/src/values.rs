@@ -4,6 +4,8 @@
 //! An error says what was expected and shows it; whoever reports it names the
 //! option or the key and repeats what was given.
 
+mod capture;
+mod numbers;
 mod prefix;
 mod signature;
 
@@ -11,6 +13,8 @@ use std::{fmt, num::NonZeroU16, str::FromStr, time::Duration};
 
 use farend_core::{Guards, Mode, Oui};
 
+pub use capture::{Every, SampleOctets, SampleOf, SegmentName, TapName, TesterCount};
+pub use numbers::{BusyPoll, Numbers};
 pub use prefix::Prefix;
 pub use signature::{SignatureSet, UserSignature};
 

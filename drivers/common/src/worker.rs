@@ -11,6 +11,8 @@ use std::sync::{
 
 use farend_core::{Counters, Policy};
 
+use crate::{observe::Observed, statistics::merge_named};
+
 /// The policy in force, replaced as a whole while workers run.
 #[derive(Debug)]
 pub struct PolicyCell {
@@ -81,6 +83,17 @@ pub struct WorkerStatistics {
     /// Frames lost by this worker or for it, by stable `snake_case` name:
     /// `transmit_refused`, `receive_ring_full`, ...
     pub losses: Vec<(&'static str, u64)>,
+    /// What else it was asked to look at.
+    pub observed: Observed,
+}
+
+impl WorkerStatistics {
+    /// Adds what another worker has counted.
+    pub fn merge(&mut self, other: &Self) {
+        self.counters.merge(&other.counters);
+        merge_named(&mut self.losses, &other.losses);
+        self.observed.merge(&other.observed);
+    }
 }
 
 /// Where one worker leaves copies of its statistics.

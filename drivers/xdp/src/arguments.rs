@@ -1,7 +1,10 @@
 //! The command line.
 
 use clap::Parser;
-use farend_driver::arguments::Arguments;
+use farend_driver::{
+    arguments::Arguments,
+    values::{BusyPoll, Numbers},
+};
 
 use crate::tier::TierChoice;
 
@@ -19,6 +22,7 @@ Examples:
   farend-xdp eth1 eth2 --stats json           two interfaces, statistics as JSON lines
   farend-xdp eth1 --allow 10.0.0.0/8 --max-rate 250000
   farend-xdp eth1 --port any --oui 00:c0:17   any port, but only NetAlly's testers
+  farend-xdp eth1 --tier af-xdp --cpus 2-5    in user space, workers on four CPUs
   farend-xdp --tier udp 127.0.0.1             plain sockets, no root
   farend-xdp --config farend.toml --check     what would be in force?
 
@@ -46,6 +50,28 @@ pub struct CommandLine {
         help_heading = "How to reflect"
     )]
     pub replace: Option<bool>,
+
+    /// Receive queues to serve, as 0-3 or 0,2; frames of others go on to the
+    /// host [default: all of the interface]
+    #[arg(long, value_name = "LIST", help_heading = "AF_XDP (--tier af-xdp)")]
+    pub queues: Option<Numbers>,
+
+    /// CPUs for the workers, one for each queue, as 2-5 or 1,3; in turn, if
+    /// there are fewer [default: all that this process may use]
+    #[arg(long, value_name = "LIST", help_heading = "AF_XDP (--tier af-xdp)")]
+    pub cpus: Option<Numbers>,
+
+    /// Look for frames without a pause, so long at a time in the driver: the
+    /// least latency, for a whole CPU a queue
+    #[arg(
+        long,
+        value_name = "MICROSECONDS",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "20",
+        help_heading = "AF_XDP (--tier af-xdp)"
+    )]
+    pub busy_poll: Option<BusyPoll>,
 
     #[command(flatten)]
     #[expect(missing_docs, reason = "flattened: a doc comment would become help")]

@@ -22,6 +22,11 @@ pub(crate) fn examine(interface: &Interface, tier: TierChoice, settings: &Settin
     checks.into_iter().flatten().collect()
 }
 
+/// Whether the tier sees frames where the driver runs XDP programs.
+const fn has_program(tier: TierChoice) -> bool {
+    matches!(tier, TierChoice::Xdp | TierChoice::XdpGeneric | TierChoice::AfXdp)
+}
+
 /// Says that nothing will arrive at all.
 fn state(interface: &Interface) -> Option<String> {
     if !interface.is_up {
@@ -69,8 +74,7 @@ fn veth_peer(interface: &Interface, tier: TierChoice) -> Option<String> {
 /// A tag that the interface has taken out is not in the frame that is matched
 /// and sent back.
 fn hidden_tags(interface: &Interface, tier: TierChoice, needs_tags: bool) -> Option<String> {
-    let is_kernel_tier = matches!(tier, TierChoice::Xdp | TierChoice::XdpGeneric);
-    if !is_kernel_tier || !interface.hides_tags() {
+    if !has_program(tier) || !interface.hides_tags() {
         return None;
     }
     if interface.is_kind("veth") {
@@ -91,15 +95,13 @@ fn hidden_tags(interface: &Interface, tier: TierChoice, needs_tags: bool) -> Opt
 
 /// XDP on a bond sees frames only if every slave's driver can.
 fn bond(interface: &Interface, tier: TierChoice) -> Option<String> {
-    let is_kernel_tier = matches!(tier, TierChoice::Xdp | TierChoice::XdpGeneric);
-    (is_kernel_tier && interface.is_kind("bond"))
+    (has_program(tier) && interface.is_kind("bond"))
         .then(|| "is a bond: attach to its slaves instead, by naming each of them".to_owned())
 }
 
 /// An interface keeps frames to other stations from everybody unless told.
 fn promiscuity(interface: &Interface, tier: TierChoice, settings: &Settings) -> Option<String> {
-    let is_kernel_tier = matches!(tier, TierChoice::Xdp | TierChoice::XdpGeneric);
-    (is_kernel_tier && settings.any_destination && !interface.is_promiscuous).then(|| {
+    (has_program(tier) && settings.any_destination && !interface.is_promiscuous).then(|| {
         format!(
             "most interfaces deliver frames to other MAC addresses, which --any-destination \
              answers, only when promiscuous: ip link set {} promisc on",
@@ -152,6 +154,7 @@ mod tests {
     fn a_bond_is_told_to_be_served_by_its_slaves() {
         let bond = interface(Some("bond"));
         assert!(examined(&bond, TierChoice::Xdp).contains("slaves"));
+        assert!(examined(&bond, TierChoice::AfXdp).contains("slaves"));
         assert_eq!(examined(&bond, TierChoice::AfPacket), "");
     }
 

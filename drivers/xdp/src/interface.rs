@@ -144,6 +144,13 @@ impl Interface {
         ethtool::hides_tags(socket.as_fd(), &self.name).unwrap_or(false)
     }
 
+    /// Receive queues in use now; 1 where the driver does not tell.
+    #[must_use]
+    pub fn active_receive_queues(&self) -> u32 {
+        let Ok(socket) = UdpSocket::bind(("127.0.0.1", 0)) else { return 1 };
+        ethtool::receive_queues(socket.as_fd(), &self.name).unwrap_or(1).max(1)
+    }
+
     /// Whether it is a virtual interface of this kind.
     #[must_use]
     pub fn is_kind(&self, kind: &str) -> bool {

@@ -29,7 +29,7 @@ use farend_driver::{arguments::one_line, console::say};
 
 pub use arguments::CommandLine;
 pub use failure::Failure;
-pub use plan::Plan;
+pub use plan::{AfXdpSettings, Plan};
 pub use target::Target;
 
 /// Runs the program: parses its command line, serves, and gives the exit code.

@@ -5,7 +5,7 @@ use farend_core::PolicyError;
 use farend_driver::{
     config::Config,
     settings::Settings,
-    values::{Port, SourceOui, mode_name},
+    values::{BusyPoll, Numbers, Port, SourceOui, mode_name},
 };
 
 use crate::{arguments::CommandLine, failure::Failure, tier::TierChoice};
@@ -19,9 +19,46 @@ pub struct Plan {
     pub tier: TierChoice,
     /// Whether to take the place of somebody else's program.
     pub is_foreign_replaced: bool,
+    /// How AF_XDP sockets are used.
+    pub af_xdp: AfXdpSettings,
     /// What to answer.
     pub settings: Settings,
     config: Config,
+}
+
+/// Settings of the tier `af-xdp` alone.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct AfXdpSettings {
+    /// Receive queues to serve; `None` for all.
+    pub queues: Option<Numbers>,
+    /// CPUs for workers; `None` for all.
+    pub cpus: Option<Numbers>,
+    /// How long the kernel looks for frames by itself; `None`: it does not.
+    pub busy_poll: Option<BusyPoll>,
+}
+
+impl AfXdpSettings {
+    /// The first option that is given.
+    fn given(&self) -> Option<&'static str> {
+        let options = [
+            ("--queues", self.queues.is_some()),
+            ("--cpus", self.cpus.is_some()),
+            ("--busy-poll", self.busy_poll.is_some()),
+        ];
+        options.into_iter().find_map(|(name, is_given)| is_given.then_some(name))
+    }
+
+    fn to_toml(&self) -> String {
+        let list = |key: &str, numbers: &Option<Numbers>| match numbers {
+            Some(numbers) => format!("{key} = \"{numbers}\"\n"),
+            None => format!("# {key}: all\n"),
+        };
+        let busy_poll = match self.busy_poll {
+            Some(time) => format!("busy-poll = {time}\n"),
+            None => "# busy-poll: no\n".to_owned(),
+        };
+        list("queues", &self.queues) + &list("cpus", &self.cpus) + &busy_poll
+    }
 }
 
 impl Plan {
@@ -49,10 +86,17 @@ impl Plan {
             targets,
             tier,
             is_foreign_replaced: line.replace.or(config.replace).unwrap_or(false),
+            af_xdp: AfXdpSettings {
+                queues: line.queues.clone().or(config.queues.clone()),
+                cpus: line.cpus.clone().or(config.cpus.clone()),
+                busy_poll: line.busy_poll.or(config.busy_poll),
+            },
             settings: line.common.choices().over(config.choices.clone()).settle(),
             config,
         };
         plan.check_targets()?;
+        plan.check_af_xdp()?;
+        plan.check_observe()?;
         if plan.tier == TierChoice::Udp {
             udp_settings(&plan.settings, false).map_err(Failure::usage)?;
         }
@@ -94,12 +138,56 @@ impl Plan {
     pub fn to_toml(&self) -> String {
         let targets: Vec<_> = self.targets.iter().map(|target| format!("{target:?}")).collect();
         format!(
-            "interfaces = [{}]\ntier = \"{}\"\nreplace = {}\n{}",
+            "interfaces = [{}]\ntier = \"{}\"\nreplace = {}\n{}{}",
             targets.join(", "),
             self.tier.name(),
             self.is_foreign_replaced,
+            self.af_xdp.to_toml(),
             self.settings.to_toml()
         )
+    }
+
+    /// The first option that needs AF_XDP.
+    #[must_use]
+    pub fn needs_af_xdp(&self) -> Option<&'static str> {
+        self.af_xdp.given()
+    }
+
+    fn check_af_xdp(&self) -> Result<(), Failure> {
+        let is_fit = matches!(self.tier, TierChoice::Auto | TierChoice::AfXdp);
+        match self.needs_af_xdp().filter(|_| !is_fit) {
+            None => Ok(()),
+            Some(option) => Err(Failure::usage(format!(
+                "{option} is for AF_XDP sockets: leave it out, or give --tier af-xdp"
+            ))),
+        }
+    }
+
+    /// The first option that the tiers in the kernel cannot serve.
+    #[must_use]
+    pub fn needs_user_space(&self) -> Option<&'static str> {
+        self.needs_af_xdp().or_else(|| self.settings.needs_user_space())
+    }
+
+    /// What the named tier cannot look at; one that is to be found is found
+    /// with this in mind.
+    fn check_observe(&self) -> Result<(), Failure> {
+        if let Some((key, message)) = self.settings.observe.contradiction() {
+            let error = self.config.error_at(key, message.clone());
+            return Err(error.map_or_else(|| Failure::usage(message), Failure::from));
+        }
+        let refused = match self.tier {
+            TierChoice::Xdp | TierChoice::XdpGeneric => {
+                self.settings.needs_user_space().map(|option| {
+                    format!("{option} needs frames in user space: give --tier af-xdp, or auto")
+                })
+            }
+            TierChoice::AfXdp => self.settings.observe.needs_refused_frames().map(|option| {
+                format!("{option} needs frames that --tier af-xdp leaves in the kernel: give --tier af-packet")
+            }),
+            _ => None,
+        };
+        refused.map_or(Ok(()), |message| Err(Failure::usage(message)))
     }
 
     fn check_targets(&self) -> Result<(), Failure> {
@@ -137,7 +225,9 @@ fn tier_of(config: &Config, name: &str) -> Result<TierChoice, Failure> {
 ///
 /// Names the setting that needs frames.
 pub(crate) fn udp_settings(settings: &Settings, has_loopback: bool) -> Result<Settings, String> {
+    let looks = settings.needs_user_space();
     let needs_frames = [
+        (looks.is_some(), looks.unwrap_or_default().to_owned()),
         (settings.port == Port::Any, "--port any".to_owned()),
         (settings.oui != SourceOui::Any, format!("--oui {}", settings.oui)),
         (!settings.tester_ouis.is_empty(), "--tester-oui".to_owned()),
@@ -179,6 +269,31 @@ mod tests {
     #[test]
     fn an_interface_named_twice_is_an_error() {
         assert!(plan("a b a").unwrap_err().starts_with("a is named twice"));
+    }
+
+    #[test]
+    fn options_of_af_xdp_contradict_other_tiers() {
+        for option in ["--queues 0", "--cpus 0-1", "--busy-poll", "--busy-poll=50"] {
+            let error = plan(&format!("eth0 --tier xdp {option}")).unwrap_err();
+            assert!(error.starts_with("--") && error.contains("--tier af-xdp"), "{error}");
+            assert!(plan(&format!("eth0 {option}")).unwrap().needs_af_xdp().is_some());
+        }
+        assert_eq!(plan("eth0 --tier af-xdp").unwrap().needs_af_xdp(), None);
+    }
+
+    #[test]
+    fn what_a_tier_cannot_look_at_is_refused_with_one_that_can() {
+        for tier in ["xdp", "xdp-generic"] {
+            let error = plan(&format!("eth0 --tier {tier} --residence")).unwrap_err();
+            assert!(error.starts_with("--residence needs frames in user space"), "{error}");
+        }
+        let sample = "--sample 1 --sample-file f --sample-of";
+        let error = plan(&format!("eth0 --tier af-xdp {sample} refused")).unwrap_err();
+        assert!(error.contains("--tier af-packet"), "{error}");
+        assert!(plan(&format!("eth0 --tier af-xdp {sample} reflected")).is_ok());
+        assert!(plan("--tier udp --testers 9").unwrap_err().starts_with("--testers needs"));
+        assert!(plan("eth0 --sample 1").unwrap_err().contains("--sample-file"));
+        assert_eq!(plan("eth0 --residence").unwrap().needs_user_space(), Some("--residence"));
     }
 
     #[test]

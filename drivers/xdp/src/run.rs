@@ -14,8 +14,9 @@ use std::{
 use farend_driver::{
     console::say,
     hints::Hints,
+    observe::{Observation, Place},
     signals::Signals,
-    statistics::{Ready, Reporter, Snapshot},
+    statistics::{CountersPage, PAGE_INTERVAL, Ready, Reporter, Snapshot},
 };
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
@@ -24,6 +25,9 @@ use crate::monitor::Monitor;
 use crate::{
     arguments::CommandLine, failure::Failure, plan::Plan, session::Session, target::Target, tier,
 };
+
+/// Who writes files for others.
+const APPLICATION: &str = concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION"));
 
 /// Between two looks at workers and hints.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
@@ -34,6 +38,8 @@ struct Run<'line> {
     plan: Plan,
     sessions: Vec<Session>,
     reporter: Reporter<io::Stdout>,
+    observation: Observation,
+    page: Option<CountersPage>,
     signals: Signals,
     #[cfg(target_os = "linux")]
     monitor: Monitor,
@@ -70,16 +76,24 @@ impl<'line> Run<'line> {
         #[cfg(target_os = "linux")]
         let monitor = Monitor::start().map_err(|error| about("listen to the kernel", &error))?;
         privileges::drop_to_open()?;
-        let mut reporter = Reporter::new(plan.settings.format, io::stdout());
+        let observe = &plan.settings.observe;
+        let mut reporter = Reporter::new(plan.settings.format, io::stdout()).with(observe);
         for note in plan.notes() {
             say(format!("notice: {note}"));
         }
         for danger in plan.dangers() {
             reporter.warning(None, &danger).map_err(|error| unwritten(&error))?;
         }
+        let names: Vec<_> = targets.iter().map(|target| target.name().to_owned()).collect();
+        let observation = Observation::start(observe, APPLICATION, &names, tier::notice)
+            .map_err(Failure::run_time)?;
+        let page =
+            CountersPage::start(observe, targets.len(), tier::notice).map_err(Failure::run_time)?;
         let mut sessions = Vec::new();
-        for target in targets {
-            let opened = tier::open(&plan, &target, |choice, error| {
+        for (place, target) in (0..).zip(targets) {
+            let name = target.name().to_owned();
+            let watchers = observation.watchers(Place { place, index: target.index(), name });
+            let opened = tier::open(&plan, &target, &watchers, |choice, error| {
                 say(format!("tier {} skipped on {}: {error}", choice.name(), target.name()));
             })?;
             let session = Session::new(target, opened);
@@ -91,6 +105,8 @@ impl<'line> Run<'line> {
             plan,
             sessions,
             reporter,
+            observation,
+            page,
             signals,
             #[cfg(target_os = "linux")]
             monitor,
@@ -120,6 +136,7 @@ impl<'line> Run<'line> {
         let end = self.plan.settings.duration.map(|duration| self.started + duration);
         let mut next_statistics = self.started + self.plan.settings.stats_interval;
         let mut next_look = self.started + LOOK_INTERVAL;
+        let mut next_page = self.page.as_ref().map(|_| self.started);
         while !self.signals.is_stop_requested() && self.sessions.iter().any(Session::is_open) {
             let now = Instant::now();
             if end.is_some_and(|end| now >= end) {
@@ -135,7 +152,12 @@ impl<'line> Run<'line> {
                 next_look = now + LOOK_INTERVAL;
                 self.look(now)?;
             }
-            let next = end.into_iter().fold(next_statistics.min(next_look), Instant::min);
+            if next_page.is_some_and(|page| now >= page) {
+                next_page = Some(now + PAGE_INTERVAL);
+                self.publish_page();
+            }
+            let others = end.into_iter().chain(next_page);
+            let next = others.fold(next_statistics.min(next_look), Instant::min);
             self.wait(next.saturating_duration_since(now))?;
             if self.signals.take_reload() {
                 self.reload()?;
@@ -170,6 +192,10 @@ impl<'line> Run<'line> {
         for at in 0..self.sessions.len() {
             if let Some(error) = self.sessions[at].failure() {
                 self.end_session(at, &error.to_string())?;
+            }
+            let name = self.sessions[at].name().to_owned();
+            for line in self.sessions[at].look_after() {
+                self.notice(&name, &line)?;
             }
         }
         let snapshot = self.snapshot();
@@ -222,10 +248,13 @@ impl<'line> Run<'line> {
         if plan.targets != self.plan.targets || plan.tier != self.plan.tier {
             message += "; other interfaces and another tier need a restart";
         }
-        let (format, duration) = (self.plan.settings.format, self.plan.settings.duration);
-        self.plan.settings = plan.settings;
-        self.plan.settings.format = format;
-        self.plan.settings.duration = duration;
+        if plan.settings.observe != self.plan.settings.observe {
+            message += "; what is looked at stays as it is until a restart";
+        }
+        let before = std::mem::replace(&mut self.plan.settings, plan.settings);
+        self.plan.settings.format = before.format;
+        self.plan.settings.duration = before.duration;
+        self.plan.settings.observe = before.observe;
         self.reporter.notice(None, &message).map_err(|error| unwritten(&error))
     }
 
@@ -240,7 +269,15 @@ impl<'line> Run<'line> {
 
     fn snapshot(&mut self) -> Snapshot {
         let interfaces = self.sessions.iter_mut().map(Session::statistics).collect();
-        Snapshot { elapsed: self.started.elapsed(), interfaces }
+        let captured = self.observation.captured();
+        Snapshot { elapsed: self.started.elapsed(), interfaces, captured }
+    }
+
+    fn publish_page(&mut self) {
+        let snapshot = self.snapshot();
+        if let Some(page) = &mut self.page {
+            page.publish(&snapshot);
+        }
     }
 
     /// Stops all targets, tells what they did, and says how it ended.
@@ -248,7 +285,11 @@ impl<'line> Run<'line> {
         // What stopping takes is no time of service.
         let elapsed = self.started.elapsed();
         self.sessions.iter_mut().for_each(Session::stop);
+        self.observation.finish();
         let snapshot = Snapshot { elapsed, ..self.snapshot() };
+        if let Some(page) = &mut self.page {
+            page.finale(&snapshot);
+        }
         let told = self.reporter.finale(&snapshot).map_err(|error| unwritten(&error));
         outcome?;
         if let Some(failure) = self.failure {

@@ -125,6 +125,11 @@ impl Session {
         self.tier.as_mut().and_then(|tier| tier.failure())
     }
 
+    /// Lets the tier look after itself; gives what a person should know.
+    pub(crate) fn look_after(&mut self) -> Vec<String> {
+        self.tier.as_mut().map_or_else(Vec::new, |tier| tier.look_after())
+    }
+
     /// Answers what it holds and lets go of the target.
     pub(crate) fn stop(&mut self) {
         if let Some(mut tier) = self.tier.take() {

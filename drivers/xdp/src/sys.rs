@@ -191,6 +191,10 @@ pub(crate) mod ethtool {
     /// Commands of linux/ethtool.h.
     const GET_DRIVER: u32 = 0x3;
     const GET_FLAGS: u32 = 0x25;
+    const GET_CHANNELS: u32 = 0x3c;
+
+    /// `struct ethtool_channels`; the command stands first.
+    const CHANNELS_WORDS: usize = 9;
 
     /// `ETH_FLAG_RXVLAN`: received tags are taken out of the frame.
     const FLAG_RXVLAN: u32 = 1 << 8;
@@ -219,6 +223,17 @@ pub(crate) mod ethtool {
         Ok(value[1] & FLAG_RXVLAN != 0)
     }
 
+    /// Queues that receive now: those that do nothing else, and those that
+    /// transmit too.
+    pub(crate) fn receive_queues(socket: BorrowedFd<'_>, interface: &str) -> io::Result<u32> {
+        let mut channels = [0; CHANNELS_WORDS];
+        channels[0] = GET_CHANNELS;
+        ioctl(socket, interface, &mut channels)?;
+        // Command, four maxima, then receiving, transmitting, other, combined.
+        let [_, _, _, _, _, receiving, _, _, combined] = channels;
+        Ok(receiving.saturating_add(combined))
+    }
+
     /// The largest structure that is passed.
     const WORDS_MAX: usize = DRIVER_WORDS;
 
@@ -230,7 +245,7 @@ pub(crate) mod ethtool {
         data: &mut [u32; N],
     ) -> io::Result<()> {
         // `data` always has room for what its command fills.
-        const { assert!(N == 2 || N == WORDS_MAX) };
+        const { assert!(N == 2 || N == CHANNELS_WORDS || N == WORDS_MAX) };
         // SAFETY: all zero is a value of this plain structure.
         let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
         if interface.len() >= request.ifr_name.len() {

@@ -74,6 +74,16 @@ impl Target {
         }
     }
 
+    /// Index of the interface; 0 if it is none.
+    #[must_use]
+    pub fn index(&self) -> u32 {
+        match self {
+            #[cfg(target_os = "linux")]
+            Self::Interface(interface) => interface.index,
+            Self::Addresses { .. } => 0,
+        }
+    }
+
     /// The addresses to open plain sockets on.
     ///
     /// # Errors

@@ -6,6 +6,8 @@
 
 #[cfg(target_os = "linux")]
 pub mod af_packet;
+#[cfg(target_os = "linux")]
+pub mod af_xdp;
 mod open;
 mod threaded;
 #[cfg(target_os = "linux")]
@@ -17,6 +19,7 @@ use clap::ValueEnum;
 use farend_core::Policy;
 use farend_driver::worker::WorkerStatistics;
 
+pub(crate) use open::notice;
 pub use open::{Opened, PolicyRefusal, check_policy, open, policy, rehearse};
 pub use threaded::Threaded;
 
@@ -46,6 +49,12 @@ pub trait Tier {
     /// Why it stopped by itself, if it did.
     fn failure(&mut self) -> Option<TierError>;
 
+    /// Looks after itself; called about once a second. Gives what a person
+    /// should know, each thing once.
+    fn look_after(&mut self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Answers what it holds, lets go of the interface, and gives the final
     /// counts.
     fn stop(&mut self) -> WorkerStatistics;
@@ -60,6 +69,8 @@ pub enum TierChoice {
     Xdp,
     /// In the kernel, after the driver: any interface, about a third as fast
     XdpGeneric,
+    /// In user space, by AF_XDP sockets: where frames must be seen there
+    AfXdp,
     /// In user space, by a packet socket
     AfPacket,
     /// In user space, by UDP sockets: no root, no interface needed
@@ -74,6 +85,7 @@ impl TierChoice {
             Self::Auto => "auto",
             Self::Xdp => "xdp",
             Self::XdpGeneric => "xdp-generic",
+            Self::AfXdp => "af-xdp",
             Self::AfPacket => "af-packet",
             Self::Udp => "udp",
         }

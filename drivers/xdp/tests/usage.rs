@@ -136,7 +136,7 @@ fn without_privileges_auto_comes_down_to_plain_sockets() {
     let Some(pair) = Pair::new(1_500) else { return };
     let end = Farend::run(&pair.far, NOBODY, "far --duration 0.2 --stats none");
     assert_eq!(end.code, Some(0), "{end:?}");
-    for tier in ["xdp", "xdp-generic", "af-packet"] {
+    for tier in ["xdp", "xdp-generic", "af-xdp", "af-packet"] {
         assert!(end.stderr.contains(&format!("tier {tier} skipped on far: ")), "{end:?}");
     }
     assert!(end.stderr.contains("ready: far tier=udp"), "{end:?}");

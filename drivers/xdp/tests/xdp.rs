@@ -69,7 +69,7 @@ impl Drop for Settings {
 fn every_tier_of_frames_reflects_every_kind_of_frame() {
     let Some(pair) = Pair::new(9_000) else { return };
     let _pass = Pass::attach(&pair.near, "near");
-    for tier in ["xdp", "xdp-generic", "af-packet"] {
+    for tier in ["xdp", "xdp-generic", "af-xdp", "af-packet"] {
         let farend = Farend::ready(&pair.far, &format!("far --tier {tier} --stats json"));
         for (ip, tags, length) in [
             (Ip::V4, vec![], 60),
@@ -97,7 +97,7 @@ fn every_tier_of_frames_reflects_every_kind_of_frame() {
 fn the_octets_of_a_long_frame_are_counted_whole() {
     let Some(pair) = Pair::new(9_000) else { return };
     let _pass = Pass::attach(&pair.near, "near");
-    for tier in ["xdp", "xdp-generic", "af-packet"] {
+    for tier in ["xdp", "xdp-generic", "af-xdp", "af-packet"] {
         let farend = Farend::ready(&pair.far, &format!("far --tier {tier} --stats json"));
         let frame = probe(Ip::V4, &[], 9_014, 1);
         assert!(ask(&pair, &frame, LONG).is_some(), "{tier}");
@@ -183,7 +183,7 @@ fn a_foreign_program_is_replaced_only_when_asked() {
 fn a_reload_under_load_loses_no_frame_and_counts_each_once() {
     let Some(pair) = Pair::new(1_500) else { return };
     let _pass = Pass::attach(&pair.near, "near");
-    for tier in ["xdp", "xdp-generic", "af-packet"] {
+    for tier in ["xdp", "xdp-generic", "af-xdp", "af-packet"] {
         let settings = Settings::new("reload.toml", "port = 3842\n");
         let arguments = format!("far --tier {tier} --stats json {}", settings.option());
         let farend = Farend::ready(&pair.far, &arguments);
@@ -231,7 +231,7 @@ fn a_stop_under_load_answers_each_frame_it_counts_and_frees_the_host() {
     let _pass = Pass::attach(&pair.near, "near");
     let host = inside(&pair.far, || UdpSocket::bind(("198.18.0.1", PORT)).unwrap());
     host.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
-    for tier in ["xdp", "xdp-generic", "af-packet"] {
+    for tier in ["xdp", "xdp-generic", "af-xdp", "af-packet"] {
         let farend = Farend::ready(&pair.far, &format!("far --tier {tier} --stats json"));
         let stream = Stream::start(&pair.near, "near", 5);
         thread::sleep(LONG);

@@ -34,15 +34,22 @@ const REWRITTEN_OCTETS: usize = 64;
 /// Frames of one burst of the live-frame source, at most what the kernel takes.
 const LIVE_BURST_FRAMES: u32 = 64;
 
-/// Environment variable that names another object to load.
-pub const OBJECT_VARIABLE: &str = "FAREND_BPF_OBJECT";
+/// Environment variable that names another folder to load objects from.
+pub const OBJECTS_VARIABLE: &str = "FAREND_BPF_OBJECTS";
 
-/// Where the object is: the checked-in one of this source tree, unless
-/// [`OBJECT_VARIABLE`] names another.
+/// The object with the reflecting program, the shield and the lab's own.
+pub const OBJECT: &str = "farend";
+
+/// The object with the program of the `AF_XDP` tier.
+pub const REDIRECT_OBJECT: &str = "farend-redirect";
+
+/// Where an object is: the checked-in one of this source tree, unless
+/// [`OBJECTS_VARIABLE`] names another folder.
 #[must_use]
-pub fn object_path() -> PathBuf {
-    let checked_in = concat!(env!("CARGO_MANIFEST_DIR"), "/../../ebpf/prebuilt/farend.bpf.o");
-    env::var_os(OBJECT_VARIABLE).map_or_else(|| checked_in.into(), PathBuf::from)
+pub fn object_path(name: &str) -> PathBuf {
+    let checked_in = concat!(env!("CARGO_MANIFEST_DIR"), "/../../ebpf/prebuilt");
+    let folder = env::var_os(OBJECTS_VARIABLE).map_or_else(|| checked_in.into(), PathBuf::from);
+    folder.join(format!("{name}.bpf.o"))
 }
 
 /// One program of the object, loaded into the kernel: the verifier took it.
@@ -270,6 +277,16 @@ pub fn verify_shield() -> Result<()> {
     shield.load().context("the verifier refuses farend_shield")
 }
 
+/// Loads `farend_redirect`, the program of the `AF_XDP` tier.
+///
+/// # Errors
+///
+/// If there is no object, or the verifier refuses the program.
+pub fn verify_redirect() -> Result<()> {
+    let mut object = open_object(REDIRECT_OBJECT, &mut EbpfLoader::new(), &Policy::closed())?;
+    load_xdp(&mut object, "farend_redirect").map(|_| ())
+}
+
 /// Asks the verifier about one program of the object.
 fn load_xdp<'a>(object: &'a mut Ebpf, name: &str) -> Result<&'a mut Xdp> {
     let xdp = object.program_mut(name).with_context(|| format!("no program {name}"))?;
@@ -278,9 +295,13 @@ fn load_xdp<'a>(object: &'a mut Ebpf, name: &str) -> Result<&'a mut Xdp> {
     Ok(xdp)
 }
 
-/// Reads the object and makes its maps.
 fn open<'a>(loader: &mut EbpfLoader<'a>, policy: &'a Policy) -> Result<Ebpf> {
-    let path = object_path();
+    open_object(OBJECT, loader, policy)
+}
+
+/// Reads an object and makes its maps.
+fn open_object<'a>(name: &str, loader: &mut EbpfLoader<'a>, policy: &'a Policy) -> Result<Ebpf> {
+    let path = object_path(name);
     let octets = std::fs::read(&path)
         .with_context(|| format!("cannot read {}; run cargo xtask ebpf", path.display()))?;
     loader

@@ -1,4 +1,5 @@
-//! Sends probes to a reflector and measures rate, loss and latency.
+//! Sends probes to a reflector and measures rate, loss and latency; reads what
+//! drivers leave in shared memory.
 //!
 //! **Invariant:** no number is reported without saying what it rests on:
 //! which clock stamped the arrivals, what was asked and what was offered,
@@ -13,8 +14,10 @@
 
 pub mod advice;
 pub mod args;
+pub mod attach;
 pub mod burst;
 pub mod clock;
+pub mod counters;
 pub mod error;
 pub mod judge;
 pub mod path;
@@ -27,6 +30,7 @@ pub mod report;
 pub mod run;
 pub mod sender;
 mod sys;
+pub mod tap;
 pub mod tracker;
 
 pub use error::Error;

@@ -10,7 +10,9 @@ use clap::Parser;
 use farend_tester::{
     Error,
     args::{Cli, Command},
+    counters::counters,
     probe::probe,
+    tap::tap,
 };
 use signal_hook::consts::{SIGINT, SIGTERM};
 
@@ -42,6 +44,10 @@ fn run(cli: &Cli) -> Result<bool, Error> {
         .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&stop)))
         .map_err(|error| Error::run(format!("cannot handle signals: {error}")))?;
     }
-    let Command::Probe(args) = &cli.command;
-    probe(args, &stop, &mut io::stdout().lock())
+    let out = &mut io::stdout().lock();
+    match &cli.command {
+        Command::Probe(args) => probe(args, &stop, out),
+        Command::Tap(args) => tap(args, &stop, out).map(|()| true),
+        Command::Counters(args) => counters(args, &stop, out),
+    }
 }

@@ -1,8 +1,8 @@
-//! `cargo xtask ebpf`: the kernel program, built, recorded and checked.
+//! `cargo xtask ebpf`: the kernel programs, built, recorded and checked.
 //!
-//! The object is checked in, so that users need no toolchain but stable Rust.
-//! Beside it stands a record of its sources and of the toolchain that built
-//! it; the same toolchain gives the same octets in any folder.
+//! The objects are checked in, so that users need no toolchain but stable
+//! Rust. Beside them stands a record of their sources and of the toolchain that
+//! built them; the same toolchain gives the same octets in any folder.
 
 mod build;
 mod gate;
@@ -10,11 +10,19 @@ mod record;
 mod toolchain;
 mod verify;
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context, Result, bail};
 
-use self::{record::Record, toolchain::Toolchain};
+pub(crate) use self::toolchain::{cache_folder, sources_of};
+use self::{
+    build::{OBJECTS, Objects},
+    record::Record,
+    toolchain::Toolchain,
+};
 use crate::{
     host,
     shell::{Shell, root, target},
@@ -36,55 +44,76 @@ pub(crate) fn run(shell: &Shell, arguments: &Arguments) -> Result<()> {
 /// Checks the object at hand, as continuous integration does.
 pub(crate) fn check(shell: &Shell) -> Result<()> {
     let record = Record::read()?;
-    let object = read_object()?;
+    let objects = read_objects()?;
     if record.sources != record::hash_of_sources()? {
-        bail!("the sources of the kernel program changed since it was built: cargo xtask ebpf");
+        bail!("the sources of the kernel programs changed since they were built: cargo xtask ebpf");
     }
-    if record.object != record::hash(&object) {
-        bail!("{} is not what its record says: cargo xtask ebpf", object_path().display());
+    if record.objects != record::hashes(&objects) {
+        bail!("ebpf/prebuilt is not what its record says: cargo xtask ebpf");
     }
-    let instructions = gate::check_calls(&object)?;
-    shell.say(&format!("{instructions} instructions, no call but of helpers"));
-    verify::length(shell)?;
+    check_size(shell, &objects)?;
     let toolchain = match Toolchain::ready(shell) {
         Ok(toolchain) => toolchain,
         Err(error) => {
-            return host::skip(shell, &format!("the kernel program was not rebuilt: {error:#}"));
+            return host::skip(shell, &format!("the kernel programs were not rebuilt: {error:#}"));
         }
     };
-    let rebuilt = build::object(shell, &toolchain)?;
+    let rebuilt = build::objects(shell, &toolchain)?;
     if toolchain.is_recorded(&record) {
-        if rebuilt != object {
+        if rebuilt != objects {
             bail!("the recorded toolchain gives other octets: cargo xtask ebpf");
         }
         shell.say("the recorded toolchain gives the same octets");
         return Ok(());
     }
-    let path = target().join("ebpf/checked.bpf.o");
-    fs::write(&path, &rebuilt)?;
-    verify::verifier_and_corpus(shell, &path)?;
+    let folder = target().join("ebpf/checked");
+    fs::create_dir_all(&folder)?;
+    write_objects(&folder, &rebuilt)?;
+    verify::verifier_and_corpus(shell, &folder)?;
     shell.say(&format!(
-        "not the recorded toolchain but {toolchain}: its object passed the verifier and the corpus",
+        "not the recorded toolchain but {toolchain}: its objects passed the verifier and the corpus",
     ));
     Ok(())
 }
 
 fn rebuild(shell: &Shell) -> Result<()> {
     let toolchain = Toolchain::ready(shell)?;
-    let object = build::object(shell, &toolchain)?;
-    fs::write(object_path(), &object).context("cannot write the object")?;
-    Record::new(&toolchain, &object)?.write()?;
-    shell.say(&format!("{}: {} octets, {toolchain}", object_path().display(), object.len()));
+    let objects = build::objects(shell, &toolchain)?;
+    write_objects(&folder(), &objects)?;
+    Record::new(&toolchain, &objects)?.write()?;
+    for (object, name) in objects.iter().zip(OBJECTS) {
+        shell.say(&format!("{name}.bpf.o: {} octets, {toolchain}", object.len()));
+    }
     verify::programs(shell)?;
-    let instructions = gate::check_calls(&object)?;
+    check_size(shell, &objects)
+}
+
+/// Fails if the reflecting program calls what it must not, or is too long.
+fn check_size(shell: &Shell, [reflecting, _]: &Objects) -> Result<()> {
+    let instructions = gate::check_calls(reflecting)?;
     shell.say(&format!("{instructions} instructions, no call but of helpers"));
     verify::length(shell)
 }
 
-fn object_path() -> PathBuf {
-    root().join("ebpf/prebuilt/farend.bpf.o")
+fn folder() -> PathBuf {
+    root().join("ebpf/prebuilt")
 }
 
-fn read_object() -> Result<Vec<u8>> {
-    fs::read(object_path()).context("no object; run cargo xtask ebpf")
+fn path(folder: &Path, name: &str) -> PathBuf {
+    folder.join(format!("{name}.bpf.o"))
+}
+
+fn read_objects() -> Result<Objects> {
+    let mut objects = Objects::default();
+    for (object, name) in objects.iter_mut().zip(OBJECTS) {
+        *object = fs::read(path(&folder(), name)).context("no object; run cargo xtask ebpf")?;
+    }
+    Ok(objects)
+}
+
+fn write_objects(folder: &Path, objects: &Objects) -> Result<()> {
+    for (object, name) in objects.iter().zip(OBJECTS) {
+        fs::write(path(folder, name), object).context("cannot write an object")?;
+    }
+    Ok(())
 }

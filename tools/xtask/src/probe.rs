@@ -61,6 +61,7 @@ pub(crate) struct Rate {
 pub(crate) struct RoundTrip {
     pub(crate) p50: u64,
     pub(crate) p99: u64,
+    pub(crate) max: u64,
 }
 
 /// Runs the tester; one result for each size.

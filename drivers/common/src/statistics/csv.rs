@@ -1,6 +1,10 @@
 //! One line of values for each interface an interval, after one of names.
 
+mod observed;
+
 use farend_core::Verdict;
+
+pub(super) use observed::Columns;
 
 use super::{InterfaceStatistics, Rates, Snapshot};
 
@@ -27,9 +31,10 @@ fn outcomes() -> impl Iterator<Item = Verdict> {
 }
 
 /// The names of the columns.
-pub(super) fn header() -> String {
+pub(super) fn header(columns: Columns) -> String {
     let outcomes = outcomes().map(Verdict::name);
-    COLUMNS.into_iter().chain(outcomes).collect::<Vec<_>>().join(",")
+    let names = COLUMNS.into_iter().chain(outcomes).map(str::to_owned);
+    names.chain(columns.names()).collect::<Vec<_>>().join(",")
 }
 
 /// One line for each interface; counts since the start, rates over the
@@ -39,16 +44,24 @@ pub(super) fn statistics(
     time_unix_ms: u64,
     now: &Snapshot,
     interval: &Snapshot,
+    columns: Columns,
 ) -> String {
     let rows = now.interfaces.iter().zip(&interval.interfaces);
     let rows = rows.map(|(one, lately)| {
         let rates = Rates::of(&lately.worker.counters, interval.elapsed);
-        format!("{time_unix_ms},{event},{}", row(one, rates, now, interval))
+        let mut values = row(one, rates, now, interval);
+        values.extend(columns.values(one, &now.captured));
+        format!("{time_unix_ms},{event},{}", values.join(","))
     });
     rows.collect::<Vec<_>>().join("\n")
 }
 
-fn row(one: &InterfaceStatistics, rates: Rates, now: &Snapshot, interval: &Snapshot) -> String {
+fn row(
+    one: &InterfaceStatistics,
+    rates: Rates,
+    now: &Snapshot,
+    interval: &Snapshot,
+) -> Vec<String> {
     let counters = &one.worker.counters;
     let dropped = one.interface_drops.iter().fold(0_u64, |sum, (_, n)| sum.wrapping_add(*n));
     let mut values = vec![
@@ -66,7 +79,7 @@ fn row(one: &InterfaceStatistics, rates: Rates, now: &Snapshot, interval: &Snaps
         dropped.to_string(),
     ];
     values.extend(outcomes().map(|verdict| counters.of(verdict).to_string()));
-    values.join(",")
+    values
 }
 
 /// A value as RFC 4180 section 2 has it: in quotes if it holds a comma or one.
@@ -80,16 +93,42 @@ fn quoted(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use farend_core::Kind;
+
     use super::*;
+    use crate::{
+        observe::Settings,
+        values::{Every, TesterCount},
+    };
 
     #[test]
     fn every_line_has_as_many_values_as_the_header_has_names() {
-        let one = InterfaceStatistics { interface: "a".to_owned(), ..Default::default() };
-        let snapshot = Snapshot { interfaces: vec![one.clone(), one], ..Snapshot::default() };
-        let lines = statistics("statistics", 1, &snapshot, &snapshot);
-        assert_eq!(lines.lines().count(), 2);
-        let columns = header().split(',').count();
-        assert!(lines.lines().all(|line| line.split(',').count() == columns));
+        let mut one = InterfaceStatistics { interface: "a".to_owned(), ..Default::default() };
+        one.worker.observed.residence.get_or_insert_default().record(Kind::Latency, 7, 1);
+        let other = InterfaceStatistics { interface: "b".to_owned(), ..Default::default() };
+        let snapshot = Snapshot { interfaces: vec![one, other], ..Snapshot::default() };
+        let settings = Settings {
+            residence: true,
+            testers: TesterCount(8),
+            sample: Some(Every::ONE),
+            tap: Some("a".parse().unwrap()),
+            ..Settings::default()
+        };
+        for columns in [Columns::default(), Columns::from(&settings)] {
+            let lines = statistics("statistics", 1, &snapshot, &snapshot, columns);
+            assert_eq!(lines.lines().count(), 2);
+            let header = header(columns);
+            let names: Vec<_> = header.split(',').collect();
+            assert!(lines.lines().all(|line| line.split(',').count() == names.len()));
+            let value = |name| {
+                let at = names.iter().position(|known| *known == name)?;
+                lines.lines().next()?.split(',').nth(at)
+            };
+            let expected = (columns != Columns::default()).then_some("7");
+            assert_eq!(value("residence_p99_ns"), expected);
+            assert_eq!(value("residence_max_ns_latency"), expected);
+            assert_eq!(value("residence_max_ns_probeot"), expected.map(|_| ""));
+        }
     }
 
     #[test]

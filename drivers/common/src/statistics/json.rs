@@ -1,12 +1,15 @@
 //! One JSON object a line; `docs/statistics.md` describes them.
 
+mod observed;
+
 use std::time::Duration;
 
 use farend_core::{Guards, Kind, Verdict};
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
+use self::observed::{ResidenceByKind, Testers};
 use super::{InterfaceStatistics, Rates, Ready, ReadyInterface, Snapshot};
-use crate::values::mode_name;
+use crate::{observe::Copies, values::mode_name};
 
 /// Name of the schema, in every line.
 const SCHEMA: &str = "farend.statistics";
@@ -66,6 +69,8 @@ struct Counts<'a> {
     malformed: Outcomes<'a>,
     losses: Named<'a>,
     interface_drops: Named<'a>,
+    residence_ns: Option<ResidenceByKind<'a>>,
+    testers: Option<Testers>,
 }
 
 /// Every outcome of one class by name, zeros too.
@@ -100,6 +105,8 @@ fn counts(total: &InterfaceStatistics, rates: Rates) -> Counts<'_> {
         malformed: Outcomes(total, |v| matches!(v, Verdict::Malformed(_))),
         losses: Named(&total.worker.losses),
         interface_drops: Named(&total.interface_drops),
+        residence_ns: total.worker.observed.residence.as_ref().map(ResidenceByKind),
+        testers: total.worker.observed.testers.as_ref().map(Testers::from),
     }
 }
 
@@ -107,6 +114,8 @@ fn counts(total: &InterfaceStatistics, rates: Rates) -> Counts<'_> {
 struct Statistics<'a> {
     elapsed_s: f64,
     interval_s: f64,
+    sample: Option<Copies>,
+    tap: Option<Copies>,
     total: Counts<'a>,
     interfaces: Vec<Counts<'a>>,
 }
@@ -124,6 +133,8 @@ pub(super) fn statistics(
     let body = Statistics {
         elapsed_s: now.elapsed.as_secs_f64(),
         interval_s: interval.elapsed.as_secs_f64(),
+        sample: now.captured.sample,
+        tap: now.captured.tap,
         total: counts(&total, rates(&interval.total(), interval.elapsed)),
         interfaces: interfaces
             .map(|(now, lately)| counts(now, rates(lately, interval.elapsed)))

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{Ready, Snapshot, csv, json, text};
-use crate::{console::say, values::Format};
+use crate::{console::say, observe, values::Format};
 
 /// Tells what happens: statistics on an output, lines for a person on standard
 /// error.
@@ -16,12 +16,20 @@ pub struct Reporter<W> {
     output: W,
     previous: Snapshot,
     has_header: bool,
+    columns: csv::Columns,
 }
 
 impl<W: Write> Reporter<W> {
     /// Starts with nothing told.
     pub fn new(format: Format, output: W) -> Self {
-        Self { format, output, previous: Snapshot::default(), has_header: false }
+        let previous = Snapshot::default();
+        Self { format, output, previous, has_header: false, columns: csv::Columns::default() }
+    }
+
+    /// Tells what is looked at too; in CSV it takes columns.
+    #[must_use]
+    pub fn with(self, settings: &observe::Settings) -> Self {
+        Self { columns: settings.into(), ..self }
     }
 
     /// Tells that it reflects: a line on standard error in every form, and an
@@ -102,11 +110,11 @@ impl<W: Write> Reporter<W> {
     }
 
     fn csv(&mut self, event: &str, now: &Snapshot, interval: &Snapshot) -> String {
-        let rows = csv::statistics(event, unix_ms(), now, interval);
+        let rows = csv::statistics(event, unix_ms(), now, interval, self.columns);
         if std::mem::replace(&mut self.has_header, true) {
             return rows;
         }
-        format!("{}\n{rows}", csv::header())
+        format!("{}\n{rows}", csv::header(self.columns))
     }
 
     fn write(&mut self, lines: &str) -> io::Result<()> {
@@ -120,7 +128,7 @@ impl<W: Write> Reporter<W> {
 }
 
 /// Milliseconds since 1970; 0 if the clock stands before.
-fn unix_ms() -> u64 {
+pub(super) fn unix_ms() -> u64 {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
@@ -144,7 +152,11 @@ mod tests {
         for _ in 0..frames {
             one.worker.counters.count(Verdict::Reflect(Kind::Latency), 60);
         }
-        Snapshot { elapsed: Duration::from_secs(elapsed_s), interfaces: vec![one] }
+        Snapshot {
+            elapsed: Duration::from_secs(elapsed_s),
+            interfaces: vec![one],
+            ..Snapshot::default()
+        }
     }
 
     fn told(format: Format) -> String {

@@ -1,5 +1,7 @@
 //! Short lines for a person.
 
+mod observed;
+
 use farend_core::{Kind, Policy, Verdict};
 
 use super::{InterfaceStatistics, Rates, Ready, ReadyInterface, Snapshot};
@@ -12,7 +14,9 @@ pub(super) fn statistics(now: &Snapshot, interval: &Snapshot) -> String {
         let rates = Rates::of(&one.worker.counters, interval.elapsed);
         format!("{:>8.1} s  {}", now.elapsed.as_secs_f64(), line(one, rates))
     });
-    lines.collect::<Vec<_>>().join("\n")
+    let captured = observed::captured(&now.captured)
+        .map(|line| format!("{:>8.1} s  {line}", now.elapsed.as_secs_f64()));
+    lines.chain(captured).collect::<Vec<_>>().join("\n")
 }
 
 /// The whole run, one line for each interface and one for the sum of several.
@@ -21,11 +25,18 @@ pub(super) fn finale(now: &Snapshot) -> String {
     if all.len() > 1 {
         all.push(now.total());
     }
-    let lines = all.iter().map(|one| {
+    let mut lines = Vec::new();
+    for one in &all {
         let rates = Rates::of(&one.worker.counters, now.elapsed);
-        format!("final: {:.1} s  {}", now.elapsed.as_secs_f64(), line(one, rates))
-    });
-    lines.collect::<Vec<_>>().join("\n")
+        lines.push(format!("final: {:.1} s  {}", now.elapsed.as_secs_f64(), line(one, rates)));
+    }
+    if let Some(testers) = all.last().and_then(|one| one.worker.observed.testers.as_ref()) {
+        lines.extend(observed::testers(testers).iter().map(|line| format!("final: {line}")));
+    }
+    if let Some(line) = observed::captured(&now.captured) {
+        lines.push(format!("final: {line}"));
+    }
+    lines.join("\n")
 }
 
 fn line(one: &InterfaceStatistics, rates: Rates) -> String {
@@ -51,6 +62,7 @@ fn line(one: &InterfaceStatistics, rates: Rates) -> String {
             parts.push(named(what, sum, &list));
         }
     }
+    parts.extend(observed::parts(&one.worker.observed));
     parts.join(" | ")
 }
 

@@ -15,6 +15,8 @@ use crate::{failure::Failure, tier::TierChoice};
 pub(super) fn drop_to_open() -> Result<(), Failure> {
     let mut kept = CAPABILITIES.to_vec();
     kept.extend([Capability::NET_RAW, Capability::NET_BIND_SERVICE]);
+    // Frame memory of AF_XDP beyond the limit of locked memory.
+    kept.push(Capability::IPC_LOCK);
     // To name a program of somebody else and find its bpf link; and to drop
     // more.
     kept.extend([Capability::SYS_ADMIN, Capability::SETPCAP]);
@@ -24,11 +26,16 @@ pub(super) fn drop_to_open() -> Result<(), Failure> {
 /// Gives up what serving does not need; names what is left.
 #[cfg(target_os = "linux")]
 pub(super) fn drop_to_serve(choices: &[TierChoice]) -> Result<Option<Vec<&'static str>>, Failure> {
+    let mut kept = Vec::new();
     // A reload loads another program.
-    let has_program = choices.iter().any(|choice| *choice != TierChoice::Udp);
-    drop_all_but(if has_program { &CAPABILITIES } else { &[] })
-        .map(Some)
-        .map_err(|error| failure(&error))
+    if choices.iter().any(|choice| *choice != TierChoice::Udp) {
+        kept.extend(CAPABILITIES);
+    }
+    // Queues that an interface gets later need sockets and memory.
+    if choices.contains(&TierChoice::AfXdp) {
+        kept.extend([Capability::NET_RAW, Capability::IPC_LOCK]);
+    }
+    drop_all_but(&kept).map(Some).map_err(|error| failure(&error))
 }
 
 #[cfg(target_os = "linux")]

@@ -1,7 +1,7 @@
 //! Chooses the tier and opens it.
 
 use farend_core::Policy;
-use farend_driver::{clock, console::say};
+use farend_driver::{clock, console::say, observe::Watchers};
 
 use super::{Threaded, Tier, TierChoice, TierError};
 use crate::{
@@ -12,17 +12,23 @@ use crate::{
 #[cfg(target_os = "linux")]
 use crate::{
     interface::Interface,
-    tier::{af_packet, xdp},
+    tier::{af_packet, af_xdp, xdp},
 };
 #[cfg(target_os = "linux")]
 use farend_driver::{
+    observe::Watch,
     privileges::{self, Capability},
     settings::Settings,
 };
 
 /// The order in which `auto` tries.
-const LADDER: [TierChoice; 4] =
-    [TierChoice::Xdp, TierChoice::XdpGeneric, TierChoice::AfPacket, TierChoice::Udp];
+const LADDER: [TierChoice; 5] = [
+    TierChoice::Xdp,
+    TierChoice::XdpGeneric,
+    TierChoice::AfXdp,
+    TierChoice::AfPacket,
+    TierChoice::Udp,
+];
 
 /// An open tier and what it was opened with.
 pub struct Opened {
@@ -43,21 +49,23 @@ pub struct Opened {
 pub fn open(
     plan: &Plan,
     target: &Target,
+    watchers: &Watchers,
     mut skipped: impl FnMut(TierChoice, &TierError),
 ) -> Result<Opened, Failure> {
     let about = |error: &dyn std::fmt::Display| format!("{}: {error}", target.name());
     if plan.tier != TierChoice::Auto {
         let policy = policy(plan, target, plan.tier)?;
-        return match open_one(plan, target, plan.tier, &policy) {
+        return match open_one(plan, target, watchers, plan.tier, &policy) {
             Ok(tier) => Ok(Opened { choice: plan.tier, policy, tier }),
             Err(error) => Err(Failure::run_time(about(&error))),
         };
     }
     for choice in LADDER {
-        let attempt = unfit(target, choice).map_or_else(
+        let attempt = unfit(plan, target, choice).map_or_else(
             || {
                 let policy = policy(plan, target, choice)?;
-                let tier = open_one(plan, target, choice, &policy).map_err(Refusal::Tier)?;
+                let tier =
+                    open_one(plan, target, watchers, choice, &policy).map_err(Refusal::Tier)?;
                 Ok(Opened { choice, policy, tier })
             },
             |error| Err(Refusal::Tier(error)),
@@ -95,7 +103,7 @@ pub fn rehearse(
             Err(PolicyRefusal::Unfit(message)) => Err(TierError::new(message)),
             Err(PolicyRefusal::Contradiction(failure)) => return Err(failure),
         };
-        match unfit(target, choice).map_or(outcome, Err) {
+        match unfit(plan, target, choice).map_or(outcome, Err) {
             Ok(()) => return Ok(choice),
             Err(error) => skipped(choice, &error),
         }
@@ -107,6 +115,7 @@ pub fn rehearse(
 fn rehearse_one(target: &Target, choice: TierChoice, policy: &Policy) -> Result<(), TierError> {
     match (target, choice) {
         (Target::Interface(_), TierChoice::Xdp | TierChoice::XdpGeneric) => xdp::rehearse(policy),
+        (Target::Interface(_), TierChoice::AfXdp) => af_xdp::rehearse(policy),
         (Target::Interface(_), TierChoice::AfPacket) => may_open_packet_socket(),
         _ => target.addresses().map(drop).map_err(TierError::new),
     }
@@ -124,10 +133,29 @@ fn rehearse_one(target: &Target, _choice: TierChoice, _policy: &Policy) -> Resul
 /// As in [`policy`]; but where the tier is to be found, one that does not fit
 /// is no error.
 pub fn check_policy(plan: &Plan, target: &Target) -> Result<(), Failure> {
+    check_af_xdp(plan, target)?;
     match policy(plan, target, plan.tier) {
         Err(PolicyRefusal::Unfit(_)) if plan.tier == TierChoice::Auto => Ok(()),
         outcome => Ok(outcome.map(drop)?),
     }
+}
+
+/// Looks for queues and CPUs that do not exist.
+#[cfg(target_os = "linux")]
+fn check_af_xdp(plan: &Plan, target: &Target) -> Result<(), Failure> {
+    let Target::Interface(interface) = target else { return Ok(()) };
+    if plan.needs_af_xdp().is_none() {
+        return Ok(());
+    }
+    let queues = plan.af_xdp.queues.as_ref().map(|queues| queues.0.as_slice());
+    let cpus = plan.af_xdp.cpus.as_ref().map(|cpus| cpus.0.as_slice());
+    let checked = af_xdp::check(interface, queues, cpus);
+    checked.map_err(|error| Failure::usage(error.to_string()))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn check_af_xdp(_plan: &Plan, _target: &Target) -> Result<(), Failure> {
+    Ok(())
 }
 
 /// Why one rung of the ladder does not hold.
@@ -189,7 +217,7 @@ fn frame_policy(plan: &Plan, target: &Target, choice: TierChoice) -> Result<Poli
         return Err(only_udp(target));
     };
     let ticks_per_second = match choice {
-        TierChoice::AfPacket => clock::TICKS_PER_SECOND,
+        TierChoice::AfXdp | TierChoice::AfPacket => clock::TICKS_PER_SECOND,
         _ => xdp::ticks_per_second(),
     };
     let policy = plan.settings.policy(Some(mac), ticks_per_second);
@@ -212,7 +240,10 @@ fn only_udp(target: &Target) -> PolicyRefusal {
 
 /// Why a tier that would open is still not to be chosen by itself.
 #[cfg(target_os = "linux")]
-fn unfit(target: &Target, choice: TierChoice) -> Option<TierError> {
+fn unfit(plan: &Plan, target: &Target, choice: TierChoice) -> Option<TierError> {
+    if let Some(reason) = unfit_for_options(plan, choice) {
+        return Some(TierError::new(reason));
+    }
     match (target, choice) {
         (Target::Interface(interface), TierChoice::Xdp) => {
             crate::doctor::deaf_veth_peer(interface).map(TierError::new)
@@ -221,8 +252,22 @@ fn unfit(target: &Target, choice: TierChoice) -> Option<TierError> {
     }
 }
 
+/// Why a tier cannot do what an option asks for.
+#[cfg(target_os = "linux")]
+fn unfit_for_options(plan: &Plan, choice: TierChoice) -> Option<String> {
+    let refused = plan.settings.observe.needs_refused_frames();
+    match choice {
+        TierChoice::Xdp | TierChoice::XdpGeneric => {
+            plan.needs_user_space().map(|option| format!("{option} needs frames in user space"))
+        }
+        TierChoice::AfXdp => refused
+            .map(|option| format!("{option} needs frames that this tier leaves in the kernel")),
+        _ => plan.needs_af_xdp().map(|option| format!("{option} is for AF_XDP sockets")),
+    }
+}
+
 #[cfg(not(target_os = "linux"))]
-fn unfit(_target: &Target, choice: TierChoice) -> Option<TierError> {
+fn unfit(_plan: &Plan, _target: &Target, choice: TierChoice) -> Option<TierError> {
     (choice != TierChoice::Udp).then(|| TierError::new("it needs Linux"))
 }
 
@@ -230,6 +275,7 @@ fn unfit(_target: &Target, choice: TierChoice) -> Option<TierError> {
 fn open_one(
     plan: &Plan,
     target: &Target,
+    watchers: &Watchers,
     choice: TierChoice,
     policy: &Policy,
 ) -> Result<Box<dyn Tier>, TierError> {
@@ -240,7 +286,8 @@ fn open_one(
     match choice {
         TierChoice::Auto | TierChoice::Xdp => attach(xdp::Mode::Native),
         TierChoice::XdpGeneric => attach(xdp::Mode::Generic),
-        TierChoice::AfPacket => open_af_packet(interface, &plan.settings, policy),
+        TierChoice::AfXdp => open_af_xdp(plan, interface, watchers, policy),
+        TierChoice::AfPacket => open_af_packet(interface, &plan.settings, watchers, policy),
         TierChoice::Udp => open_udp(target, policy),
     }
 }
@@ -270,9 +317,33 @@ fn open_udp(target: &Target, policy: &Policy) -> Result<Box<dyn Tier>, TierError
 }
 
 #[cfg(target_os = "linux")]
+fn open_af_xdp(
+    plan: &Plan,
+    interface: &Interface,
+    watchers: &Watchers,
+    policy: &Policy,
+) -> Result<Box<dyn Tier>, TierError> {
+    let missing = privileges::missing(&af_xdp::CAPABILITIES);
+    if !missing.is_empty() {
+        return Err(xdp::permission_error(&af_xdp::CAPABILITIES));
+    }
+    let options = af_xdp::Options {
+        interface,
+        queues: plan.af_xdp.queues.as_ref().map(|queues| queues.0.as_slice()),
+        cpus: plan.af_xdp.cpus.as_ref().map(|cpus| cpus.0.as_slice()),
+        busy_poll_us: plan.af_xdp.busy_poll.map(|time| time.0),
+        is_foreign_replaced: plan.is_foreign_replaced,
+        watchers,
+        notice,
+    };
+    Ok(Box::new(af_xdp::AfXdp::open(&options, policy)?))
+}
+
+#[cfg(target_os = "linux")]
 fn open_af_packet(
     interface: &Interface,
     settings: &Settings,
+    watchers: &Watchers,
     policy: &Policy,
 ) -> Result<Box<dyn Tier>, TierError> {
     may_open_packet_socket()?;
@@ -281,16 +352,17 @@ fn open_af_packet(
         notice,
         ..af_packet::Options::new(interface.index, &interface.name, interface.mtu_octets)
     };
-    let mut worker =
+    let worker =
         af_packet::Worker::open(&options).map_err(|error| TierError::new(error.to_string()))?;
     let unshielded = |error: &dyn std::fmt::Display| {
         notice(&format!("the host stack sees what is answered here too, which is slower: {error}"));
     };
     let attached = af_packet::Shield::attach(interface.index, policy);
     let mut shield = attached.inspect_err(|error| unshielded(error)).ok();
-    let tier = Threaded::new("af-packet", policy, move |policy, stop, statistics| {
-        worker.run(policy, stop, statistics)
-    });
+    let tier = match watchers.watcher() {
+        Some(watcher) => af_packet_thread(worker.watched_by(watcher), policy),
+        None => af_packet_thread(worker, policy),
+    };
     Ok(Box::new(tier.on_replace(move |policy| {
         // One that is not in step would keep frames from the host that nobody
         // answers.
@@ -300,6 +372,16 @@ fn open_af_packet(
         }
         Ok(())
     })))
+}
+
+#[cfg(target_os = "linux")]
+fn af_packet_thread<W: Watch + Send + 'static>(
+    mut worker: af_packet::Worker<W>,
+    policy: &Policy,
+) -> Threaded {
+    Threaded::new("af-packet", policy, move |policy, stop, statistics| {
+        worker.run(policy, stop, statistics)
+    })
 }
 
 /// Whether a packet socket is to be had. Without the capabilities of its
@@ -315,6 +397,6 @@ fn may_open_packet_socket() -> Result<(), TierError> {
 }
 
 /// Where workers say what a person should know.
-fn notice(line: &str) {
+pub(crate) fn notice(line: &str) {
     say(format!("notice: {line}"));
 }

@@ -68,6 +68,11 @@ impl Threaded {
         self
     }
 
+    /// Asks the worker to finish, without waiting for it.
+    pub fn request_stop(&self) {
+        self.shared.stop.request();
+    }
+
     fn join(&mut self) -> Option<TierError> {
         match self.thread.take()?.join() {
             Ok(Ok(())) => None,

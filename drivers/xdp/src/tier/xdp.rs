@@ -5,27 +5,22 @@
 //! policy is another program, which takes the place of the first between two
 //! frames.
 
-mod foreign;
-mod program;
+pub(super) mod foreign;
+pub(super) mod link;
+pub(super) mod program;
 
-use std::{
-    io,
-    os::fd::{AsFd, OwnedFd},
-};
+use std::os::fd::AsFd;
 
 use farend_core::{Counters, Policy};
 use farend_driver::{
     privileges::{self, Capability},
     worker::WorkerStatistics,
 };
-use rustix::thread::{MembarrierCommand, membarrier};
 
 use super::{Tier, TierError};
-use crate::{
-    interface::Interface,
-    sys::{self, XdpFlags},
-};
-use program::Program;
+use crate::interface::Interface;
+use link::Link;
+use program::{Program, Source};
 
 /// Capabilities that loading and attaching needs. The program takes the
 /// difference of two pointers, the length of a frame, which the verifier lets
@@ -48,11 +43,10 @@ pub enum Mode {
 
 /// The program on one interface.
 pub struct Attachment {
-    link: OwnedFd,
+    link: Link,
     program: Program,
     /// What programs that were replaced had counted.
     before: Counters,
-    is_attached: bool,
 }
 
 impl Attachment {
@@ -71,17 +65,12 @@ impl Attachment {
         if interface.mac.is_none() {
             return Err(TierError::new("it is not an Ethernet interface"));
         }
-        let program = Program::load(policy)?;
+        let program = Program::load(Source::Reflect, policy)?;
         if is_foreign_replaced {
             foreign::detach(interface)?;
         }
-        let flags = match mode {
-            Mode::Native => XdpFlags::Native,
-            Mode::Generic => XdpFlags::Generic,
-        };
-        let link = sys::xdp_link_create(program.as_fd(), interface.index, flags)
-            .map_err(|error| attach_error(&error, interface, mode))?;
-        Ok(Self { link, program, before: Counters::new(), is_attached: true })
+        let link = Link::attach(program.as_fd(), interface, mode)?;
+        Ok(Self { link, program, before: Counters::new() })
     }
 
     fn counters(&self) -> Result<Counters, TierError> {
@@ -97,35 +86,26 @@ impl Tier for Attachment {
     }
 
     fn replace_policy(&mut self, policy: &Policy) -> Result<(), TierError> {
-        let next = Program::load(policy)?;
-        sys::link_update(self.link.as_fd(), next.as_fd(), self.program.as_fd())
-            .map_err(|error| TierError::new(format!("cannot replace the program: {error}")))?;
+        let next = Program::load(Source::Reflect, policy)?;
+        self.link.replace(self.program.as_fd(), next.as_fd())?;
         let last = std::mem::replace(&mut self.program, next);
-        wait_for_running_programs();
         // Nobody runs it any more, so these are its final counts.
         self.before.merge(&last.counters()?);
         Ok(())
     }
 
     fn statistics(&mut self) -> Result<WorkerStatistics, TierError> {
-        Ok(WorkerStatistics { counters: self.counters()?, losses: Vec::new() })
+        Ok(WorkerStatistics { counters: self.counters()?, ..WorkerStatistics::default() })
     }
 
     fn failure(&mut self) -> Option<TierError> {
-        let info = sys::xdp_link_info(self.link.as_fd()).ok()??;
-        (info.interface_index == 0).then(|| {
-            TierError::new("the program was detached from outside, or the interface is gone")
-        })
+        self.link.failure()
     }
 
     fn stop(&mut self) -> WorkerStatistics {
-        if std::mem::replace(&mut self.is_attached, false) {
-            // It fails only where the interface is gone, and the program with it.
-            let _ = sys::link_detach(self.link.as_fd());
-            wait_for_running_programs();
-        }
+        self.link.detach();
         let counters = self.counters().unwrap_or(self.before);
-        WorkerStatistics { counters, losses: Vec::new() }
+        WorkerStatistics { counters, ..WorkerStatistics::default() }
     }
 }
 
@@ -148,56 +128,12 @@ pub fn ticks_per_second() -> u64 {
 ///
 /// As in [`Attachment::open`].
 pub fn rehearse(policy: &Policy) -> Result<(), TierError> {
-    Program::load(policy).map(drop)
-}
-
-/// Waits until every CPU has left the program it ran a moment ago.
-///
-/// The kernel runs XDP programs inside an RCU read section, and this command
-/// of membarrier(2) waits for one grace period, which ends after all of them.
-fn wait_for_running_programs() {
-    if membarrier(MembarrierCommand::Global).is_err() {
-        // A kernel with CPUs that do not tick refuses. No frame takes this long.
-        std::thread::sleep(std::time::Duration::from_millis(100));
-    }
-}
-
-/// Says why a link was refused.
-fn attach_error(error: &io::Error, interface: &Interface, mode: Mode) -> TierError {
-    match error.raw_os_error() {
-        Some(libc::EBUSY | libc::EEXIST) => foreign::describe(interface),
-        Some(libc::EOPNOTSUPP) => {
-            let driver = interface.driver().unwrap_or_else(|| "its".to_owned());
-            TierError::new(format!("the driver ({driver}) does not run XDP programs"))
-                .with_advice("use --tier xdp-generic")
-        }
-        Some(libc::EPERM | libc::EACCES) => permission_error(),
-        Some(libc::ENODEV) => TierError::new("the interface is gone"),
-        Some(libc::ERANGE | libc::EMSGSIZE | libc::E2BIG) => mtu_error(error, interface),
-        Some(libc::EINVAL) if mode == Mode::Native => TierError::new(format!(
-            "the driver refuses the program ({error}): the MTU of {} octets may be beyond what it \
-             takes with XDP, or it has no free queues",
-            interface.mtu_octets
-        ))
-        .with_advice("lower the MTU, or use --tier xdp-generic"),
-        _ => TierError::new(format!("cannot attach the program: {error}")),
-    }
-}
-
-fn mtu_error(error: &io::Error, interface: &Interface) -> TierError {
-    TierError::new(format!(
-        "the driver does not run XDP programs with an MTU of {} octets ({error})",
-        interface.mtu_octets
-    ))
-    .with_advice(format!(
-        "lower it (ip link set {} mtu 1500), or use --tier xdp-generic",
-        interface.name
-    ))
+    Program::load(Source::Reflect, policy).map(drop)
 }
 
 /// Says what is missing to load or attach.
-fn permission_error() -> TierError {
-    let missing = privileges::missing(&CAPABILITIES);
+pub(super) fn permission_error(wanted: &[Capability]) -> TierError {
+    let missing = privileges::missing(wanted);
     if missing.is_empty() {
         return TierError::new("the kernel does not let this process use bpf(2)")
             .with_advice("run as root outside of containers and kernel lockdown");
@@ -205,15 +141,21 @@ fn permission_error() -> TierError {
     let names: Vec<_> =
         missing.iter().map(|one| format!("CAP_{}", one.name.to_uppercase())).collect();
     TierError::new(format!("no permission: {} missing", names.join(", ")))
-        .with_advice(privileges::advice(&CAPABILITIES))
+        .with_advice(privileges::advice(wanted))
 }
 
 /// Whether this kernel is older than the program needs; `None` if it does not
 /// tell.
 fn is_kernel_too_old() -> Option<String> {
+    (kernel()? < KERNEL_MIN)
+        .then(|| rustix::system::uname().release().to_string_lossy().into_owned())
+}
+
+/// Major and minor number of the running kernel, if it tells them.
+pub(super) fn kernel() -> Option<(u32, u32)> {
     let release = rustix::system::uname().release().to_string_lossy().into_owned();
     let mut numbers = release.split(|c: char| !c.is_ascii_digit());
-    let major: u32 = numbers.next()?.parse().ok()?;
-    let minor: u32 = numbers.next()?.parse().ok()?;
-    ((major, minor) < KERNEL_MIN).then_some(release)
+    let major = numbers.next()?.parse().ok()?;
+    let minor = numbers.next()?.parse().ok()?;
+    Some((major, minor))
 }

@@ -11,7 +11,7 @@
 //!
 //! - Frames below 14 octets: a packet socket sends none without an Ethernet
 //!   header. Not run; they run over slices and raw pointers.
-//! - `xdp`, `xdp-generic`: of a frame in fragments whose packet ends in the
+//! - `xdp`, `xdp-generic`, `af-xdp`: of a frame in fragments whose packet ends in the
 //!   first one, no more octets than those of that one may be *counted* (asking
 //!   for all would cost every frame a call); it comes back whole all the same.
 //! - `af-packet`: the kernel takes the outer VLAN tag off before any tap sees
@@ -112,6 +112,12 @@ fn the_corpus_through_xdp_is_answered_as_the_oracle_says() {
 fn the_corpus_through_generic_xdp_is_answered_as_the_oracle_says() {
     let Some(pair) = Pair::without_addresses(MTU_OCTETS) else { return };
     check(&pair, TierChoice::XdpGeneric, fate_in_kernel);
+}
+
+#[test]
+fn the_corpus_through_af_xdp_is_answered_as_the_oracle_says() {
+    let Some(pair) = Pair::without_addresses(MTU_OCTETS) else { return };
+    check(&pair, TierChoice::AfXdp, fate_of_frame);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::{
 };
 
 use farend_core::{Counters, MacAddress, Policy, Verdict};
-use farend_driver::worker::WorkerStatistics;
+use farend_driver::{observe::Watchers, worker::WorkerStatistics};
 use farend_truth::{agreement::first_difference, corpus::Entry, options::OWN_MAC};
 use farend_xdp::{
     Target,
@@ -150,7 +150,7 @@ impl<'pair> Tester<'pair> {
             self.take_mac(entry.options.own_mac);
         }
         let target = Target::find_all(&plan.targets, self.tier).unwrap().remove(0);
-        let mut opened = tier::open(&plan, &target, |_, _| {}).unwrap();
+        let mut opened = tier::open(&plan, &target, &Watchers::default(), |_, _| {}).unwrap();
         opened.tier.start().unwrap();
         let wanted = self.policy(entry);
         if options::is_beyond_words(&entry.options) {
@@ -271,7 +271,7 @@ impl<'pair> Tester<'pair> {
     /// Closes the tier: the last counts are the same, nothing was lost, and
     /// nothing more comes back.
     fn close(&mut self, policy: &str, mut running: Running) {
-        let WorkerStatistics { counters, losses } = running.tier.stop();
+        let WorkerStatistics { counters, losses, .. } = running.tier.stop();
         if !running.is_as_wanted(&counters) {
             let difference = difference(&counters, &running.wanted);
             self.faults.push(format!("under `{policy}` at the end: {difference}"));

@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test file uses its own part")]
 
 pub(crate) mod farend;
+pub(crate) mod flood;
 pub(crate) mod frame;
 pub(crate) mod namespace;
 pub(crate) mod pass;

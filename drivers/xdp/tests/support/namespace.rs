@@ -21,15 +21,20 @@ pub(crate) struct Pair {
 impl Pair {
     /// `None`, and the reason printed, without the right to make namespaces.
     pub(crate) fn new(mtu_octets: u32) -> Option<Self> {
-        Self::make(mtu_octets, true)
+        Self::make(mtu_octets, true, 1)
     }
 
     /// The same without IP addresses: hosts that say nothing by themselves.
     pub(crate) fn without_addresses(mtu_octets: u32) -> Option<Self> {
-        Self::make(mtu_octets, false)
+        Self::make(mtu_octets, false, 1)
     }
 
-    fn make(mtu_octets: u32, has_addresses: bool) -> Option<Self> {
+    /// The same with several queues at both ends.
+    pub(crate) fn with_queues(mtu_octets: u32, queues: u32) -> Option<Self> {
+        Self::make(mtu_octets, true, queues)
+    }
+
+    fn make(mtu_octets: u32, has_addresses: bool, queues: u32) -> Option<Self> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         if farend_lab::is_skipped_without_root() {
             return None;
@@ -39,7 +44,10 @@ impl Pair {
         let (far, near) = (&pair.far, &pair.near);
         ip(&format!("netns add {far}"));
         ip(&format!("netns add {near}"));
-        ip(&format!("-n {far} link add far type veth peer name near netns {near}"));
+        let queues = format!("numrxqueues {queues} numtxqueues {queues}");
+        ip(&format!(
+            "-n {far} link add far {queues} type veth peer name near netns {near} {queues}"
+        ));
         for (namespace, link, host) in [(far, "far", 1), (near, "near", 2)] {
             // No traffic but the test's: neither IPv6 autoconfiguration nor
             // neighbour discovery for an address of the link's own.

@@ -19,6 +19,8 @@ use farend_core::{
     },
     rate::Bucket,
     signature::{Custom, KindSet},
+    summary::Summary,
+    testers::{Sender, Set, Testers},
 };
 
 unsafe extern "C" {
@@ -36,9 +38,12 @@ macro_rules! entries {
     ($( fn $name:ident($($argument:ident: $kind:ty),*) -> $result:ty $body:block )+) => { $(
         // SAFETY: the name is this object's own, which nobody links to.
         #[unsafe(no_mangle)]
+        // Long because what is counted ends with the list below.
         pub fn $name($($argument: $kind),*) -> $result $body
     )+ };
 }
+
+mod locks;
 
 entries! {
     fn entry_reflect_slice(
@@ -69,6 +74,28 @@ entries! {
         limit: &mut RateLimit
     ) -> Verdict {
         farend_core::reflect_datagram(octets, &Datagram { source, destination }, policy, limit)
+    }
+
+    fn entry_sender(frame: &[u8]) -> Option<Sender> {
+        Sender::read(frame)
+    }
+
+    fn entry_summary(frame: &[u8]) -> Option<Summary> {
+        Summary::read(frame)
+    }
+
+    fn entry_testers(
+        testers: &mut Testers<[Set; 4]>,
+        other: &Testers<[Set; 3]>,
+        sender: &Sender,
+        verdict: Verdict,
+        octets: usize,
+        now_ns: u64,
+        visit: fn(&Sender)
+    ) -> () {
+        testers.count(sender, verdict, octets, now_ns);
+        testers.merge(other);
+        testers.iter().for_each(|tester| visit(&tester.sender));
     }
 
     fn entry_window_slice(frame: &[u8], offset: usize) -> Option<[u8; 8]> {

@@ -3,6 +3,7 @@
 #![cfg(target_os = "linux")]
 
 mod program;
+mod redirect;
 mod shield;
 
 /// Random policies, each loaded once, and random frames for each of them.

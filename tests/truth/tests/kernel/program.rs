@@ -40,9 +40,14 @@ pub(crate) enum RunError {
     Failed(String),
 }
 
-/// The object under test: the checked-in one, or that of `FAREND_BPF_OBJECT`.
+/// The object under test: the checked-in one, or that of `FAREND_BPF_OBJECTS`.
 pub(crate) fn object() -> Result<Vec<u8>, String> {
-    let path = farend_lab::kernel::object_path();
+    read(farend_lab::kernel::OBJECT)
+}
+
+/// As [`object`], by name.
+pub(crate) fn read(name: &str) -> Result<Vec<u8>, String> {
+    let path = farend_lab::kernel::object_path(name);
     fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))
 }
 
@@ -154,6 +159,8 @@ pub(crate) fn said(error: &dyn std::error::Error) -> String {
 }
 
 /// The system call's own error, however deep.
-fn io_error<'error>(error: &'error (dyn std::error::Error + 'static)) -> Option<&'error io::Error> {
+pub(crate) fn io_error<'error>(
+    error: &'error (dyn std::error::Error + 'static),
+) -> Option<&'error io::Error> {
     error.downcast_ref().or_else(|| error.source().and_then(io_error))
 }

@@ -16,6 +16,8 @@ use crate::shell::Shell;
 
 /// Frames of one sample.
 const FRAMES: u32 = 600_000;
+/// Least part of the floor's rate.
+const RATIO_MIN: f64 = 0.95;
 /// Least part of the frames that must come back for a sample to count.
 const RETURNED_MIN: f64 = 0.5;
 
@@ -60,18 +62,9 @@ pub(crate) fn measure(_shell: &Shell, effort: Effort, report: &mut Report) -> Re
             ],
         )?;
         let (reflected, floor) = (samples.remove(1), samples.remove(0));
-        let ratio = reflected.zip(&floor, |reflected, floor| reflected / floor).median();
-        report.push(Row {
-            name: format!("veth native: reflected, {frame_octets} octets"),
-            value: reflected.median(),
-            unit: "frames/s",
-            spread: reflected.spread(),
-            against: Some("farend_floor"),
-            against_value: Some(floor.median()),
-            ratio: Some(ratio),
-            must: Some("ratio at least 0.95".to_owned()),
-            holds: Some(ratio >= 0.95),
-        });
+        let name = format!("veth native: reflected, {frame_octets} octets");
+        let floor = ("farend_floor", &floor);
+        report.push(Row::ratio(name, &reflected, "frames/s", floor, RATIO_MIN));
     }
     Ok(())
 }

@@ -29,8 +29,14 @@ pub(crate) const FLAGS: [&str; 10] = [
 
 const TARGET: &str = "bpfel-unknown-none";
 
-/// Builds the object and returns its octets.
-pub(crate) fn object(shell: &Shell, toolchain: &Toolchain) -> Result<Vec<u8>> {
+/// The programs of `ebpf/Cargo.toml`, each of which becomes one object.
+pub(crate) const OBJECTS: [&str; 2] = ["farend", "farend-redirect"];
+
+/// An object's octets, in the order of [`OBJECTS`].
+pub(crate) type Objects = [Vec<u8>; OBJECTS.len()];
+
+/// Builds the objects and returns their octets.
+pub(crate) fn objects(shell: &Shell, toolchain: &Toolchain) -> Result<Objects> {
     let root = root();
     let target_folder = target().join("ebpf");
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
@@ -49,14 +55,18 @@ pub(crate) fn object(shell: &Shell, toolchain: &Toolchain) -> Result<Vec<u8>> {
             "--target",
             TARGET,
         ]);
-    shell.run(&mut command).context("cannot build the kernel program")?;
+    shell.run(&mut command).context("cannot build the kernel programs")?;
 
-    let built = target_folder.join(TARGET).join("release/farend");
-    let stripped = target_folder.join("farend.bpf.o");
-    // Debug sections go, BTF stays.
-    let mut strip = Command::new(toolchain.llvm_tool("llvm-strip"));
-    shell.run(strip.arg("--strip-debug").arg("-o").args([&stripped, &built]))?;
-    fs::read(&stripped).context("the built object is gone")
+    let mut objects = Objects::default();
+    for (object, name) in objects.iter_mut().zip(OBJECTS) {
+        let built = target_folder.join(TARGET).join("release").join(name);
+        let stripped = target_folder.join(format!("{name}.bpf.o"));
+        // Debug sections go, BTF stays.
+        let mut strip = Command::new(toolchain.llvm_tool("llvm-strip"));
+        shell.run(strip.arg("--strip-debug").arg("-o").args([&stripped, &built]))?;
+        *object = fs::read(&stripped).context("a built object is gone")?;
+    }
+    Ok(objects)
 }
 
 /// The flags, with nothing of this machine's folders in the result.

@@ -1,6 +1,7 @@
-//! What the checked-in object was built from, and with what.
+//! What the checked-in objects were built from, and with what.
 
 use std::{
+    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
 };
@@ -9,7 +10,10 @@ use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::{build, toolchain::Toolchain};
+use super::{
+    build::{self, OBJECTS, Objects},
+    toolchain::Toolchain,
+};
 use crate::{hex::hex, shell::root};
 
 /// The record beside the object.
@@ -18,26 +22,26 @@ use crate::{hex::hex, shell::root};
 pub(crate) struct Record {
     /// SHA-256 of the sources and of the compiler's flags.
     pub sources: String,
-    /// SHA-256 of the object.
-    pub object: String,
     /// Version of the compiler.
     pub rustc: String,
     /// Version of the compiler's LLVM.
     pub llvm: String,
     /// Version of the linker.
     pub bpf_linker: String,
+    /// SHA-256 of each object, by its name.
+    pub objects: BTreeMap<String, String>,
 }
 
-const HEADING: &str = "# Written by `cargo xtask ebpf`: what farend.bpf.o was built from.\n";
+const HEADING: &str = "# Written by `cargo xtask ebpf`: what the objects here were built from.\n";
 
 impl Record {
-    pub(crate) fn new(toolchain: &Toolchain, object: &[u8]) -> Result<Self> {
+    pub(crate) fn new(toolchain: &Toolchain, objects: &Objects) -> Result<Self> {
         Ok(Self {
             sources: hash_of_sources()?,
-            object: hash(object),
             rustc: toolchain.rustc_version.clone(),
             llvm: toolchain.llvm_version.clone(),
             bpf_linker: toolchain.linker_version.clone(),
+            objects: hashes(objects),
         })
     }
 
@@ -56,12 +60,20 @@ fn path() -> PathBuf {
     root().join("ebpf/prebuilt/record.toml")
 }
 
+/// SHA-256 of each object, by its name.
+pub(crate) fn hashes(objects: &Objects) -> BTreeMap<String, String> {
+    OBJECTS.iter().zip(objects).map(|(&name, object)| (name.to_owned(), hash(object))).collect()
+}
+
 /// SHA-256, as text.
-pub(crate) fn hash(octets: &[u8]) -> String {
+fn hash(octets: &[u8]) -> String {
     format!("sha256:{}", hex(&Sha256::digest(octets)))
 }
 
-/// SHA-256 of everything that goes into the object.
+/// Modules of the core that are not compiled for the kernel.
+const NOT_IN_KERNEL: [&str; 4] = ["port", "ring", "sync", "testers"];
+
+/// SHA-256 of everything that goes into the objects.
 pub(crate) fn hash_of_sources() -> Result<String> {
     let root = root();
     let mut files = vec![
@@ -69,7 +81,13 @@ pub(crate) fn hash_of_sources() -> Result<String> {
         root.join("ebpf/Cargo.lock"),
         root.join("ebpf/Cargo.toml"),
     ];
-    collect(&root.join("core/src"), &mut files)?;
+    let core = root.join("core/src");
+    collect(&core, &mut files)?;
+    files.retain(|file| {
+        let module = file.strip_prefix(&core).ok().and_then(|file| file.iter().next());
+        let module = module.map(|module| Path::new(module).with_extension(""));
+        !module.is_some_and(|module| NOT_IN_KERNEL.iter().any(|name| module == Path::new(name)))
+    });
     collect(&root.join("ebpf/src"), &mut files)?;
     files.sort();
     let mut all = build::FLAGS.join("\n").into_bytes();

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Result, anyhow, bail};
 use farend_core::{MacAddress, Policy};
-use farend_lab::kernel::{OBJECT_VARIABLE, Program, verify_shield};
+use farend_lab::kernel::{OBJECTS_VARIABLE, Program, verify_redirect, verify_shield};
 
 use crate::{
     host,
@@ -33,6 +33,8 @@ pub(crate) fn programs(shell: &Shell) -> Result<()> {
     }
     verify_shield()?;
     shell.say("farend_shield: the verifier takes it");
+    verify_redirect()?;
+    shell.say("farend_redirect: the verifier takes it");
     Ok(())
 }
 
@@ -52,12 +54,12 @@ pub(crate) fn length(shell: &Shell) -> Result<()> {
     Ok(())
 }
 
-/// Loads each program of another object and runs the corpus through it.
-pub(crate) fn verifier_and_corpus(shell: &Shell, object: &Path) -> Result<()> {
+/// Loads each program of other objects and runs the corpus through them.
+pub(crate) fn verifier_and_corpus(shell: &Shell, folder: &Path) -> Result<()> {
     if !farend_lab::is_root() {
         return host::skip(shell, "neither verifier nor corpus was asked: needs root");
     }
     let mut corpus = cargo();
-    corpus.env(OBJECT_VARIABLE, object).args(["test", "--package", "farend-truth", "--quiet"]);
+    corpus.env(OBJECTS_VARIABLE, folder).args(["test", "--package", "farend-truth", "--quiet"]);
     shell.run(&mut corpus)
 }

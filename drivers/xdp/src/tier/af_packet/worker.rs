@@ -2,10 +2,11 @@
 
 use farend_core::{
     Counters, Policy, RateLimit,
-    port::{Burst, Observer, Port},
+    port::{Burst, Port},
 };
 use farend_driver::{
     clock::{TICKS_PER_SECOND, TickClock},
+    observe::Watch,
     worker::{POLL_INTERVAL_MS, PolicyReader, StatisticsCell, Stop, WorkerStatistics},
 };
 use rustix::{
@@ -61,9 +62,11 @@ impl Options {
     }
 }
 
-/// Turns frames of one interface round in user space.
-pub struct Worker {
+/// Turns frames of one interface round in user space, with somebody who looks
+/// on, or nobody.
+pub struct Worker<W = ()> {
     port: PacketPort,
+    watcher: W,
     pending: Burst,
     limit: RateLimit,
     counters: Counters,
@@ -89,6 +92,7 @@ impl Worker {
         let ring = Ring::open(*interface_index, *mtu_octets, *is_promiscuous)?;
         Ok(Self {
             port: PacketPort::new(ring, transmitter),
+            watcher: (),
             pending: Burst::new(),
             limit: RateLimit::default(),
             counters: Counters::new(),
@@ -102,6 +106,27 @@ impl Worker {
         })
     }
 
+    /// Lets somebody look on.
+    #[must_use]
+    pub fn watched_by<W: Watch>(self, watcher: W) -> Worker<W> {
+        Worker {
+            port: self.port,
+            watcher,
+            pending: self.pending,
+            limit: self.limit,
+            counters: self.counters,
+            link: self.link,
+            clock: self.clock,
+            next_publish_tick: self.next_publish_tick,
+            statistics: self.statistics,
+            ring_full_frames: self.ring_full_frames,
+            next_notice_tick: self.next_notice_tick,
+            notice: self.notice,
+        }
+    }
+}
+
+impl<W: Watch> Worker<W> {
     /// Answers until `stop` is asked for; then answers what was received by
     /// then, and leaves the last statistics.
     ///
@@ -117,22 +142,7 @@ impl Worker {
         stop: &Stop,
         statistics: &StatisticsCell,
     ) -> Result<(), RunError> {
-        self.run_observed(policy, stop, statistics, &mut ())
-    }
-
-    /// As [`run`](Self::run), while somebody looks on.
-    ///
-    /// # Errors
-    ///
-    /// As in [`run`](Self::run).
-    pub fn run_observed(
-        &mut self,
-        policy: &mut PolicyReader,
-        stop: &Stop,
-        statistics: &StatisticsCell,
-        observer: &mut impl Observer,
-    ) -> Result<(), RunError> {
-        let outcome = self.answer_until(policy, stop, statistics, observer);
+        let outcome = self.answer_until(policy, stop, statistics);
         self.publish(statistics);
         outcome
     }
@@ -142,10 +152,9 @@ impl Worker {
         policy: &mut PolicyReader,
         stop: &Stop,
         statistics: &StatisticsCell,
-        observer: &mut impl Observer,
     ) -> Result<(), RunError> {
         while !stop.is_requested() {
-            if self.turn(policy.current(), observer) {
+            if self.turn(policy.current()) {
                 if self.limit.now_tick >= self.next_publish_tick {
                     self.publish(statistics);
                 }
@@ -159,8 +168,8 @@ impl Worker {
         // stream that never ends does not keep us.
         let last_block = self.port.taken_blocks + self.port.ring.blocks() as u64;
         while self.port.taken_blocks < last_block {
-            if !self.turn(policy.current(), observer)
-                && (!self.wait(LAST_WAIT_MS)? || !self.turn(policy.current(), observer))
+            if !self.turn(policy.current())
+                && (!self.wait(LAST_WAIT_MS)? || !self.turn(policy.current()))
             {
                 break;
             }
@@ -169,10 +178,10 @@ impl Worker {
     }
 
     /// Answers one burst; says whether there was one.
-    fn turn(&mut self, policy: &Policy, observer: &mut impl Observer) -> bool {
+    fn turn(&mut self, policy: &Policy) -> bool {
         self.limit.now_tick = self.clock.now_tick();
-        let Self { port, pending, limit, counters, .. } = self;
-        let Ok(turn) = port.turn(policy, limit, counters, observer, pending);
+        let Self { port, watcher, pending, limit, counters, .. } = self;
+        let Ok(turn) = port.turn(policy, limit, counters, watcher, pending);
         !turn.is_idle()
     }
 
@@ -201,6 +210,7 @@ impl Worker {
 
     fn publish(&mut self, cell: &StatisticsCell) {
         self.ring_full_frames += self.port.ring.take_drops();
+        self.watcher.report(&mut self.statistics.observed);
         let PacketPort { transmitter, corrupt_frames, truncated_frames, .. } = &self.port;
         self.statistics.counters = self.counters;
         self.statistics.losses.clear();

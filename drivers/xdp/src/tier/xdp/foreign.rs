@@ -1,6 +1,6 @@
 //! An XDP program on the interface that is not ours.
 
-use std::os::fd::AsFd;
+use std::{fs, os::fd::AsFd, process};
 
 use aya::programs::loaded_programs;
 
@@ -10,21 +10,27 @@ use crate::{
     sys,
 };
 
-/// Names the program that holds the interface.
-pub(super) fn describe(interface: &Interface) -> TierError {
-    let now = look_again(interface);
-    let who = match now.xdp.any() {
-        Some(id) => match program_name(id) {
-            Some(name) => format!("another XDP program is attached (id {id}, {name})"),
-            None => format!("another XDP program is attached (id {id})"),
-        },
-        None => "another XDP program is attached".to_owned(),
+/// Names the program that holds the interface, and the process that holds the
+/// program.
+pub(in crate::tier) fn describe(interface: &Interface) -> TierError {
+    let advice = "stop its owner, or give --replace to take its place";
+    let Some(id) = look_again(interface).xdp.any() else {
+        return TierError::new("another XDP program is attached").with_advice(advice);
     };
-    TierError::new(who).with_advice("stop its owner, or give --replace to take its place")
+    let mut about = vec![format!("id {id}")];
+    about.extend(program_name(id));
+    about.extend(holder(id).map(|holder| format!("held by {holder}")));
+    TierError::new(format!("another XDP program is attached ({})", about.join(", ")))
+        .with_advice(advice)
+}
+
+/// Whether there is such a program.
+pub(in crate::tier) fn is_there(interface: &Interface) -> bool {
+    look_again(interface).xdp.any().is_some()
 }
 
 /// Detaches whatever XDP program is on the interface.
-pub(super) fn detach(interface: &Interface) -> Result<(), TierError> {
+pub(in crate::tier) fn detach(interface: &Interface) -> Result<(), TierError> {
     let now = look_again(interface);
     let Some(id) = now.xdp.any() else { return Ok(()) };
     let refused = |what: &str, error: &dyn std::fmt::Display| {
@@ -50,4 +56,21 @@ fn look_again(interface: &Interface) -> Interface {
 fn program_name(id: u32) -> Option<String> {
     let program = loaded_programs().filter_map(Result::ok).find(|program| program.id() == id)?;
     program.name_as_str().filter(|name| !name.is_empty()).map(str::to_owned)
+}
+
+/// The process that holds a program's bpf link, as far as we may look: its
+/// name and number.
+fn holder(id: u32) -> Option<String> {
+    let line = format!("prog_id:\t{id}");
+    let processes = fs::read_dir("/proc").ok()?;
+    let numbers = processes.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    let pid = numbers.filter(|pid: &u32| *pid != process::id()).find(|pid| {
+        let Ok(descriptors) = fs::read_dir(format!("/proc/{pid}/fdinfo")) else { return false };
+        descriptors.flatten().any(|descriptor| {
+            let text = fs::read_to_string(descriptor.path()).unwrap_or_default();
+            text.contains("link_type:\txdp") && text.lines().any(|one| one == line)
+        })
+    })?;
+    let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+    Some(format!("{} with process id {pid}", name.trim_end()))
 }

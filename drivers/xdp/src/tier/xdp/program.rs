@@ -14,15 +14,15 @@ use aya::{
 use farend_core::{Counters, Policy};
 use farend_driver::privileges::Capability;
 
-use super::{KERNEL_MIN, TierError, is_kernel_too_old, permission_error};
+use super::{CAPABILITIES, KERNEL_MIN, TierError, is_kernel_too_old, permission_error};
 use crate::sys::StateEntry;
 
 /// The compiled programs, built from `ebpf/`.
-pub(super) const OBJECT: &[u8] =
-    aya::include_bytes_aligned!("../../../../../ebpf/prebuilt/farend.bpf.o");
+const OBJECT: &[u8] = aya::include_bytes_aligned!("../../../../../ebpf/prebuilt/farend.bpf.o");
 
-/// The program that reflects.
-const PROGRAM: &str = "farend_reflect";
+/// The one for AF_XDP sockets, in an object of its own.
+const REDIRECT_OBJECT: &[u8] =
+    aya::include_bytes_aligned!("../../../../../ebpf/prebuilt/farend-redirect.bpf.o");
 
 /// The symbol that the policy is written over.
 const POLICY: &str = "POLICY";
@@ -30,37 +30,61 @@ const POLICY: &str = "POLICY";
 /// The map with one entry for each CPU.
 const STATE: &str = "STATE";
 
+/// A program that may be attached.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(in crate::tier) enum Source {
+    /// Reflects in the kernel.
+    Reflect,
+    /// Hands frames to AF_XDP sockets.
+    Redirect,
+}
+
+impl Source {
+    const fn object_and_name(self) -> (&'static [u8], &'static str) {
+        match self {
+            Self::Reflect => (OBJECT, "farend_reflect"),
+            Self::Redirect => (REDIRECT_OBJECT, "farend_redirect"),
+        }
+    }
+}
+
 /// One loaded program with its counters.
-pub(super) struct Program {
+pub(in crate::tier) struct Program {
     fd: ProgramFd,
     state: PerCpuArray<MapData, StateEntry>,
-    /// Keeps the other maps of the object.
-    _object: Ebpf,
+    /// Keeps the other maps.
+    object: Ebpf,
 }
 
 impl Program {
     /// Loads it into the kernel.
-    pub(super) fn load(policy: &Policy) -> Result<Self, TierError> {
+    pub(in crate::tier) fn load(source: Source, policy: &Policy) -> Result<Self, TierError> {
         raise_locked_memory();
+        let (object, name) = source.object_and_name();
         let mut object = EbpfLoader::new()
             .override_global(POLICY, policy.as_octets(), true)
-            .load(OBJECT)
+            .load(object)
             .map_err(|error| load_error(&error))?;
         let state = object.take_map(STATE).ok_or_else(|| incomplete(STATE))?;
         let state = match state {
             Map::PerCpuArray(_) => PerCpuArray::try_from(state).map_err(|error| load_error(&error)),
             _ => Err(incomplete(STATE)),
         }?;
-        let program = object.program_mut(PROGRAM).ok_or_else(|| incomplete(PROGRAM))?;
+        let program = object.program_mut(name).ok_or_else(|| incomplete(name))?;
         let program: &mut Xdp = program.try_into().map_err(|error| load_error(&error))?;
         program.load().map_err(|error| load_error(&error))?;
         let fd = program.fd().map_err(|error| load_error(&error))?;
         let fd = fd.try_clone().map_err(|error| load_error(&error))?;
-        Ok(Self { fd, state, _object: object })
+        Ok(Self { fd, state, object })
+    }
+
+    /// Takes a map of the object, once.
+    pub(in crate::tier) fn take_map(&mut self, name: &str) -> Result<Map, TierError> {
+        self.object.take_map(name).ok_or_else(|| incomplete(name))
     }
 
     /// What it has counted, over all CPUs.
-    pub(super) fn counters(&self) -> Result<Counters, TierError> {
+    pub(in crate::tier) fn counters(&self) -> Result<Counters, TierError> {
         let entries = self
             .state
             .get(&0, 0)
@@ -86,13 +110,13 @@ fn raise_locked_memory() {
     let _ = setrlimit(Resource::Memlock, Rlimit { current: None, maximum: None });
 }
 
-fn incomplete(name: &str) -> TierError {
+pub(in crate::tier) fn incomplete(name: &str) -> TierError {
     TierError::new(format!("the built-in kernel object has no {name}"))
         .with_advice("build it again: cargo xtask ebpf")
 }
 
 /// Says why loading failed, in one line.
-fn load_error(error: &(dyn Error + 'static)) -> TierError {
+pub(in crate::tier) fn load_error(error: &(dyn Error + 'static)) -> TierError {
     if let Some(release) = is_kernel_too_old() {
         let (major, minor) = KERNEL_MIN;
         return TierError::new(format!(
@@ -101,11 +125,13 @@ fn load_error(error: &(dyn Error + 'static)) -> TierError {
         .with_advice("use --tier af-packet");
     }
     match os_error(error) {
-        Some(libc::EPERM) => permission_error(),
-        Some(libc::EACCES) if !Capability::PERFMON.is_held() => permission_error(),
+        Some(libc::EPERM) => permission_error(&CAPABILITIES),
+        Some(libc::EACCES) if !Capability::PERFMON.is_held() => permission_error(&CAPABILITIES),
         Some(libc::ENOSYS) => {
             TierError::new("this kernel has no bpf(2)").with_advice("use --tier af-packet")
         }
+        Some(libc::EMFILE) => TierError::new("too many open files to load the program")
+            .with_advice("raise the limit: ulimit -n 1024"),
         Some(libc::ENOMEM) => {
             TierError::new("the kernel has no memory for the program's map, or may not lock it")
                 .with_advice("raise the limit: ulimit -l unlimited")

@@ -1,0 +1,265 @@
+//! One writer, many readers, each at its own pace.
+//!
+//! | offset | octets | what | written by |
+//! |---|---|---|---|
+//! | 0 | 128 | header ([`layout`](super::layout)) | creator |
+//! | 128 | 8 | who the writer is | writer |
+//! | 136 | 8 | `tail`: the number of the next message | writer |
+//! | 144 | 8 | doorbell of the readers | all, readers rarely |
+//! | 152 | 8 | messages that were dropped | writer |
+//! | 256 | 8 | doorbell of the writer | all, the writer rarely |
+//! | 384 + 128 r | 8 | who reader r is | reader r |
+//! | 392 + 128 r | 8 | its `cursor` + 1, or 0 for none | reader r |
+//! | 384 + 128 readers | | slots | writer |
+//!
+//! A slot is a word and room for the longest message, a multiple of 8 octets.
+//! Message n is in slot n modulo the capacity, in round n / capacity. The word
+//! says which round's message the slot has, so a reader waits on the cache line
+//! that the message starts in, and sees by the same word when it was overtaken.
+//!
+//! With [`SlowReader::Block`](super::SlowReader::Block) and
+//! [`SlowReader::DropNewest`](super::SlowReader::DropNewest) the writer does not
+//! go past the slowest reader's cursor, so readers may read in place. With
+//! [`SlowReader::Overwrite`](super::SlowReader::Overwrite) it never looks at them:
+//! they copy word by word and look at the slot's word again, and a message that
+//! changed meanwhile is counted as lost, never handed out.
+
+mod reader;
+mod slots;
+mod writer;
+
+pub use reader::{Message, Reader};
+pub use writer::Writer;
+
+use super::{
+    Error, Kind, LINE_OCTETS, Layout, LayoutError, Liveness, Memory, SlowReader,
+    doorbell::Doorbell, layout::HEADER_OCTETS, owner::Claim,
+};
+use crate::sync::{
+    Futex, Shared,
+    primitive::{AtomicU64, Ordering},
+};
+use slots::Slots;
+
+/// The least messages that a ring has room for.
+pub const CAPACITY_MESSAGES_MIN: u64 = 2;
+
+/// The most readers that a ring can be made for.
+pub const READERS_MAX: u32 = 64;
+
+/// Octets of the longest message that a ring can be made for.
+pub const MESSAGE_OCTETS_MAX: u64 = slots::MESSAGE_OCTETS_MAX;
+
+const WRITER_OFFSET: usize = HEADER_OCTETS;
+const SPACE_OFFSET: usize = WRITER_OFFSET + LINE_OCTETS;
+const READERS_OFFSET: usize = SPACE_OFFSET + LINE_OCTETS;
+
+/// Octets of a slot, with its word.
+pub(super) const fn slot_octets(message_octets_max: u64) -> u64 {
+    message_octets_max.next_multiple_of(slots::WORD_OCTETS).wrapping_add(slots::WORD_OCTETS)
+}
+
+/// Where the slots start. There are at most [`READERS_MAX`] readers.
+pub(super) const fn slots_offset(readers_max: u32) -> u64 {
+    (READERS_OFFSET as u64).wrapping_add((readers_max as u64).wrapping_mul(LINE_OCTETS as u64))
+}
+
+/// A ring, seen by neither its writer nor a reader.
+#[derive(Debug, Clone, Copy)]
+pub struct Ring<'m> {
+    layout: Layout,
+    writer: WriterWords<'m>,
+    readers: Readers<'m>,
+    slots: Slots<'m>,
+}
+
+/// What the writer writes.
+#[derive(Debug, Clone, Copy)]
+struct WriterWords<'m> {
+    claim: Claim<'m>,
+    tail: &'m AtomicU64,
+    dropped: &'m AtomicU64,
+    /// Rung by the writer, for the readers to hear.
+    bell: Doorbell<'m>,
+}
+
+/// What readers write.
+#[derive(Debug, Clone, Copy)]
+struct Readers<'m> {
+    /// The words of all readers, a line for each.
+    words: Memory<'m>,
+    max: u32,
+    /// Rung by readers, for the writer to hear.
+    bell: Doorbell<'m>,
+}
+
+/// The words of one reader.
+#[derive(Debug, Clone, Copy)]
+struct ReaderWords<'m> {
+    claim: Claim<'m>,
+    /// The number of the oldest message it needs, plus 1; 0 while it needs none.
+    cursor: &'m AtomicU64,
+}
+
+impl<'m> Ring<'m> {
+    /// Makes a ring in memory that is all zero; the numbers are those of
+    /// [`Layout::broadcast`]. `realm` says where process ids are known (on Linux,
+    /// the pid namespace); 0 if there is one realm only.
+    ///
+    /// # Errors
+    /// Those of [`Layout::broadcast`], and [`LayoutError::Truncated`].
+    pub fn create<L: Liveness>(
+        memory: Memory<'m>,
+        layout: Layout,
+        realm: u64,
+    ) -> Result<Self, LayoutError> {
+        if layout.kind() != Kind::Broadcast {
+            return Err(LayoutError::Kind { found: Some(layout.kind()) });
+        }
+        layout.write::<L>(&memory, realm)?;
+        let ring = Self::of(&memory, layout)?;
+        Layout::publish(&memory)?;
+        Ok(ring)
+    }
+
+    /// Takes a ring that another process or thread has made.
+    ///
+    /// # Errors
+    /// [`LayoutError`], if it is none of this kind and version.
+    pub fn open(memory: Memory<'m>) -> Result<Self, LayoutError> {
+        let layout = Layout::read_kind(&memory, Kind::Broadcast)?;
+        Self::of(&memory, layout)
+    }
+
+    /// What the ring is like.
+    #[must_use]
+    pub const fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// Becomes the ring's writer. If the last one died, the new one goes on after
+    /// its last whole message.
+    ///
+    /// # Errors
+    /// [`Error::Taken`] by a living writer; [`Error::Corrupt`].
+    pub fn writer<F: Futex<Shared>, L: Liveness>(&self) -> Result<Writer<'m, F, L>, Error> {
+        self.writer.claim.take::<L>()?;
+        Writer::new(self).inspect_err(|_| self.writer.claim.leave::<L>())
+    }
+
+    /// Becomes one of the ring's readers, from the next message on.
+    ///
+    /// # Errors
+    /// [`Error::NoReaderFree`]; [`Error::Corrupt`].
+    pub fn reader<F: Futex<Shared>, L: Liveness>(&self) -> Result<Reader<'m, F, L>, Error> {
+        for words in self.readers.iter() {
+            if words.claim.take::<L>().is_ok() {
+                return Reader::new(self, words).inspect_err(|_| {
+                    words.needs_nothing();
+                    words.claim.leave::<L>();
+                });
+            }
+        }
+        Err(Error::NoReaderFree { readers_max: self.readers.max })
+    }
+
+    fn of(memory: &Memory<'m>, layout: Layout) -> Result<Self, LayoutError> {
+        let truncated =
+            LayoutError::Truncated { octets: memory.octets() as u64, wanted: layout.octets() };
+        Self::parts(memory, layout).ok_or(truncated)
+    }
+
+    fn parts(memory: &Memory<'m>, layout: Layout) -> Option<Self> {
+        let writer = WriterWords {
+            claim: Claim(memory.word64(WRITER_OFFSET)?),
+            tail: memory.word64(WRITER_OFFSET + 8)?,
+            bell: Doorbell::at(memory, WRITER_OFFSET + 16)?,
+            dropped: memory.word64(WRITER_OFFSET + 24)?,
+        };
+        let slots_offset = usize::try_from(slots_offset(layout.readers_max())).ok()?;
+        let readers_octets = slots_offset.checked_sub(READERS_OFFSET)?;
+        let readers = Readers {
+            words: memory.part(READERS_OFFSET, readers_octets)?,
+            max: layout.readers_max(),
+            bell: Doorbell::at(memory, SPACE_OFFSET)?,
+        };
+        let slots_octets = layout.octets().checked_sub(slots_offset as u64)?;
+        let slots = memory.part(slots_offset, usize::try_from(slots_octets).ok()?)?;
+        Some(Self { layout, writer, readers, slots: Slots::new(slots, &layout)? })
+    }
+}
+
+impl<'m> Readers<'m> {
+    fn iter(self) -> impl Iterator<Item = ReaderWords<'m>> {
+        (0..self.max).map_while(move |index| {
+            let offset = usize::try_from(index).ok()?.checked_mul(LINE_OCTETS)?;
+            Some(ReaderWords {
+                claim: Claim(self.words.word64(offset)?),
+                cursor: self.words.word64(offset.checked_add(8)?)?,
+            })
+        })
+    }
+
+    /// How many readers there are, dead ones included that nobody has noticed.
+    fn count(self) -> u32 {
+        let count = self.iter().filter(|words| words.claim.owner().is_process()).count();
+        u32::try_from(count).unwrap_or(u32::MAX)
+    }
+}
+
+impl ReaderWords<'_> {
+    /// The number of the oldest message that the reader needs.
+    fn needs(self) -> Option<u64> {
+        // Acquire: pairs with the reader's Release; its reads of what it gave back
+        // have happened before.
+        self.cursor.load(Ordering::Acquire).checked_sub(1)
+    }
+
+    fn set_needs(self, number: u64) {
+        // Release: pairs with the Acquire in `needs`.
+        self.cursor.store(number.wrapping_add(1), Ordering::Release);
+    }
+
+    /// As [`set_needs`](Self::set_needs), unless the cursor is not at `from` any
+    /// more; whether it was.
+    fn moves(self, from: u64, to: u64) -> bool {
+        let (from, to) = (from.wrapping_add(1), to.wrapping_add(1));
+        self.cursor.compare_exchange(from, to, Ordering::Release, Ordering::Relaxed).is_ok()
+    }
+
+    fn needs_nothing(self) {
+        self.cursor.store(0, Ordering::Release);
+    }
+
+    /// As [`needs_nothing`](Self::needs_nothing), unless the reader has moved on
+    /// from `number` meanwhile.
+    fn stops_needing(self, number: u64) {
+        let (seen, none) = (number.wrapping_add(1), 0);
+        let _moved = self.cursor.compare_exchange(seen, none, Ordering::Release, Ordering::Relaxed);
+    }
+}
+
+/// Whether the writer waits for readers, so that they can read in place.
+const fn is_in_place(slow_reader: SlowReader) -> bool {
+    !matches!(slow_reader, SlowReader::Overwrite)
+}
+
+#[cfg(all(test, not(any(farend_loom, farend_shuttle))))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_that_moved_on_is_neither_cleared_nor_moved() {
+        let (owner, cursor) = (AtomicU64::new(0), AtomicU64::new(0));
+        let words = ReaderWords { claim: Claim(&owner), cursor: &cursor };
+        words.set_needs(3);
+        assert!(words.moves(3, 7));
+        words.stops_needing(3);
+        assert_eq!(words.needs(), Some(7));
+        assert!(!words.moves(3, 8));
+        words.stops_needing(7);
+        assert_eq!(words.needs(), None);
+        assert!(!words.moves(7, 8));
+        assert_eq!(words.needs(), None);
+    }
+}

@@ -1,0 +1,477 @@
+//! The header that every ring starts with, and what it says.
+//!
+//! | offset | octets | field |
+//! |---|---|---|
+//! | 0 | 8 | magic |
+//! | 8 | 4 | version |
+//! | 12 | 4 | kind |
+//! | 16 | 4 | state: 0 blank, 1 initialising, 2 ready |
+//! | 20 | 4 | policy for slow readers |
+//! | 24 | 8 | capacity: octets of data (SPSC), messages (broadcast) |
+//! | 32 | 8 | octets of the longest message |
+//! | 40 | 4 | readers there can be |
+//! | 48 | 8 | octets of the whole ring |
+//! | 56 | 8 | creator: process id, start time |
+//! | 64 | 8 | realm in which process ids are known |
+//!
+//! Numbers are in the order of octets of the machine: the peers are on one.
+
+use core::fmt;
+
+use super::{Liveness, Memory, Owner, broadcast, spsc};
+use crate::sync::primitive::{AtomicU32, AtomicU64, Ordering};
+
+/// What a ring starts with.
+pub const MAGIC: u64 = u64::from_le_bytes(*b"farendRG");
+
+/// The version of the layout. A ring of another version is refused.
+pub const VERSION: u32 = 1;
+
+/// Octets of the header.
+pub const HEADER_OCTETS: usize = 128;
+
+/// The state of a ring that its creator is still making.
+pub const INITIALISING: u32 = 1;
+/// The state of a ring that can be used.
+pub const READY: u32 = 2;
+
+/// Octets that a ring may have, or messages: far more than memories have, and few
+/// enough for sums not to overflow.
+pub(super) const CAPACITY_MAX: u64 = 1 << 40;
+
+/// How messages go through a ring.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// One producer, one consumer: [`spsc`].
+    Spsc,
+    /// One writer, many readers: [`broadcast`].
+    Broadcast,
+}
+
+/// What becomes of a broadcast's reader that does not keep up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SlowReader {
+    /// The writer waits for it.
+    Block,
+    /// The newest message is dropped, for all readers, and counted.
+    DropNewest,
+    /// The oldest messages are overwritten; the reader is told how many it lost.
+    Overwrite,
+}
+
+/// What a ring's header says: how it is used, and how large it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Layout {
+    kind: Kind,
+    slow_reader: SlowReader,
+    capacity: u64,
+    message_octets_max: u64,
+    readers_max: u32,
+    octets: u64,
+}
+
+/// Why memory is not a ring, or not one that can be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LayoutError {
+    /// All octets are zero: nobody has made a ring there yet.
+    Blank,
+    /// Its creator is still making it, or was killed while it did.
+    Initialising {
+        /// The creator.
+        creator: Owner,
+    },
+    /// It is something else than a ring.
+    Foreign,
+    /// It is a ring of another version.
+    Version {
+        /// Its version.
+        found: u32,
+    },
+    /// It is another kind of ring.
+    Kind {
+        /// Its kind, or `None` if this version knows no such kind.
+        found: Option<Kind>,
+    },
+    /// The memory is shorter than the ring.
+    Truncated {
+        /// Octets of the memory.
+        octets: u64,
+        /// Octets of the ring.
+        wanted: u64,
+    },
+    /// The memory does not start at a multiple of 8 octets.
+    Misaligned,
+    /// The capacity is 0, no power of two, or out of range.
+    Capacity {
+        /// The capacity.
+        found: u64,
+        /// The least that there can be.
+        least: u64,
+    },
+    /// The longest message is 0 or out of range.
+    MessageOctets {
+        /// Octets of the longest message.
+        found: u64,
+        /// The most that there can be.
+        most: u64,
+    },
+    /// The number of readers is 0 or out of range.
+    Readers {
+        /// The number.
+        found: u32,
+    },
+    /// The policy for slow readers is none that this version knows.
+    Policy {
+        /// Its code.
+        found: u32,
+    },
+}
+
+impl Layout {
+    /// A ring for one producer and one consumer, with `capacity_octets` (a power of
+    /// two, at least [`spsc::CAPACITY_OCTETS_MIN`]) for records.
+    ///
+    /// # Errors
+    /// [`LayoutError::Capacity`].
+    pub fn spsc(capacity_octets: u64) -> Result<Self, LayoutError> {
+        check_capacity(capacity_octets, spsc::CAPACITY_OCTETS_MIN)?;
+        Ok(Self {
+            kind: Kind::Spsc,
+            slow_reader: SlowReader::Block,
+            capacity: capacity_octets,
+            message_octets_max: spsc::record_octets_max(capacity_octets),
+            readers_max: 1,
+            octets: capacity_octets.saturating_add(spsc::DATA_OFFSET as u64),
+        })
+    }
+
+    /// A ring for one writer and up to `readers_max` readers, with room for
+    /// `capacity_messages` (a power of two, at least 2) of up to
+    /// `message_octets_max` octets.
+    ///
+    /// # Errors
+    /// [`LayoutError::Capacity`], [`LayoutError::MessageOctets`],
+    /// [`LayoutError::Readers`].
+    pub fn broadcast(
+        capacity_messages: u64,
+        message_octets_max: u64,
+        readers_max: u32,
+        slow_reader: SlowReader,
+    ) -> Result<Self, LayoutError> {
+        check_capacity(capacity_messages, broadcast::CAPACITY_MESSAGES_MIN)?;
+        if message_octets_max == 0 || message_octets_max > broadcast::MESSAGE_OCTETS_MAX {
+            let most = broadcast::MESSAGE_OCTETS_MAX;
+            return Err(LayoutError::MessageOctets { found: message_octets_max, most });
+        }
+        if readers_max == 0 || readers_max > broadcast::READERS_MAX {
+            return Err(LayoutError::Readers { found: readers_max });
+        }
+        let slots = broadcast::slot_octets(message_octets_max)
+            .checked_mul(capacity_messages)
+            .filter(|octets| *octets <= CAPACITY_MAX)
+            .ok_or(LayoutError::Capacity {
+                found: capacity_messages,
+                least: broadcast::CAPACITY_MESSAGES_MIN,
+            })?;
+        Ok(Self {
+            kind: Kind::Broadcast,
+            slow_reader,
+            capacity: capacity_messages,
+            message_octets_max,
+            readers_max,
+            octets: slots.saturating_add(broadcast::slots_offset(readers_max)),
+        })
+    }
+
+    /// How messages go through the ring.
+    #[must_use]
+    pub const fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// What becomes of slow readers.
+    #[must_use]
+    pub const fn slow_reader(&self) -> SlowReader {
+        self.slow_reader
+    }
+
+    /// Octets of data (SPSC), or messages (broadcast).
+    #[must_use]
+    pub const fn capacity(&self) -> u64 {
+        self.capacity
+    }
+
+    /// Octets of the longest message.
+    #[must_use]
+    pub const fn message_octets_max(&self) -> u64 {
+        self.message_octets_max
+    }
+
+    /// How many readers there can be at a time.
+    #[must_use]
+    pub const fn readers_max(&self) -> u32 {
+        self.readers_max
+    }
+
+    /// Octets of memory that the ring needs, header included.
+    #[must_use]
+    pub const fn octets(&self) -> u64 {
+        self.octets
+    }
+
+    /// Makes the ring's header, in memory that is all zero. `realm` says where
+    /// process ids are known; peers of another realm refuse the ring.
+    ///
+    /// # Errors
+    /// [`LayoutError::Truncated`] if the memory is too short.
+    pub(super) fn write<L: Liveness>(
+        &self,
+        memory: &Memory<'_>,
+        realm: u64,
+    ) -> Result<(), LayoutError> {
+        let header = Header::of(memory)?;
+        check_octets(memory, self.octets)?;
+        header.creator.store(L::me().to_word(), Ordering::Relaxed);
+        header.realm.store(realm, Ordering::Relaxed);
+        // Release: whoever sees the state sees the creator.
+        header.state.store(INITIALISING, Ordering::Release);
+        header.version.store(VERSION, Ordering::Relaxed);
+        header.kind.store(code_of_kind(self.kind), Ordering::Relaxed);
+        header.policy.store(code_of_policy(self.slow_reader), Ordering::Relaxed);
+        header.capacity.store(self.capacity, Ordering::Relaxed);
+        header.message_octets_max.store(self.message_octets_max, Ordering::Relaxed);
+        header.readers_max.store(self.readers_max, Ordering::Relaxed);
+        header.octets.store(self.octets, Ordering::Relaxed);
+        header.magic.store(MAGIC, Ordering::Release);
+        Ok(())
+    }
+
+    /// Says that the ring is made: the last step of making one.
+    pub(super) fn publish(memory: &Memory<'_>) -> Result<(), LayoutError> {
+        // Release: pairs with the Acquire in `read`.
+        Header::of(memory)?.state.store(READY, Ordering::Release);
+        Ok(())
+    }
+
+    /// Reads a ring's header and checks each field of it.
+    ///
+    /// What it says is kept by value: a peer that overwrites the header later
+    /// changes nothing for this side.
+    ///
+    /// # Errors
+    /// Each of [`LayoutError`], in the order in which it lists them.
+    pub fn read(memory: &Memory<'_>) -> Result<Self, LayoutError> {
+        let header = Header::of(memory)?;
+        let state = header.state.load(Ordering::Acquire);
+        let magic = header.magic.load(Ordering::Acquire);
+        let creator = Owner::from_word(header.creator.load(Ordering::Relaxed));
+        match (state, magic) {
+            (0, 0) => return Err(LayoutError::Blank),
+            (INITIALISING, 0 | MAGIC) => return Err(LayoutError::Initialising { creator }),
+            (READY, MAGIC) => {}
+            _ => return Err(LayoutError::Foreign),
+        }
+        let version = header.version.load(Ordering::Relaxed);
+        if version != VERSION {
+            return Err(LayoutError::Version { found: version });
+        }
+        let layout = header.layout()?;
+        check_octets(memory, layout.octets)?;
+        Ok(layout)
+    }
+
+    /// As [`read`](Self::read), of a ring that must be of this kind.
+    pub(super) fn read_kind(memory: &Memory<'_>, kind: Kind) -> Result<Self, LayoutError> {
+        let layout = Self::read(memory)?;
+        if layout.kind == kind {
+            Ok(layout)
+        } else {
+            Err(LayoutError::Kind { found: Some(layout.kind) })
+        }
+    }
+}
+
+/// Who made the ring in this memory, and where process ids are known, whether or
+/// not it is ready.
+///
+/// # Errors
+/// [`LayoutError::Truncated`] if there is no whole header.
+pub fn creator(memory: &Memory<'_>) -> Result<(Owner, u64), LayoutError> {
+    let header = Header::of(memory)?;
+    let _state = header.state.load(Ordering::Acquire);
+    let creator = Owner::from_word(header.creator.load(Ordering::Relaxed));
+    Ok((creator, header.realm.load(Ordering::Relaxed)))
+}
+
+/// Says, before anything else is written, who is making a ring in this memory.
+///
+/// # Errors
+/// [`LayoutError::Truncated`] if there is no room for a header.
+pub fn announce<L: Liveness>(memory: &Memory<'_>, realm: u64) -> Result<(), LayoutError> {
+    let header = Header::of(memory)?;
+    header.creator.store(L::me().to_word(), Ordering::Relaxed);
+    header.realm.store(realm, Ordering::Relaxed);
+    header.state.store(INITIALISING, Ordering::Release);
+    Ok(())
+}
+
+/// Makes the calling process the creator in place of `dead`, so that of several
+/// processes that find a stale ring one alone removes it.
+///
+/// # Errors
+/// The creator that is there instead.
+pub fn inherit<L: Liveness>(memory: &Memory<'_>, dead: Owner) -> Result<(), Owner> {
+    let Ok(header) = Header::of(memory) else { return Err(Owner::NOBODY) };
+    super::owner::Claim(header.creator).replace(dead, L::me())
+}
+
+/// The header's words.
+struct Header<'m> {
+    magic: &'m AtomicU64,
+    version: &'m AtomicU32,
+    kind: &'m AtomicU32,
+    state: &'m AtomicU32,
+    policy: &'m AtomicU32,
+    capacity: &'m AtomicU64,
+    message_octets_max: &'m AtomicU64,
+    readers_max: &'m AtomicU32,
+    octets: &'m AtomicU64,
+    creator: &'m AtomicU64,
+    realm: &'m AtomicU64,
+}
+
+impl<'m> Header<'m> {
+    fn of(memory: &Memory<'m>) -> Result<Self, LayoutError> {
+        check_octets(memory, HEADER_OCTETS as u64)?;
+        Self::words(memory).ok_or(LayoutError::Misaligned)
+    }
+
+    fn words(memory: &Memory<'m>) -> Option<Self> {
+        Some(Self {
+            magic: memory.word64(0)?,
+            version: memory.word32(8)?,
+            kind: memory.word32(12)?,
+            state: memory.word32(16)?,
+            policy: memory.word32(20)?,
+            capacity: memory.word64(24)?,
+            message_octets_max: memory.word64(32)?,
+            readers_max: memory.word32(40)?,
+            octets: memory.word64(48)?,
+            creator: memory.word64(56)?,
+            realm: memory.word64(64)?,
+        })
+    }
+
+    /// What the fields say. Sizes are worked out again from the others: a header
+    /// whose fields contradict each other is none that a ring has.
+    fn layout(&self) -> Result<Layout, LayoutError> {
+        let capacity = self.capacity.load(Ordering::Relaxed);
+        let message_octets_max = self.message_octets_max.load(Ordering::Relaxed);
+        let readers_max = self.readers_max.load(Ordering::Relaxed);
+        let policy = self.policy.load(Ordering::Relaxed);
+        let layout = match self.kind.load(Ordering::Relaxed) {
+            1 => Layout::spsc(capacity)?,
+            2 => {
+                let slow_reader =
+                    policy_of_code(policy).ok_or(LayoutError::Policy { found: policy })?;
+                Layout::broadcast(capacity, message_octets_max, readers_max, slow_reader)?
+            }
+            _ => return Err(LayoutError::Kind { found: None }),
+        };
+        let said = (message_octets_max, self.octets.load(Ordering::Relaxed));
+        if said == (layout.message_octets_max, layout.octets) {
+            Ok(layout)
+        } else {
+            Err(LayoutError::Foreign)
+        }
+    }
+}
+
+fn check_capacity(capacity: u64, least: u64) -> Result<(), LayoutError> {
+    if capacity.is_power_of_two() && (least..=CAPACITY_MAX).contains(&capacity) {
+        Ok(())
+    } else {
+        Err(LayoutError::Capacity { found: capacity, least })
+    }
+}
+
+fn check_octets(memory: &Memory<'_>, wanted: u64) -> Result<(), LayoutError> {
+    let octets = memory.octets() as u64;
+    if octets < wanted { Err(LayoutError::Truncated { octets, wanted }) } else { Ok(()) }
+}
+
+const fn code_of_kind(kind: Kind) -> u32 {
+    match kind {
+        Kind::Spsc => 1,
+        Kind::Broadcast => 2,
+    }
+}
+
+const fn code_of_policy(policy: SlowReader) -> u32 {
+    match policy {
+        SlowReader::Block => 1,
+        SlowReader::DropNewest => 2,
+        SlowReader::Overwrite => 3,
+    }
+}
+
+const fn policy_of_code(code: u32) -> Option<SlowReader> {
+    match code {
+        1 => Some(SlowReader::Block),
+        2 => Some(SlowReader::DropNewest),
+        3 => Some(SlowReader::Overwrite),
+        _ => None,
+    }
+}
+
+impl fmt::Display for LayoutError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Blank => formatter
+                .write_str("no ring has been made there yet: start the process that makes it"),
+            Self::Initialising { creator } => write!(
+                formatter,
+                "process {} is still making the ring: try again, or make it anew if that \
+                 process was killed",
+                creator.pid()
+            ),
+            Self::Foreign => formatter.write_str("it is not a ring: use another name"),
+            Self::Version { found } => write!(
+                formatter,
+                "it is a ring of layout version {found}, this program has {VERSION}: \
+                 use programs of one release"
+            ),
+            Self::Kind { found: Some(Kind::Spsc) } => {
+                formatter.write_str("it is a ring for one producer and one consumer")
+            }
+            Self::Kind { found: Some(Kind::Broadcast) } => {
+                formatter.write_str("it is a ring for one writer and many readers")
+            }
+            Self::Kind { found: None } => {
+                formatter.write_str("it is a kind of ring that this program does not know")
+            }
+            Self::Truncated { octets, wanted } => write!(
+                formatter,
+                "the memory has {octets} octets, the ring needs {wanted}: make it again"
+            ),
+            Self::Misaligned => {
+                formatter.write_str("the memory does not start at a multiple of 8 octets")
+            }
+            Self::Capacity { found, least } => write!(
+                formatter,
+                "capacity {found} is no power of two from {least} to {CAPACITY_MAX}"
+            ),
+            Self::MessageOctets { found, most } => {
+                write!(formatter, "messages of {found} octets: must be 1 to {most}")
+            }
+            Self::Readers { found } => {
+                write!(formatter, "{found} readers: must be 1 to {}", broadcast::READERS_MAX)
+            }
+            Self::Policy { found } => {
+                write!(formatter, "policy {found} for slow readers is unknown to this program")
+            }
+        }
+    }
+}
+
+impl core::error::Error for LayoutError {}

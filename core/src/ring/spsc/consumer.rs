@@ -1,0 +1,174 @@
+//! The side that receives.
+#![expect(unsafe_code, reason = "records are read where they lie")]
+
+use core::marker::PhantomData;
+
+use super::{Records, Ring, Side, word};
+use crate::{
+    ring::{
+        Corruption, Error, Liveness,
+        seeded::{Fault, is_seeded},
+        wait::{Watch, check_peer, wait_until},
+    },
+    sync::{Futex, Shared, primitive::Ordering},
+};
+
+/// The one consumer of a ring.
+///
+/// [`peek`](Self::peek) shows the oldest record where it lies,
+/// [`release`](Self::release) goes on to the next. Room is given back to the
+/// producer in groups, at the latest when the ring is found empty.
+pub struct Consumer<'m, F: Futex<Shared>, L: Liveness> {
+    records: Records<'m>,
+    own: Side<'m>,
+    peer: Side<'m>,
+    /// Where the oldest unread record starts.
+    position: u64,
+    /// Octets of the record at `position` with its word, if it was peeked; else 0.
+    span: u64,
+    /// Up to where room was given back.
+    given_back_to: u64,
+    watch: Watch,
+    system: PhantomData<fn() -> (F, L)>,
+}
+
+impl<'m, F: Futex<Shared>, L: Liveness> Consumer<'m, F, L> {
+    pub(super) fn new(ring: &Ring<'m>) -> Result<Self, Error> {
+        let position = ring.consumer.cursor.load(Ordering::Acquire);
+        if !position.is_multiple_of(word::OCTETS) {
+            return Err(Corruption::Cursor(position).into());
+        }
+        Ok(Self {
+            records: Records::of(ring),
+            own: ring.consumer,
+            peer: ring.producer,
+            position,
+            span: 0,
+            given_back_to: position,
+            watch: Watch::default(),
+            system: PhantomData,
+        })
+    }
+
+    /// Shows the oldest record that was not released; `None` if there is none.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`].
+    #[inline]
+    pub fn peek(&mut self) -> Result<Option<&[u8]>, Error> {
+        let Some(octets) = self.find()? else {
+            self.span = 0;
+            return Ok(None);
+        };
+        self.span = word::span(octets);
+        let octets = usize::try_from(octets).unwrap_or(usize::MAX);
+        let place = self.records.place(self.position).wrapping_add(size_of::<u64>());
+        if is_seeded(Fault::GivenBackEarly) {
+            self.own.cursor.store(self.position.wrapping_add(self.span), Ordering::Release);
+        }
+        // SAFETY: the word was loaded with Acquire, so the producer's writes to the
+        // record have happened before. The producer makes none until the record is
+        // given back, which needs this consumer, which is borrowed; and the claim
+        // on this side lets nobody else give it back.
+        let lent = unsafe { self.records.data.lend(place, octets) };
+        lent.ok_or(Error::Corrupt(Corruption::Missing)).map(Some)
+    }
+
+    /// Goes past the record that [`peek`](Self::peek) showed last; without one,
+    /// does nothing.
+    #[inline]
+    pub fn release(&mut self) {
+        self.position = self.position.wrapping_add(self.span);
+        self.span = 0;
+        let kept = self.position.wrapping_sub(self.given_back_to);
+        if kept >= self.records.capacity() / GROUPS {
+            self.flush();
+        }
+    }
+
+    /// Gives the room of all released records back now, and wakes the producer if
+    /// it sleeps.
+    pub fn flush(&mut self) {
+        if self.given_back_to == self.position {
+            return;
+        }
+        self.given_back_to = self.position;
+        // Release: pairs with the producer's Acquire in `see_free`; the records
+        // were read before.
+        self.own.cursor.store(self.position, Ordering::Release);
+        self.own.bell.ring::<F>();
+    }
+
+    /// Waits for a record, at most until `deadline_ns` of the backend's clock.
+    ///
+    /// # Errors
+    /// [`Error::TimedOut`]; [`Error::PeerDied`] or [`Error::PeerLeft`] if no record
+    /// is left and nobody who could send one; [`Error::Corrupt`].
+    pub fn wait_record(&mut self, deadline_ns: u64) -> Result<(), Error> {
+        let (bell, claim, mut watch) = (self.peer.bell, self.peer.claim, self.watch);
+        let look = || Ok(self.find()?.is_some());
+        let waited = wait_until::<F>(bell, &mut watch, deadline_ns, look, |is_due| {
+            check_peer::<L>(claim, is_due)
+        });
+        self.watch = watch;
+        waited
+    }
+
+    /// Whether a producer has ever come and has not left; a dead one counts until
+    /// somebody waits for it.
+    #[must_use]
+    pub fn has_producer(&self) -> bool {
+        self.peer.claim.owner().is_process()
+    }
+
+    /// Octets of the record at `position`, past a skip.
+    #[inline(always)]
+    fn find(&mut self) -> Result<Option<u64>, Error> {
+        let mut found = self.records.find(self.position)?;
+        if found == word::Found::Skip {
+            self.skip()?;
+            found = self.records.find(self.position)?;
+        }
+        match found {
+            word::Found::Record { octets } => Ok(Some(octets)),
+            word::Found::Nothing => {
+                self.flush();
+                Ok(None)
+            }
+            // A skip leads to the start of the memory, where none can be.
+            word::Found::Skip => Err(Corruption::MessageWord(word::skip(self.position)).into()),
+        }
+    }
+
+    #[cold]
+    fn skip(&mut self) -> Result<(), Error> {
+        if self.records.place(self.position) == 0 {
+            return Err(Corruption::MessageWord(word::skip(self.position)).into());
+        }
+        self.position = self.position.wrapping_add(self.records.octets_to_end(self.position));
+        Ok(())
+    }
+}
+
+/// Room is given back when it is this part of the ring: seldom enough for the
+/// producer to keep its copy of the cursor, often enough for it not to wait.
+const GROUPS: u64 = 8;
+
+impl<F: Futex<Shared>, L: Liveness> Drop for Consumer<'_, F, L> {
+    fn drop(&mut self) {
+        self.flush();
+        self.own.claim.leave::<L>();
+        // The producer learns that nobody makes room any more.
+        self.own.bell.ring::<F>();
+    }
+}
+
+impl<F: Futex<Shared>, L: Liveness> core::fmt::Debug for Consumer<'_, F, L> {
+    fn fmt(&self, formatter: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        formatter
+            .debug_struct("Consumer")
+            .field("position", &self.position)
+            .field("capacity", &self.records.capacity())
+            .finish_non_exhaustive()
+    }
+}

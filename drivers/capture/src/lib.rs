@@ -1,0 +1,14 @@
+//! The forms in which frames and counters leave a driver, for those who write
+//! them and those who read them.
+//!
+//! **Invariant:** nothing here knows where frames come from, and nothing that
+//! is read is trusted: what is broken is an error or `None`, never a panic.
+#![deny(unsafe_code)]
+
+mod file;
+pub mod pcapng;
+pub mod tap;
+mod verdict;
+
+pub use file::create_file;
+pub use verdict::{class_name, describe};

@@ -1,0 +1,25 @@
+//! Looking on: what the user wants to know of frames beside their verdicts.
+//!
+//! A worker that is asked for more than counters has a [`Watcher`], which sees
+//! each frame before and after it is judged
+//! ([`Observer`](farend_core::port::Observer)). It never waits: what cannot be
+//! passed on at once is dropped and counted, and the frame is answered all the
+//! same.
+
+mod capture;
+mod observation;
+mod observed;
+mod residence;
+mod sample;
+mod settings;
+mod tap;
+mod watcher;
+mod watchers;
+
+pub use observation::Observation;
+pub(crate) use observed::busiest;
+pub use observed::{Captured, Copies, Observed, TesterTable};
+pub use residence::Residence;
+pub use settings::{Arguments, Choices, Settings};
+pub use watcher::{Watch, Watcher};
+pub use watchers::{Place, Watchers};

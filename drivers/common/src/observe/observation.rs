@@ -1,0 +1,85 @@
+//! What all workers of a process look on with.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::{
+    Captured, Copies, Place, Settings, Watchers,
+    sample::{self, Sample},
+    tap::{self, Tap},
+};
+
+/// The sample file and the tap, which the workers of a process share.
+#[derive(Debug)]
+pub struct Observation {
+    settings: Settings,
+    notice: fn(&str),
+    sample: Option<Sample>,
+    tap: Option<Tap>,
+    captured: Captured,
+}
+
+impl Observation {
+    /// Opens what the settings ask for. `application` is the program's name and
+    /// version, `interfaces` are the names of all that will be served; `notice`
+    /// takes one line for the user, without its end.
+    ///
+    /// # Errors
+    ///
+    /// One line that says what cannot be opened, and what to do.
+    pub fn start(
+        settings: &Settings,
+        application: &str,
+        interfaces: &[String],
+        notice: fn(&str),
+    ) -> Result<Self, String> {
+        let tap = settings.tap.as_ref().map(|tap| Tap::start(tap, notice)).transpose()?;
+        let sample = Sample::start(settings, application, interfaces, notice)?;
+        let settings = settings.clone();
+        Ok(Self { settings, notice, sample, tap, captured: Captured::default() })
+    }
+
+    /// Eyes for the workers of one interface.
+    #[must_use]
+    pub fn watchers(&self, place: Place) -> Watchers {
+        Watchers {
+            settings: self.settings.clone(),
+            place,
+            samplers: self.sample.as_ref().map(|sample| sample.samplers().clone()),
+            tap: self.tap.clone(),
+        }
+    }
+
+    /// What became of frames that were copied elsewhere.
+    #[must_use]
+    pub fn captured(&self) -> Captured {
+        let sample = self.sample.as_ref().map(|sample| of_sample(sample.counts()));
+        let tap = self.tap.as_ref().map(|tap| of_tap(tap.counts()));
+        Captured { sample: sample.or(self.captured.sample), tap }
+    }
+
+    /// Writes what is still under way; no worker looks on any more by then.
+    pub fn finish(&mut self) {
+        let Some(sample) = self.sample.take() else { return };
+        let (counts, is_whole) = sample.finish();
+        self.captured.sample = Some(of_sample(&counts));
+        if !is_whole && let Some(path) = &self.settings.sample_file {
+            (self.notice)(&format!("{}: the last frames are not written", path.display()));
+        }
+    }
+}
+
+fn of_sample(counts: &sample::Counts) -> Copies {
+    copies(&counts.written, &counts.dropped)
+}
+
+fn of_tap(counts: &tap::Counts) -> Copies {
+    copies(&counts.shown, &counts.dropped)
+}
+
+fn copies(written: &AtomicU64, dropped: &AtomicU64) -> Copies {
+    // Relaxed: counts, which order nothing.
+    Copies {
+        written_frames: written.load(Ordering::Relaxed),
+        dropped_frames: dropped.load(Ordering::Relaxed),
+    }
+}

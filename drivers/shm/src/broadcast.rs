@@ -1,0 +1,328 @@
+//! One publisher, many subscribers, each at its own pace.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use farend_core::{
+    ring::{Error as RingError, Layout, Liveness, SlowReader, broadcast},
+    sync::{Futex, Shared},
+};
+
+pub use farend_core::ring::broadcast::Message;
+
+use crate::{
+    Deadline, SegmentError,
+    name::Name,
+    process::{Processes, realm},
+    segment::{Segment, check_realm},
+    sys::Kept,
+};
+
+/// What a ring is made for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Options {
+    /// Messages that there is room for: a power of two, at least 2.
+    pub capacity_messages: u64,
+    /// Octets of the longest message.
+    pub message_octets_max: u64,
+    /// Subscribers that there can be at a time.
+    pub subscribers_max: u32,
+    /// What becomes of a subscriber that does not keep up.
+    pub slow_reader: SlowReader,
+}
+
+impl Options {
+    fn layout(self) -> Result<Layout, SegmentError> {
+        let layout = Layout::broadcast(
+            self.capacity_messages,
+            self.message_octets_max,
+            self.subscribers_max,
+            self.slow_reader,
+        );
+        layout.map_err(SegmentError::Layout)
+    }
+}
+
+/// A ring in shared memory.
+///
+/// Whoever makes a ring with a name removes the name when the ring and its sides
+/// are dropped.
+#[derive(Debug)]
+pub struct Ring(Kept<broadcast::Ring<'static>, Segment>);
+
+impl Ring {
+    /// Makes a ring of this name (see [`NAME_OCTETS_MAX`](crate::NAME_OCTETS_MAX)).
+    /// What a process that was killed left under the name is removed.
+    ///
+    /// # Errors
+    /// [`SegmentError::InUse`] if a living process has made one, and others of
+    /// [`SegmentError`].
+    pub fn create(name: &str, options: Options) -> Result<Self, SegmentError> {
+        let layout = options.layout()?;
+        Self::make(Segment::create(Name::parse(name)?, layout.octets())?, layout)
+    }
+
+    /// Makes a ring without a name, for threads, and for processes that are passed
+    /// its file descriptor.
+    ///
+    /// # Errors
+    /// [`SegmentError::Layout`] for options that no ring can have,
+    /// [`SegmentError::System`].
+    pub fn anonymous(options: Options) -> Result<Self, SegmentError> {
+        let layout = options.layout()?;
+        Self::make(Segment::anonymous(layout.octets())?, layout)
+    }
+
+    /// Takes the ring of this name that another process has made.
+    ///
+    /// # Errors
+    /// [`SegmentError`].
+    pub fn attach(name: &str) -> Result<Self, SegmentError> {
+        Self::open(Segment::attach(&Name::parse(name)?)?)
+    }
+
+    /// Takes the ring behind a file descriptor that another process has passed.
+    ///
+    /// # Errors
+    /// [`SegmentError`].
+    pub fn from_fd(fd: OwnedFd) -> Result<Self, SegmentError> {
+        Self::open(Segment::from_fd(fd)?)
+    }
+
+    /// What the ring is like.
+    #[must_use]
+    pub fn layout(&self) -> &Layout {
+        self.0.layout()
+    }
+
+    /// Becomes the ring's publisher.
+    ///
+    /// # Errors
+    /// [`RingError::Taken`] by a living one; [`RingError::Corrupt`].
+    pub fn publisher(&self) -> Result<Publisher, RingError> {
+        self.publisher_over()
+    }
+
+    /// Becomes one of the ring's subscribers, from the next message on.
+    ///
+    /// # Errors
+    /// [`RingError::NoReaderFree`].
+    pub fn subscriber(&self) -> Result<Subscriber, RingError> {
+        self.subscriber_over()
+    }
+
+    /// As [`publisher`](Self::publisher), over a backend and a judge of processes
+    /// of one's own.
+    ///
+    /// # Errors
+    /// As [`publisher`](Self::publisher).
+    pub fn publisher_over<F: Futex<Shared>, L: Liveness>(
+        &self,
+    ) -> Result<Publisher<F, L>, RingError> {
+        self.0.derive(broadcast::Ring::writer).map(Publisher)
+    }
+
+    /// As [`subscriber`](Self::subscriber), over a backend and a judge of processes
+    /// of one's own.
+    ///
+    /// # Errors
+    /// As [`subscriber`](Self::subscriber).
+    pub fn subscriber_over<F: Futex<Shared>, L: Liveness>(
+        &self,
+    ) -> Result<Subscriber<F, L>, RingError> {
+        self.0.derive(broadcast::Ring::reader).map(Subscriber)
+    }
+
+    fn make(segment: Segment, layout: Layout) -> Result<Self, SegmentError> {
+        Kept::make(segment.into(), |memory| {
+            broadcast::Ring::create::<Processes>(memory, layout, realm())
+                .map_err(SegmentError::Layout)
+        })
+        .map(Self)
+    }
+
+    fn open(segment: Segment) -> Result<Self, SegmentError> {
+        Kept::make(segment.into(), |memory| {
+            let ring = broadcast::Ring::open(memory)?;
+            check_realm(&memory)?;
+            Ok(ring)
+        })
+        .map(Self)
+    }
+}
+
+impl AsFd for Ring {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.keeper().fd()
+    }
+}
+
+/// The side that sends.
+#[derive(Debug)]
+pub struct Publisher<F: Futex<Shared> = farend_futex::Default, L: Liveness = Processes>(
+    Kept<broadcast::Writer<'static, F, L>, Segment>,
+);
+
+impl<F: Futex<Shared>, L: Liveness> Publisher<F, L> {
+    /// Sends a message to all subscribers. With
+    /// [`SlowReader::Block`], waits for room if there is none; `false` if the
+    /// message was dropped ([`SlowReader::DropNewest`]).
+    ///
+    /// # Errors
+    /// [`RingError::TimedOut`] if a living subscriber does not go on;
+    /// [`RingError::TooLong`]; [`RingError::Corrupt`].
+    #[inline]
+    pub fn send(&mut self, message: &[u8], deadline: Deadline) -> Result<bool, RingError> {
+        let mut is_sent = self.0.push(message)?;
+        while !is_sent && self.0.slow_reader() == SlowReader::Block {
+            self.0.wait_room(deadline.as_ns())?;
+            is_sent = self.0.push(message)?;
+        }
+        self.0.flush();
+        Ok(is_sent)
+    }
+
+    /// Sends a message if there is room; `false` if there is none.
+    ///
+    /// # Errors
+    /// [`RingError::TooLong`]; [`RingError::Corrupt`].
+    #[inline]
+    pub fn try_send(&mut self, message: &[u8]) -> Result<bool, RingError> {
+        let is_sent = self.0.push(message)?;
+        self.0.flush();
+        Ok(is_sent)
+    }
+
+    /// Stores a message if there is room, without waking subscribers: for many at
+    /// once, [`flush`](Self::flush) after the last.
+    ///
+    /// # Errors
+    /// [`RingError::TooLong`]; [`RingError::Corrupt`].
+    #[inline]
+    pub fn push(&mut self, message: &[u8]) -> Result<bool, RingError> {
+        self.0.push(message)
+    }
+
+    /// As [`push`](Self::push), of a message that is these words (in the machine's
+    /// order of octets) and then these octets, without putting them together first.
+    ///
+    /// # Errors
+    /// [`RingError::TooLong`]; [`RingError::Corrupt`].
+    #[inline]
+    pub fn push_with_head<const N: usize>(
+        &mut self,
+        head: [u64; N],
+        body: &[u8],
+    ) -> Result<bool, RingError> {
+        self.0.push_with_head(head, body)
+    }
+
+    /// Wakes subscribers that sleep.
+    #[inline]
+    pub fn flush(&mut self) {
+        self.0.flush();
+    }
+
+    /// How many subscribers there are. Killed ones count until they are noticed.
+    #[must_use]
+    pub fn subscribers(&self) -> u32 {
+        self.0.readers()
+    }
+
+    /// Messages dropped so far ([`SlowReader::DropNewest`]).
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.0.dropped()
+    }
+}
+
+/// The side that receives.
+#[derive(Debug)]
+pub struct Subscriber<F: Futex<Shared> = farend_futex::Default, L: Liveness = Processes>(
+    Kept<broadcast::Reader<'static, F, L>, Segment>,
+);
+
+impl<F: Futex<Shared>, L: Liveness> Subscriber<F, L> {
+    /// Octets of the longest message.
+    #[must_use]
+    pub fn message_octets_max(&self) -> usize {
+        self.0.message_octets_max()
+    }
+
+    /// Copies the next message into `buffer`, and waits for one if there is none.
+    /// The result says, too, how many were lost before it
+    /// ([`SlowReader::Overwrite`]).
+    ///
+    /// # Errors
+    /// [`RingError::TimedOut`]; [`RingError::PeerDied`] or [`RingError::PeerLeft`]
+    /// if nothing is left to receive and nobody to send;
+    /// [`RingError::BufferTooShort`]; [`RingError::Corrupt`].
+    #[inline]
+    pub fn receive(&mut self, buffer: &mut [u8], deadline: Deadline) -> Result<Message, RingError> {
+        loop {
+            if let Some(message) = self.0.read(buffer)? {
+                return Ok(message);
+            }
+            self.0.wait_message(deadline.as_ns())?;
+            if let Some(message) = self.0.read(buffer)? {
+                return Ok(message);
+            }
+            // The publisher overtakes faster than messages can be copied.
+            if F::now_ns() >= deadline.as_ns() {
+                return Err(RingError::TimedOut);
+            }
+        }
+    }
+
+    /// Copies the next message into `buffer`, if there is one.
+    ///
+    /// # Errors
+    /// [`RingError::BufferTooShort`]; [`RingError::Corrupt`].
+    #[inline]
+    pub fn try_receive(&mut self, buffer: &mut [u8]) -> Result<Option<Message>, RingError> {
+        self.0.read(buffer)
+    }
+
+    /// Shows the next message where it lies, and waits for one if there is none.
+    /// The message stays until [`release`](Self::release) or the next call.
+    ///
+    /// # Errors
+    /// [`RingError::NotInPlace`] with [`SlowReader::Overwrite`], and as
+    /// [`receive`](Self::receive).
+    #[inline]
+    pub fn receive_in_place(&mut self, deadline: Deadline) -> Result<&[u8], RingError> {
+        self.0.release()?;
+        if !self.0.is_in_place() {
+            return Err(RingError::NotInPlace);
+        }
+        self.0.wait_message(deadline.as_ns())?;
+        self.0.peek()?.ok_or(RingError::TimedOut)
+    }
+
+    /// Gives the message that was shown last back to the publisher.
+    ///
+    /// # Errors
+    /// [`RingError::Corrupt`] if it changed while it was read.
+    pub fn release(&mut self) -> Result<(), RingError> {
+        self.0.release()?;
+        self.0.flush();
+        Ok(())
+    }
+
+    /// Goes back by up to `messages` messages, as far as a ring that overwrites
+    /// still has them; gives how many.
+    pub fn rewind(&mut self, messages: u64) -> u64 {
+        self.0.rewind(messages)
+    }
+
+    /// The number of the next message, counted from the ring's first.
+    #[must_use]
+    pub fn number(&self) -> u64 {
+        self.0.number()
+    }
+
+    /// Messages that the publisher has dropped so far ([`SlowReader::DropNewest`]).
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.0.dropped()
+    }
+}

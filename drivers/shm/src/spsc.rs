@@ -1,0 +1,249 @@
+//! One sender, one receiver, records of any length.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use farend_core::{
+    ring::{Error as RingError, Layout, Liveness, spsc},
+    sync::{Futex, Shared},
+};
+
+pub use farend_core::ring::spsc::Loan;
+
+use crate::{
+    Deadline, SegmentError,
+    name::Name,
+    process::{Processes, realm},
+    segment::{Segment, check_realm},
+    sys::Kept,
+};
+
+/// A ring in shared memory. Each of its two sides can be taken once.
+///
+/// Whoever makes a ring with a name removes the name when the ring and its sides
+/// are dropped.
+#[derive(Debug)]
+pub struct Ring(Kept<spsc::Ring<'static>, Segment>);
+
+impl Ring {
+    /// Makes a ring of this name (see [`NAME_OCTETS_MAX`](crate::NAME_OCTETS_MAX)),
+    /// with `capacity_octets` for records: a power of two. What a process that was
+    /// killed left under the name is removed.
+    ///
+    /// # Errors
+    /// [`SegmentError::InUse`] if a living process has made one, and others of
+    /// [`SegmentError`].
+    pub fn create(name: &str, capacity_octets: u64) -> Result<Self, SegmentError> {
+        let layout = Layout::spsc(capacity_octets)?;
+        let segment = Segment::create(Name::parse(name)?, layout.octets())?;
+        Self::make(segment, &layout)
+    }
+
+    /// Makes a ring without a name, for threads, and for processes that are passed
+    /// its file descriptor.
+    ///
+    /// # Errors
+    /// [`SegmentError::Layout`] for a capacity that no ring can have,
+    /// [`SegmentError::System`].
+    pub fn anonymous(capacity_octets: u64) -> Result<Self, SegmentError> {
+        let layout = Layout::spsc(capacity_octets)?;
+        Self::make(Segment::anonymous(layout.octets())?, &layout)
+    }
+
+    /// Takes the ring of this name that another process has made.
+    ///
+    /// # Errors
+    /// [`SegmentError`].
+    pub fn attach(name: &str) -> Result<Self, SegmentError> {
+        Self::open(Segment::attach(&Name::parse(name)?)?)
+    }
+
+    /// Takes the ring behind a file descriptor that another process has passed.
+    ///
+    /// # Errors
+    /// [`SegmentError`].
+    pub fn from_fd(fd: OwnedFd) -> Result<Self, SegmentError> {
+        Self::open(Segment::from_fd(fd)?)
+    }
+
+    /// What the ring is like.
+    #[must_use]
+    pub fn layout(&self) -> &Layout {
+        self.0.layout()
+    }
+
+    /// Becomes the ring's sender.
+    ///
+    /// # Errors
+    /// [`RingError::Taken`] by a living one; [`RingError::Corrupt`].
+    pub fn sender(&self) -> Result<Sender, RingError> {
+        self.sender_over()
+    }
+
+    /// Becomes the ring's receiver.
+    ///
+    /// # Errors
+    /// [`RingError::Taken`] by a living one; [`RingError::Corrupt`].
+    pub fn receiver(&self) -> Result<Receiver, RingError> {
+        self.receiver_over()
+    }
+
+    /// As [`sender`](Self::sender), over a backend and a judge of processes of
+    /// one's own.
+    ///
+    /// # Errors
+    /// As [`sender`](Self::sender).
+    pub fn sender_over<F: Futex<Shared>, L: Liveness>(&self) -> Result<Sender<F, L>, RingError> {
+        self.0.derive(spsc::Ring::producer).map(Sender)
+    }
+
+    /// As [`receiver`](Self::receiver), over a backend and a judge of processes of
+    /// one's own.
+    ///
+    /// # Errors
+    /// As [`receiver`](Self::receiver).
+    pub fn receiver_over<F: Futex<Shared>, L: Liveness>(
+        &self,
+    ) -> Result<Receiver<F, L>, RingError> {
+        self.0.derive(spsc::Ring::consumer).map(Receiver)
+    }
+
+    fn make(segment: Segment, layout: &Layout) -> Result<Self, SegmentError> {
+        Kept::make(segment.into(), |memory| {
+            spsc::Ring::create::<Processes>(memory, layout.capacity(), realm())
+                .map_err(SegmentError::Layout)
+        })
+        .map(Self)
+    }
+
+    fn open(segment: Segment) -> Result<Self, SegmentError> {
+        Kept::make(segment.into(), |memory| {
+            let ring = spsc::Ring::open(memory)?;
+            check_realm(&memory)?;
+            Ok(ring)
+        })
+        .map(Self)
+    }
+}
+
+impl AsFd for Ring {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.keeper().fd()
+    }
+}
+
+/// The side that sends.
+#[derive(Debug)]
+pub struct Sender<F: Futex<Shared> = farend_futex::Default, L: Liveness = Processes>(
+    Kept<spsc::Producer<'static, F, L>, Segment>,
+);
+
+impl<F: Futex<Shared>, L: Liveness> Sender<F, L> {
+    /// Octets of the longest record.
+    #[must_use]
+    pub fn record_octets_max(&self) -> usize {
+        self.0.record_octets_max()
+    }
+
+    /// Sends a record, and waits for room if there is none.
+    ///
+    /// # Errors
+    /// [`RingError::TimedOut`]; [`RingError::PeerDied`] or [`RingError::PeerLeft`]
+    /// if the ring is full and nobody is left to make room;
+    /// [`RingError::TooLong`]; [`RingError::Corrupt`].
+    #[inline]
+    pub fn send(&mut self, record: &[u8], deadline: Deadline) -> Result<(), RingError> {
+        while !self.0.push(record)? {
+            self.0.wait_room(record.len(), deadline.as_ns())?;
+        }
+        self.0.flush();
+        Ok(())
+    }
+
+    /// Sends a record if there is room; `false` if there is none.
+    ///
+    /// # Errors
+    /// [`RingError::TooLong`]; [`RingError::Corrupt`].
+    #[inline]
+    pub fn try_send(&mut self, record: &[u8]) -> Result<bool, RingError> {
+        let is_sent = self.0.push(record)?;
+        self.0.flush();
+        Ok(is_sent)
+    }
+
+    /// Stores a record if there is room, without waking the receiver: for many at
+    /// once, [`flush`](Self::flush) after the last.
+    ///
+    /// # Errors
+    /// [`RingError::TooLong`]; [`RingError::Corrupt`].
+    #[inline]
+    pub fn push(&mut self, record: &[u8]) -> Result<bool, RingError> {
+        self.0.push(record)
+    }
+
+    /// Wakes the receiver, if it sleeps.
+    #[inline]
+    pub fn flush(&mut self) {
+        self.0.flush();
+    }
+
+    /// Lends room for a record of `octets` octets, to be written in place and then
+    /// sent ([`Loan::send`]). Waits for room if there is none.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    #[inline]
+    pub fn reserve(
+        &mut self,
+        octets: usize,
+        deadline: Deadline,
+    ) -> Result<Loan<'_, 'static, F, L>, RingError> {
+        self.0.wait_room(octets, deadline.as_ns())?;
+        self.0.reserve(octets)?.ok_or(RingError::TimedOut)
+    }
+}
+
+/// The side that receives.
+#[derive(Debug)]
+pub struct Receiver<F: Futex<Shared> = farend_futex::Default, L: Liveness = Processes>(
+    Kept<spsc::Consumer<'static, F, L>, Segment>,
+);
+
+impl<F: Futex<Shared>, L: Liveness> Receiver<F, L> {
+    /// Receives the next record, where it lies, and waits for one if there is
+    /// none. The record stays until the next call.
+    ///
+    /// # Errors
+    /// [`RingError::TimedOut`]; [`RingError::PeerDied`] or [`RingError::PeerLeft`]
+    /// if nothing is left to receive and nobody to send; [`RingError::Corrupt`].
+    #[inline]
+    pub fn receive(&mut self, deadline: Deadline) -> Result<&[u8], RingError> {
+        self.0.release();
+        self.0.wait_record(deadline.as_ns())?;
+        self.0.peek()?.ok_or(RingError::TimedOut)
+    }
+
+    /// Receives the next record, where it lies, if there is one. The record stays
+    /// until the next call.
+    ///
+    /// # Errors
+    /// [`RingError::Corrupt`].
+    #[inline]
+    pub fn try_receive(&mut self) -> Result<Option<&[u8]>, RingError> {
+        self.0.release();
+        self.0.peek()
+    }
+
+    /// Gives the room of all records so far back to the sender now. It is given
+    /// back anyway, in groups, at the latest when the ring is found empty.
+    pub fn flush(&mut self) {
+        self.0.release();
+        self.0.flush();
+    }
+}
+
+impl<F: Futex<Shared>, L: Liveness> Drop for Receiver<F, L> {
+    fn drop(&mut self) {
+        // What was received is not to be received again.
+        self.0.release();
+    }
+}

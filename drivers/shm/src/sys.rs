@@ -1,0 +1,139 @@
+//! Maps memory.
+#![expect(unsafe_code, reason = "mapping memory, and saying that it is a ring's")]
+
+use std::{
+    ops::{Deref, DerefMut},
+    os::fd::BorrowedFd,
+    ptr::NonNull,
+    sync::Arc,
+};
+
+use farend_core::ring::{LayoutError, Memory};
+use rustix::{
+    io,
+    mm::{MapFlags, ProtFlags, mmap, munmap},
+};
+
+/// Shared memory that is mapped for as long as this lives.
+#[derive(Debug)]
+pub(crate) struct Mapping {
+    base: NonNull<u8>,
+    octets: usize,
+}
+
+// SAFETY: an address and a length; what is there is reached through `Memory`.
+unsafe impl Send for Mapping {}
+// SAFETY: as for `Send`: nothing is changed through `&Mapping` but by `Memory`.
+unsafe impl Sync for Mapping {}
+
+impl Mapping {
+    /// Maps the first `octets` octets of a segment.
+    pub(crate) fn of(segment: BorrowedFd<'_>, octets: usize) -> io::Result<Self> {
+        let protection = ProtFlags::READ | ProtFlags::WRITE;
+        // SAFETY: no address is asked for, so nothing that is mapped is replaced.
+        let base = unsafe {
+            mmap(core::ptr::null_mut(), octets, protection, MapFlags::SHARED, segment, 0)
+        }?;
+        let base = NonNull::new(base.cast()).ok_or(io::Errno::NOMEM)?;
+        Ok(Self { base, octets })
+    }
+
+    /// The memory, for whoever keeps the mapping for as long as they use it.
+    ///
+    /// # Errors
+    /// Never in fact: mappings are aligned to pages.
+    ///
+    /// # Safety
+    /// Nothing made of the memory is used after the mapping is dropped.
+    unsafe fn memory(&self) -> Result<Memory<'static>, LayoutError> {
+        // SAFETY: mapped, readable and writable, for as long as the memory is
+        // used, by the caller's promise. This crate reaches mappings through
+        // `Memory` only; what other processes do there is told in the crate's
+        // documentation.
+        unsafe { Memory::from_raw(self.base, self.octets) }
+    }
+}
+
+/// Something that lives in a mapping, and what keeps the mapping.
+#[derive(Debug)]
+pub(crate) struct Kept<T, K> {
+    // Dropped in this order.
+    value: T,
+    keeper: Arc<K>,
+}
+
+/// What has a mapping and keeps it for as long as it lives.
+pub(crate) trait Keeper {
+    /// The mapping; always the same one.
+    fn mapping(&self) -> &Mapping;
+}
+
+impl<T, K: Keeper> Kept<T, K> {
+    /// Makes something of the memory. `make` must put the memory into its result
+    /// alone.
+    pub(crate) fn make<E: From<LayoutError>>(
+        keeper: Arc<K>,
+        make: impl FnOnce(Memory<'static>) -> Result<T, E>,
+    ) -> Result<Self, E> {
+        // SAFETY: the result is dropped before the keeper, and nobody in this crate
+        // takes it out or keeps a copy of what it has of the memory elsewhere.
+        let memory = unsafe { keeper.mapping().memory() };
+        Ok(Self { value: make(memory?)?, keeper })
+    }
+
+    /// Makes something more of something in the same memory.
+    pub(crate) fn derive<U, E>(
+        &self,
+        make: impl FnOnce(&T) -> Result<U, E>,
+    ) -> Result<Kept<U, K>, E> {
+        Ok(Kept { value: make(&self.value)?, keeper: Arc::clone(&self.keeper) })
+    }
+
+    /// What keeps the mapping.
+    pub(crate) fn keeper(&self) -> &K {
+        &self.keeper
+    }
+}
+
+impl<T, K> Deref for Kept<T, K> {
+    type Target = T;
+
+    #[inline]
+    fn deref(&self) -> &T {
+        &self.value
+    }
+}
+
+impl<T, K> DerefMut for Kept<T, K> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut T {
+        &mut self.value
+    }
+}
+
+impl Drop for Mapping {
+    fn drop(&mut self) {
+        // SAFETY: mapped by `of` with this length, and nobody uses it any more, by
+        // the promise to `memory`.
+        let _unmapped = unsafe { munmap(self.base.as_ptr().cast(), self.octets) };
+    }
+}
+
+/// When a process was started, in microseconds since 1970, and whether it has
+/// ended without its parent noticing; `None` if the system does not say.
+#[cfg(target_vendor = "apple")]
+pub(crate) fn process_start(pid: i32) -> Option<(u64, bool)> {
+    let mut info = core::mem::MaybeUninit::<libc::proc_bsdinfo>::zeroed();
+    let octets = i32::try_from(size_of::<libc::proc_bsdinfo>()).ok()?;
+    // SAFETY: the system writes at most `octets` octets into `info`.
+    let written = unsafe {
+        libc::proc_pidinfo(pid, libc::PROC_PIDTBSDINFO, 0, info.as_mut_ptr().cast(), octets)
+    };
+    if written != octets {
+        return None;
+    }
+    // SAFETY: integers and arrays of them, all written.
+    let info = unsafe { info.assume_init() };
+    let start_us = info.pbi_start_tvsec.wrapping_mul(1_000_000).wrapping_add(info.pbi_start_tvusec);
+    Some((start_us, info.pbi_status == libc::SZOMB))
+}

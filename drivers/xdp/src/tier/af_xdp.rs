@@ -1,0 +1,352 @@
+//! User space, over AF_XDP sockets: for what the kernel program cannot do.
+//!
+//! A small program hands the frames that are to be answered to the socket of
+//! their receive queue, and leaves all others to the host. Each queue has a
+//! worker on a CPU of its own, which turns frames round where they lie: a
+//! reflected frame moves its descriptor from the receive ring to the transmit
+//! ring, its octets never move. The rings and who owns a frame are the core's
+//! business ([`farend_core::port`]); here are memory and system calls.
+//!
+//! All queues share one UMEM, in parts that no two workers touch. Where the
+//! driver writes frames straight into it that is zero-copy mode; else the kernel
+//! copies each frame once in and once out.
+//!
+//! **Invariant:** nothing here parses a frame. Every frame that the program
+//! handed over is answered, counted by its verdict, or counted as a loss by
+//! name.
+
+mod error;
+mod group;
+mod layout;
+mod losses;
+mod memory;
+mod port;
+mod program;
+mod queues;
+mod socket;
+mod sys;
+mod wake;
+mod worker;
+
+use std::os::fd::AsFd;
+
+use farend_core::{Counters, Policy};
+use farend_driver::{observe::Watchers, privileges::Capability, worker::WorkerStatistics};
+
+use rustix::process::{Resource, getrlimit};
+
+use self::{
+    error::OpenError,
+    group::{Group, Shared},
+    layout::Layout,
+    losses::Losses,
+    program::{HandedOver, Redirect},
+    socket::BindMode,
+};
+use super::{
+    Tier, TierError,
+    xdp::{Mode, foreign, link::Link},
+};
+use crate::interface::Interface;
+
+/// Capabilities that opening needs: sockets, and the program.
+pub const CAPABILITIES: [Capability; 4] =
+    [Capability::NET_RAW, Capability::NET_ADMIN, Capability::BPF, Capability::PERFMON];
+
+/// What a tier is opened with.
+#[derive(Clone, Copy)]
+pub struct Options<'a> {
+    /// The interface.
+    pub interface: &'a Interface,
+    /// Receive queues to serve; `None` for all.
+    pub queues: Option<&'a [u32]>,
+    /// CPUs of the workers, in turn; `None` for all that there are.
+    pub cpus: Option<&'a [u32]>,
+    /// Microseconds that the kernel looks for frames by itself; `None`: it
+    /// waits for interrupts.
+    pub busy_poll_us: Option<u16>,
+    /// Takes the place of an XDP program that is attached already.
+    pub is_foreign_replaced: bool,
+    /// What to look at.
+    pub watchers: &'a Watchers,
+    /// Takes one line for the user, without its end.
+    pub notice: fn(&str),
+}
+
+/// The sockets, the workers and the program of one interface.
+pub struct AfXdp {
+    // In this order, which is that of dropping: first no more frames come in,
+    // then workers end.
+    link: Link,
+    redirect: Redirect,
+    groups: Vec<Group>,
+    shared: Shared,
+    /// What programs that were replaced had counted.
+    before: (Counters, HandedOver),
+    losses: Losses,
+    is_started: bool,
+}
+
+impl AfXdp {
+    /// Opens a socket on each queue, in zero-copy mode if the driver has it,
+    /// and attaches the program.
+    ///
+    /// # Errors
+    ///
+    /// Why neither mode works, and what to do about it.
+    pub fn open(options: &Options<'_>, policy: &Policy) -> Result<Self, TierError> {
+        let Options { interface, notice, .. } = *options;
+        let say = |line: &str| notice(&format!("{}: {line}", interface.name));
+        if foreign::is_there(interface) {
+            if !options.is_foreign_replaced {
+                return Err(foreign::describe(interface));
+            }
+            foreign::detach(interface)?;
+        }
+        let queues = queues::select(interface, options.queues)?;
+        let shared = Shared::new(options, policy)?;
+        let mut redirect = Redirect::load(policy)?;
+        let mut refused = None;
+        for mode in [BindMode::ZeroCopy, BindMode::Copy] {
+            match Self::attach(&shared, &queues, mode, &mut redirect, interface, &say) {
+                Ok((group, link)) => {
+                    say(&group.describe());
+                    return Ok(Self {
+                        link,
+                        redirect,
+                        groups: vec![group],
+                        shared,
+                        before: (Counters::new(), HandedOver::default()),
+                        losses: Losses::default(),
+                        is_started: false,
+                    });
+                }
+                Err(Refusal::Final(error)) => return Err(error),
+                Err(Refusal::OfMode(error)) => {
+                    if mode == BindMode::ZeroCopy {
+                        say(&format!("no zero-copy mode, copying: {error}"));
+                    }
+                    refused = Some(error);
+                }
+            }
+        }
+        Err(refused.unwrap_or_else(|| TierError::new("no mode works")))
+    }
+
+    /// Opens all queues in one mode, and lets frames in.
+    fn attach(
+        shared: &Shared,
+        queues: &[u32],
+        mode: BindMode,
+        redirect: &mut Redirect,
+        interface: &Interface,
+        say: &impl Fn(&str),
+    ) -> Result<(Group, Link), Refusal> {
+        let group = Group::open(shared, queues, mode)?;
+        group.give(redirect).map_err(Refusal::Final)?;
+        let link = match Link::attach(redirect.as_fd(), interface, Mode::Native) {
+            Ok(link) => link,
+            Err(error) if mode == BindMode::ZeroCopy => return Err(Refusal::OfMode(error)),
+            Err(error) if foreign::is_there(interface) => return Err(Refusal::Final(error)),
+            Err(error) => {
+                say(&format!("the program runs after the driver, which is slower: {error}"));
+                Link::attach(redirect.as_fd(), interface, Mode::Generic).map_err(Refusal::OfMode)?
+            }
+        };
+        Ok((group, link))
+    }
+
+    /// Serves queues that the interface has got since.
+    fn grow(&mut self) -> Option<String> {
+        let queues = self.shared.new_queues(&self.groups)?;
+        let outcome = self.open_more(&queues);
+        let more = "there are more queues now";
+        Some(match outcome {
+            Ok(description) => format!("{more}: {description}"),
+            Err(error) => {
+                self.shared.give_up_growing();
+                format!("{more}, and they are not served: {error}")
+            }
+        })
+    }
+
+    fn open_more(&mut self, queues: &[u32]) -> Result<String, TierError> {
+        let mode = self.groups.first().map_or(BindMode::Copy, Group::mode);
+        let mut group = Group::open(&self.shared, queues, mode)?;
+        group.start()?;
+        let description = group.describe();
+        self.groups.push(group);
+        // Not only for its sockets: veth runs no program on new queues until
+        // it is given one.
+        self.replace_program(&self.shared.policy.clone())?;
+        Ok(description)
+    }
+
+    /// Puts a program with this policy in the place of the one before. What
+    /// it hands over meets workers that know their policy.
+    fn replace_program(&mut self, policy: &Policy) -> Result<(), TierError> {
+        let mut next = Redirect::load(policy)?;
+        for group in &self.groups {
+            group.give(&mut next)?;
+        }
+        self.link.replace(self.redirect.as_fd(), next.as_fd())?;
+        let last = std::mem::replace(&mut self.redirect, next);
+        // Nobody runs it any more, so these are its final counts.
+        self.before.0.merge(&last.counters()?);
+        self.before.1.merge(last.handed_over()?);
+        Ok(())
+    }
+
+    fn kernel_counts(&self) -> Result<(Counters, HandedOver), TierError> {
+        let (mut counters, mut handed_over) = self.before;
+        counters.merge(&self.redirect.counters()?);
+        handed_over.merge(self.redirect.handed_over()?);
+        Ok((counters, handed_over))
+    }
+
+    /// Puts together what the kernel program, the sockets and the workers
+    /// have counted.
+    fn sum(
+        &mut self,
+        (counters, handed_over): (Counters, HandedOver),
+        is_final: bool,
+    ) -> WorkerStatistics {
+        let mut sum = WorkerStatistics { counters, ..WorkerStatistics::default() };
+        let mut workers = WorkerStatistics::default();
+        for group in &mut self.groups {
+            group.merge_into(&mut workers);
+        }
+        sum.counters.merge(&workers.counters);
+        self.losses.update(handed_over, &workers, &self.groups, is_final);
+        sum.losses.extend(self.losses.named(&workers.losses));
+        sum.observed = workers.observed;
+        sum
+    }
+}
+
+impl Tier for AfXdp {
+    fn start(&mut self) -> Result<(), TierError> {
+        if std::mem::replace(&mut self.is_started, true) {
+            return Ok(());
+        }
+        self.shared.tell_wake_time(&self.groups);
+        self.groups.iter_mut().try_for_each(Group::start)
+    }
+
+    fn replace_policy(&mut self, policy: &Policy) -> Result<(), TierError> {
+        self.replace_program(policy)?;
+        // What the program before handed over is judged by either policy: a
+        // frame that only one of them answers may be lost here, and is counted.
+        for group in &mut self.groups {
+            group.replace_policy(policy)?;
+        }
+        self.shared.policy = policy.clone();
+        Ok(())
+    }
+
+    fn statistics(&mut self) -> Result<WorkerStatistics, TierError> {
+        let kernel = self.kernel_counts()?;
+        Ok(self.sum(kernel, false))
+    }
+
+    fn failure(&mut self) -> Option<TierError> {
+        self.link.failure().or_else(|| self.groups.iter_mut().find_map(Group::failure))
+    }
+
+    fn look_after(&mut self) -> Vec<String> {
+        self.grow().into_iter().collect()
+    }
+
+    fn stop(&mut self) -> WorkerStatistics {
+        // No more frames come in; then the workers answer those that did.
+        self.link.detach();
+        self.groups.iter_mut().for_each(Group::request_stop);
+        self.groups.iter_mut().for_each(Group::stop);
+        let kernel = self.kernel_counts().unwrap_or(self.before);
+        self.sum(kernel, true)
+    }
+}
+
+/// Why a mode does not work.
+enum Refusal {
+    /// Another may.
+    OfMode(TierError),
+    /// No other would.
+    Final(TierError),
+}
+
+impl From<TierError> for Refusal {
+    fn from(error: TierError) -> Self {
+        Self::Final(error)
+    }
+}
+
+impl From<Refusal> for TierError {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::OfMode(error) | Refusal::Final(error) => error,
+        }
+    }
+}
+
+impl From<OpenError> for Refusal {
+    fn from(error: OpenError) -> Self {
+        if error.is_about_mode() { Self::OfMode(error.into()) } else { Self::Final(error.into()) }
+    }
+}
+
+/// Whether the tier would open, as far as that is to be known without touching
+/// the interface.
+///
+/// # Errors
+///
+/// As in [`AfXdp::open`].
+pub fn rehearse(policy: &Policy) -> Result<(), TierError> {
+    socket::rehearse()?;
+    Redirect::load(policy).map(drop)
+}
+
+/// What would be opened, in numbers.
+///
+/// # Errors
+///
+/// Queues that do not exist, frames that do not fit.
+pub fn forecast(interface: &Interface, queues: Option<&[u32]>) -> Result<String, TierError> {
+    let queues = queues::select(interface, queues)?;
+    Ok(layout_of(interface, &queues)?.to_string())
+}
+
+/// Warns of memory that the kernel will not lock.
+#[must_use]
+pub fn memory_trouble(interface: &Interface, queues: Option<&[u32]>) -> Option<String> {
+    let queues = queues::select(interface, queues).ok()?;
+    let wanted_octets = layout_of(interface, &queues).ok()?.umem_octets() as u64;
+    let limit_octets = getrlimit(Resource::Memlock).current?;
+    let is_limited = !Capability::IPC_LOCK.is_held() && limit_octets < wanted_octets;
+    is_limited.then(|| {
+        format!(
+            "AF_XDP needs {} KiB of locked memory, and {} KiB are allowed: ulimit -l {0}",
+            wanted_octets.div_ceil(1 << 10),
+            limit_octets >> 10
+        )
+    })
+}
+
+fn layout_of(interface: &Interface, queues: &[u32]) -> Result<Layout, OpenError> {
+    let count = u32::try_from(queues.len()).unwrap_or(u32::MAX);
+    Layout::new(count, interface.mtu_octets, super::xdp::kernel())
+}
+
+/// Looks for queues and CPUs that do not exist.
+///
+/// # Errors
+///
+/// The first of them.
+pub fn check(
+    interface: &Interface,
+    queues: Option<&[u32]>,
+    cpus: Option<&[u32]>,
+) -> Result<(), TierError> {
+    queues::select(interface, queues)?;
+    queues::cpus(cpus).map(drop)
+}

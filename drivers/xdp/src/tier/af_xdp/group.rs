@@ -1,0 +1,216 @@
+//! Queues that were opened together, with their workers.
+
+use std::{
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    sync::atomic::{AtomicUsize, Ordering},
+};
+
+use farend_core::Policy;
+use farend_driver::{
+    observe::{Watch, Watchers},
+    values::Numbers,
+    worker::{PolicyReader, StatisticsCell, Stop, WorkerStatistics},
+};
+
+use super::{
+    Options, Refusal,
+    error::OpenError,
+    layout::Layout,
+    layout_of, port,
+    program::Redirect,
+    queues,
+    socket::{self, BindMode, Request, Sockets},
+    wake,
+    worker::{Place, Worker},
+};
+use crate::{
+    interface::Interface,
+    tier::{Threaded, Tier, TierError},
+};
+
+/// What all queues of an interface are opened with.
+pub(super) struct Shared {
+    interface: Interface,
+    /// The user's choice of CPUs.
+    cpus: Vec<u32>,
+    /// Whether queues that come later are served too.
+    is_growing: bool,
+    busy_poll_us: Option<u16>,
+    pub(super) policy: Policy,
+    watchers: Watchers,
+    notice: fn(&str),
+}
+
+impl Shared {
+    pub(super) fn new(options: &Options<'_>, policy: &Policy) -> Result<Self, TierError> {
+        Ok(Self {
+            interface: options.interface.clone(),
+            cpus: queues::cpus(options.cpus)?,
+            is_growing: options.queues.is_none(),
+            busy_poll_us: options.busy_poll_us,
+            policy: policy.clone(),
+            watchers: options.watchers.clone(),
+            notice: options.notice,
+        })
+    }
+
+    /// Queues of the interface that nobody serves and somebody should; `None`
+    /// if there are none.
+    pub(super) fn new_queues(&self, groups: &[Group]) -> Option<Vec<u32>> {
+        if !self.is_growing {
+            return None;
+        }
+        let known = |queue: &u32| groups.iter().any(|group| group.queues.contains(queue));
+        let mut queues = queues::select(&self.interface, None).ok()?;
+        queues.retain(|queue| !known(queue));
+        (!queues.is_empty()).then_some(queues)
+    }
+
+    /// The CPU of the next worker: all of this process take turns.
+    fn next_cpu(&self) -> u32 {
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
+        // Relaxed: any number will do, once each.
+        let place = NEXT.fetch_add(1, Ordering::Relaxed) % self.cpus.len().max(1);
+        self.cpus.get(place).copied().unwrap_or(0)
+    }
+
+    /// Leaves further queues alone: trying again each second would help nobody.
+    pub(super) fn give_up_growing(&mut self) {
+        self.is_growing = false;
+    }
+
+    /// Measures how soon a worker that sleeps is awake, and says so.
+    pub(super) fn tell_wake_time(&self, groups: &[Group]) {
+        let Some(cpu) = groups.first().and_then(|group| group.cpus.first()) else { return };
+        let told = match wake::measure(*cpu) {
+            Ok(time) => format!(
+                "an idle worker sleeps, and is awake {} us after a frame (median of {} wake-ups)",
+                time.as_micros(),
+                wake::ROUNDS
+            ),
+            Err(error) => format!("how soon an idle worker wakes was not measured: {error}"),
+        };
+        (self.notice)(&format!("{}: {told}", self.interface.name));
+    }
+}
+
+/// One UMEM, its queues and their workers.
+pub(super) struct Group {
+    pub(super) queues: Vec<u32>,
+    cpus: Vec<u32>,
+    /// The sockets, beside the workers that own them too.
+    sockets: Vec<OwnedFd>,
+    workers: Vec<Threaded>,
+    mode: BindMode,
+    description: String,
+}
+
+impl Group {
+    /// Opens the queues. Their workers wait for [`start`](Self::start).
+    pub(super) fn open(shared: &Shared, queues: &[u32], mode: BindMode) -> Result<Self, Refusal> {
+        let interface = &shared.interface;
+        let layout = layout_of(interface, queues)?;
+        let request = Request {
+            interface_index: interface.index,
+            queues,
+            layout,
+            busy_poll_us: shared.busy_poll_us,
+        };
+        let sockets = socket::open(&request, mode)?;
+        let description = describe(&sockets, queues, &layout);
+        let mut group = Self {
+            queues: queues.to_vec(),
+            cpus: Vec::new(),
+            sockets: Vec::new(),
+            workers: Vec::new(),
+            mode,
+            description,
+        };
+        for socket in sockets.all {
+            let cpu = shared.next_cpu();
+            let place = Place {
+                name: format!("{} queue {}", interface.name, socket.queue),
+                cpu,
+                is_polling: shared.busy_poll_us.is_some(),
+                notice: shared.notice,
+            };
+            group.cpus.push(cpu);
+            group.sockets.push(socket.fd.try_clone().map_err(OpenError::Socket)?);
+            let queue = port::open(socket, &layout, sockets.is_zero_copy)?;
+            group.workers.push(match shared.watchers.watcher() {
+                Some(watcher) => thread_of(Worker::new(queue, place, watcher), shared),
+                None => thread_of(Worker::new(queue, place, ()), shared),
+            });
+        }
+        Ok(group)
+    }
+
+    pub(super) const fn mode(&self) -> BindMode {
+        self.mode
+    }
+
+    /// What was opened, in numbers.
+    pub(super) fn describe(&self) -> String {
+        let cpus: Vec<_> = self.cpus.iter().map(u32::to_string).collect();
+        let cpu = if cpus.len() == 1 { "CPU" } else { "CPUs" };
+        format!("{}, on {cpu} {}", self.description, cpus.join(","))
+    }
+
+    /// Hands the frames of these queues to their sockets.
+    pub(super) fn give(&self, redirect: &mut Redirect) -> Result<(), TierError> {
+        self.each().try_for_each(|(queue, socket)| redirect.give(queue, socket))
+    }
+
+    /// The queues and their sockets.
+    pub(super) fn each(&self) -> impl Iterator<Item = (u32, BorrowedFd<'_>)> {
+        self.queues.iter().copied().zip(self.sockets.iter().map(AsFd::as_fd))
+    }
+
+    pub(super) fn start(&mut self) -> Result<(), TierError> {
+        self.workers.iter_mut().try_for_each(Tier::start)
+    }
+
+    pub(super) fn replace_policy(&mut self, policy: &Policy) -> Result<(), TierError> {
+        self.workers.iter_mut().try_for_each(|worker| worker.replace_policy(policy))
+    }
+
+    pub(super) fn failure(&mut self) -> Option<TierError> {
+        self.workers.iter_mut().find_map(Tier::failure)
+    }
+
+    pub(super) fn request_stop(&mut self) {
+        self.workers.iter().for_each(Threaded::request_stop);
+    }
+
+    pub(super) fn stop(&mut self) {
+        for worker in &mut self.workers {
+            worker.stop();
+        }
+    }
+
+    /// Adds what the workers have counted.
+    pub(super) fn merge_into(&mut self, sum: &mut WorkerStatistics) {
+        for worker in &mut self.workers {
+            // It only reads what the worker left.
+            let Ok(statistics) = worker.statistics() else { continue };
+            sum.merge(&statistics);
+        }
+    }
+}
+
+/// Puts a worker on a thread, which waits to be started.
+fn thread_of<W: Watch + Send + 'static>(mut worker: Worker<W>, shared: &Shared) -> Threaded {
+    let run = move |policy: &mut PolicyReader, stop: &Stop, left: &StatisticsCell| {
+        worker.run(policy, stop, left)
+    };
+    Threaded::new("af-xdp", &shared.policy, run)
+}
+
+fn describe(sockets: &Sockets, queues: &[u32], layout: &Layout) -> String {
+    let mode = if sockets.is_zero_copy { BindMode::ZeroCopy } else { BindMode::Copy };
+    let pages = if sockets.is_huge { "huge pages" } else { "ordinary pages" };
+    let parts = if sockets.has_fragments { ", packets in several chunks" } else { "" };
+    let numbers = Numbers(queues.to_vec());
+    let queue = if queues.len() == 1 { "queue" } else { "queues" };
+    format!("{queue} {numbers} in {mode}, {layout}, {pages}{parts}")
+}

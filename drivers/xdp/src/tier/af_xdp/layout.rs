@@ -1,0 +1,159 @@
+//! How much memory frames get: counted from the queues and from the MTU.
+
+use std::fmt;
+
+use super::{error::OpenError, memory::HUGE_PAGE_OCTETS};
+
+/// Octets of an Ethernet header and two VLAN tags.
+const LINK_OCTETS: u32 = 14 + 2 * 4;
+
+/// Octets that the kernel keeps before a frame in its chunk
+/// (`XDP_PACKET_HEADROOM`).
+pub(super) const HEADROOM_OCTETS: u32 = 256;
+
+/// A chunk that holds a frame of the usual MTU.
+const CHUNK_OCTETS_SMALL: u32 = 2_048;
+
+/// The largest chunk, a page: longer frames come in several.
+const CHUNK_OCTETS_MAX: u32 = 4_096;
+
+/// Chunks of one queue, as long as the queues are few: half of them wait to be
+/// filled, so that a burst of a millisecond at 2 Mframes/s finds room.
+const CHUNKS_MAX: u32 = 4_096;
+
+/// Chunks of one queue at least.
+const CHUNKS_MIN: u32 = 1_024;
+
+/// Chunks of all queues together, if each then still has its least.
+const CHUNKS_TOTAL: u32 = 32_768;
+
+/// First Linux with packets in several chunks.
+pub(super) const FRAGMENTS_KERNEL_MIN: (u32, u32) = (6, 6);
+
+/// The memory of one interface's frames.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Layout {
+    /// Octets of a chunk.
+    pub(super) chunk_octets: u32,
+    /// Chunks of each queue.
+    pub(super) queue_chunks: u32,
+    /// Queues that share the memory.
+    pub(super) queues: u32,
+    /// Octets of the longest frame, Ethernet header and two tags in.
+    pub(super) frame_octets_max: u32,
+    /// Whether the kernel knows packets in several chunks.
+    pub(super) has_fragments: bool,
+}
+
+impl Layout {
+    /// Counts it out.
+    ///
+    /// # Errors
+    ///
+    /// Frames are longer than a chunk, and the kernel has no way to split
+    /// them.
+    pub(super) fn new(
+        queues: u32,
+        mtu_octets: u32,
+        kernel: Option<(u32, u32)>,
+    ) -> Result<Self, OpenError> {
+        let frame_octets_max = mtu_octets.saturating_add(LINK_OCTETS);
+        let has_fragments = kernel.is_none_or(|kernel| kernel >= FRAGMENTS_KERNEL_MIN);
+        let is_small = frame_octets_max <= CHUNK_OCTETS_SMALL - HEADROOM_OCTETS;
+        let chunk_octets = if is_small { CHUNK_OCTETS_SMALL } else { CHUNK_OCTETS_MAX };
+        let queues = queues.max(1);
+        let shared = (CHUNKS_TOTAL / queues).max(1);
+        // The power of two that is not above the share.
+        let queue_chunks = (1 << shared.ilog2()).clamp(CHUNKS_MIN, CHUNKS_MAX);
+        let layout = Self { chunk_octets, queue_chunks, queues, frame_octets_max, has_fragments };
+        if layout.needs_fragments() && !has_fragments {
+            let mtu_octets_max = layout.chunk_room_octets() - LINK_OCTETS;
+            return Err(OpenError::FrameTooLong { mtu_octets, mtu_octets_max });
+        }
+        Ok(layout)
+    }
+
+    /// Octets of a frame that one chunk holds.
+    pub(super) const fn chunk_room_octets(&self) -> u32 {
+        self.chunk_octets - HEADROOM_OCTETS
+    }
+
+    /// Whether the longest frame is longer than a chunk.
+    pub(super) const fn needs_fragments(&self) -> bool {
+        self.frame_octets_max > self.chunk_room_octets()
+    }
+
+    /// Entries of each ring: half of the queue's chunks may wait for frames
+    /// while the other half are under way.
+    pub(super) const fn ring_entries(&self) -> u32 {
+        self.queue_chunks / 2
+    }
+
+    /// Octets of all chunks of a queue.
+    pub(super) const fn queue_octets(&self) -> usize {
+        self.chunk_octets as usize * self.queue_chunks as usize
+    }
+
+    /// Octets of the UMEM. A multiple of a huge page, because a queue's part
+    /// is one.
+    pub(super) const fn umem_octets(&self) -> usize {
+        self.queue_octets() * self.queues as usize
+    }
+}
+
+const _: () =
+    assert!((CHUNK_OCTETS_SMALL as usize * CHUNKS_MIN as usize).is_multiple_of(HUGE_PAGE_OCTETS));
+
+impl fmt::Display for Layout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { chunk_octets, queue_chunks, queues, .. } = self;
+        let mebioctets = self.umem_octets() >> 20;
+        write!(f, "UMEM of {mebioctets} MiB: {queue_chunks} chunks of {chunk_octets} octets ")?;
+        if *queues == 1 {
+            write!(f, "for 1 queue")
+        } else {
+            write!(f, "for each of {queues} queues")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Option<(u32, u32)> = Some((6, 18));
+
+    #[test]
+    fn the_usual_mtu_takes_small_chunks_and_longer_ones_a_page() {
+        let small = Layout::new(1, 1_500, NOW).unwrap();
+        assert_eq!((small.chunk_octets, small.queue_chunks), (2_048, 4_096));
+        assert!(!small.needs_fragments());
+        assert_eq!(small.to_string(), "UMEM of 8 MiB: 4096 chunks of 2048 octets for 1 queue");
+        let page = Layout::new(4, 3_818, NOW).unwrap();
+        assert_eq!(page.chunk_octets, 4_096);
+        assert!(!page.needs_fragments());
+        assert!(Layout::new(1, 3_819, NOW).unwrap().needs_fragments());
+        assert!(Layout::new(1, 9_000, None).unwrap().needs_fragments());
+    }
+
+    #[test]
+    fn a_long_mtu_needs_a_kernel_that_splits() {
+        let error = Layout::new(1, 9_000, Some((6, 5))).unwrap_err().to_string();
+        assert!(error.contains("6.6") && error.contains("mtu 3818"), "{error}");
+        assert!(Layout::new(1, 3_818, Some((5, 18))).is_ok());
+    }
+
+    #[test]
+    fn many_queues_get_less_each_but_enough() {
+        let chunks = |queues| Layout::new(queues, 1_500, NOW).unwrap().queue_chunks;
+        assert_eq!(
+            [1, 8, 9, 16, 32, 33, 256].map(chunks),
+            [4096, 4096, 2048, 2048, 1024, 1024, 1024]
+        );
+        for queues in 1..=256 {
+            let layout = Layout::new(queues, 9_000, NOW).unwrap();
+            assert!(layout.umem_octets().is_multiple_of(HUGE_PAGE_OCTETS));
+            assert!(layout.ring_entries().is_power_of_two());
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! The clock of the rate cap.
+#![expect(unsafe_code, reason = "a helper of the kernel")]
+
+use aya_ebpf::helpers::generated::bpf_jiffies64;
+use farend_core::{Limit, policy::RateCap};
+
+use crate::{state, window::cold};
+
+/// The rate cap of this CPU: its permits are refilled by the kernel's tick, no
+/// clock is read.
+pub struct PerCpuLimit;
+
+impl Limit for PerCpuLimit {
+    #[inline(always)]
+    fn admit(&mut self, cap: &RateCap) -> bool {
+        if cap.is_unlimited() {
+            return true;
+        }
+        cold();
+        // SAFETY: the helper takes nothing and only reads the tick.
+        let now_tick = unsafe { bpf_jiffies64() };
+        state::of_this_cpu().is_some_and(|state| state.bucket.admit(cap, now_tick))
+    }
+}

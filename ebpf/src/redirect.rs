@@ -1,0 +1,60 @@
+//! The kernel half of the AF_XDP tier: frames to answer go to user space,
+//! everything else goes on to the host.
+//!
+//! An object of its own, because its map needs a kernel that has AF_XDP, and
+//! the reflecting program does not.
+//!
+//! **Invariant:** no byte offset of any header stands here.
+#![feature(asm_experimental_arch)]
+#![no_std]
+#![no_main]
+#![deny(unsafe_code)]
+
+mod policy;
+mod sockets;
+mod state;
+mod window;
+
+use aya_ebpf::{
+    bindings::xdp_action::{XDP_PASS, XDP_REDIRECT},
+    macros::xdp,
+    programs::XdpContext,
+};
+use farend_core::inspect;
+
+use crate::window::XdpWindow;
+
+/// Hands each frame that is to be answered to the socket of its queue. The
+/// rate cap is asked there.
+#[xdp(frags)]
+pub fn farend_redirect(context: XdpContext) -> u32 {
+    let refused = {
+        let window = XdpWindow::new(&context);
+        inspect(&window, policy::current()).map_err(|verdict| (verdict, window.known_octets()))
+    };
+    match refused {
+        Ok(_) => {
+            let action = sockets::redirect(&context);
+            if let Some(handed_over) = sockets::handed_over_by_this_cpu() {
+                if action == XDP_REDIRECT {
+                    handed_over.redirected += 1;
+                } else {
+                    handed_over.unclaimed += 1;
+                }
+            }
+            action
+        }
+        Err((verdict, octets)) => {
+            if let Some(state) = state::of_this_cpu() {
+                state.counters.count(verdict, octets);
+            }
+            XDP_PASS
+        }
+    }
+}
+
+#[panic_handler]
+fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {
+    // Unreachable, as in the reflecting program.
+    loop {}
+}
