@@ -1,10 +1,12 @@
 //! Runs the core over one frame a number of times, for callgrind to count.
 //!
-//! `instructions reflect|empty|turn RUNS POLICY FRAME`, policy and frame in
+//! `instructions reflect|empty|turn|judge RUNS POLICY FRAME`, policy and frame in
 //! hex. `empty` does everything but reflect, so that the difference of the two
 //! is the core's alone. `turn` is one turn of a port over the four rings for
-//! each run, of a whole burst; count inside `turn_a_burst` alone, because the
-//! scripted kernel works outside.
+//! each run, of a whole burst; `judge` looks at, turns round and counts as many
+//! frames that simply lie in memory. Count inside `turn_a_burst` and
+//! `judge_a_burst` alone: the difference is the ring work, and the scripted
+//! kernel works outside.
 #![deny(unsafe_code)]
 
 use std::{env, hint::black_box, process::ExitCode};
@@ -13,6 +15,7 @@ use farend_core::{
     Counters, Policy, RateLimit, Reason, Verdict,
     port::{BURST_FRAMES_MAX, Burst, Port, Queue},
     reflect,
+    window::Fragmented,
 };
 use farend_scripted_kernel::kernel::{Mood, ScriptedKernel, Sizes};
 
@@ -25,7 +28,9 @@ fn main() -> ExitCode {
     match run(&arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error}; usage: instructions reflect|empty|turn RUNS POLICY FRAME");
+            eprintln!(
+                "error: {error}; usage: instructions reflect|empty|turn|judge RUNS POLICY FRAME"
+            );
             ExitCode::from(2)
         }
     }
@@ -40,6 +45,10 @@ fn run(arguments: &[String]) -> Result<(), String> {
     let mut frame = from_hex(frame)?;
     if case == "turn" {
         return turn_bursts(runs, &policy, &frame);
+    }
+    if case == "judge" {
+        judge_bursts(runs, &policy, &frame);
+        return Ok(());
     }
     if frame.len() < FRONT_OCTETS {
         frame.resize(FRONT_OCTETS, 0);
@@ -112,6 +121,32 @@ fn turn_a_burst(
 ) {
     // The scripted kernel never fails.
     let _turn = black_box(queue.turn(policy, limit, counters, &mut (), pending));
+}
+
+/// Judges a burst of frames in memory for each run.
+fn judge_bursts(runs: u32, policy: &Policy, frame: &[u8]) {
+    let (mut limit, mut counters) = (RateLimit::default(), Counters::new());
+    for _run in 0..runs {
+        let mut frames = vec![frame.to_vec(); BURST_FRAMES_MAX];
+        let mut burst: Vec<&mut [u8]> = frames.iter_mut().map(Vec::as_mut_slice).collect();
+        judge_a_burst(&mut burst, policy, &mut limit, &mut counters);
+        let _answers = black_box(&frames);
+    }
+}
+
+/// What is counted.
+#[inline(never)]
+fn judge_a_burst(
+    burst: &mut [&mut [u8]],
+    policy: &Policy,
+    limit: &mut RateLimit,
+    counters: &mut Counters,
+) {
+    for frame in burst {
+        let whole_octets = frame.len();
+        let verdict = reflect(&mut Fragmented::new(frame, whole_octets), policy, limit);
+        counters.count(verdict, whole_octets);
+    }
 }
 
 fn from_hex(text: &str) -> Result<Vec<u8>, String> {

@@ -209,7 +209,7 @@ mod tests {
     }
 
     fn received(address: u64, octets: u32) -> Descriptor {
-        Descriptor { address, octets, options: 0 }
+        Descriptor::new(address, octets, 0)
     }
 
     #[test]

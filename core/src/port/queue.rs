@@ -21,6 +21,7 @@
 mod kick;
 mod receive;
 mod transmit;
+mod turn;
 mod watch;
 
 use core::fmt;
@@ -28,10 +29,11 @@ use core::fmt;
 pub use watch::{Progress, StuckRing, Watch};
 
 use super::{
-    Burst, Frame, Limits, PoolId, Port,
+    Burst, Frame, Limits, Observer, PoolId, Port, Turn,
     pool::{FramePool, Places, PoolError},
     ring::{AddressSlot, Consumer, DescriptorSlot, Producer, RingError, RingMemory},
 };
+use crate::{Counters, Limit, Policy};
 
 /// The other side of a [`Queue`]: the memory it shares and how it is told.
 pub trait Kernel {
@@ -278,6 +280,21 @@ impl<K: Kernel> Queue<K> {
     }
 }
 
+impl<K: Kernel> Queue<K> {
+    /// The turn that every port has.
+    #[inline(never)]
+    fn turn_in_steps<L: Limit, O: Observer>(
+        &mut self,
+        policy: &Policy,
+        limit: &mut L,
+        counters: &mut Counters,
+        observer: &mut O,
+        pending: &mut Burst,
+    ) -> Result<Turn, QueueError<K::Error>> {
+        super::turn::turn(self, policy, limit, counters, observer, pending)
+    }
+}
+
 impl<K: Kernel> Port for Queue<K> {
     type Error = QueueError<K::Error>;
 
@@ -325,5 +342,34 @@ impl<K: Kernel> Port for Queue<K> {
     #[inline]
     fn kick(&mut self) -> Result<(), Self::Error> {
         self.kick_until_drained()
+    }
+
+    #[inline(always)]
+    fn turn<L, O>(
+        &mut self,
+        policy: &Policy,
+        limit: &mut L,
+        counters: &mut Counters,
+        observer: &mut O,
+        pending: &mut Burst,
+    ) -> Result<Turn, Self::Error>
+    where
+        L: Limit,
+        O: Observer,
+    {
+        let mut turn = Turn::default();
+        if !O::IS_LOOKING && pending.is_empty() {
+            let (done, is_whole) = self.turn_in_one_pass(policy, limit, counters)?;
+            if is_whole {
+                self.kick()?;
+                return Ok(done);
+            }
+            turn = done;
+        }
+        let rest = self.turn_in_steps(policy, limit, counters, observer, pending)?;
+        turn.received_frames = turn.received_frames.saturating_add(rest.received_frames);
+        turn.transmitted_frames = turn.transmitted_frames.saturating_add(rest.transmitted_frames);
+        turn.pending_frames = rest.pending_frames;
+        Ok(turn)
     }
 }

@@ -206,7 +206,7 @@ impl ScriptedKernel {
             self.memory(address, piece.len()).copy_from_slice(piece);
             let octets = u32::try_from(piece.len()).expect("pieces are small");
             let options = if at < last { Descriptor::HAS_MORE } else { 0 };
-            assert!(self.rx.put(Descriptor { address, octets, options }), "there is room");
+            assert!(self.rx.put(Descriptor::new(address, octets, options)), "there is room");
         }
         true
     }
@@ -229,14 +229,14 @@ impl ScriptedKernel {
         let octets = 60;
         match wrong {
             Wrong::ReceivedAt(address) => {
-                let _is_full = self.rx.put(Descriptor { address, octets, options: 0 });
+                let _is_full = self.rx.put(Descriptor::new(address, octets, 0));
             }
             Wrong::TooLong => {
                 if self.rx.room() > 0
                     && let Some(address) = self.to_receive.pop_front().or_else(|| self.fill.take())
                 {
                     let octets = self.sizes.chunk_octets + 1;
-                    let _is_full = self.rx.put(Descriptor { address, octets, options: 0 });
+                    let _is_full = self.rx.put(Descriptor::new(address, octets, 0));
                 }
             }
             Wrong::Completed(address) => {
@@ -257,7 +257,7 @@ impl ScriptedKernel {
             && self.to_complete.len() < self.completion.room() as usize
             && let Some(descriptor) = self.tx.take()
         {
-            let Descriptor { address, octets, .. } = descriptor;
+            let (address, octets) = (descriptor.address, descriptor.octets());
             assert!(octets > 0, "an empty descriptor");
             let offset = address - self.sizes.base;
             let start = offset % u64::from(self.sizes.chunk_octets);
@@ -303,8 +303,8 @@ impl queue::Kernel for ScriptedKernel {
 
     #[inline]
     fn octets(&mut self, address: u64, octets: u32) -> Option<&mut [u8]> {
-        let start = usize::try_from(address.checked_sub(self.sizes.base)?).ok()?;
-        self.octets.get_mut(start..start.checked_add(octets as usize)?)
+        let start = usize::try_from(address.wrapping_sub(self.sizes.base)).ok()?;
+        self.octets.get_mut(start..)?.get_mut(..octets as usize)
     }
 
     fn wake_transmit(&mut self) -> Result<(), Gone> {

@@ -21,7 +21,7 @@ impl NewSlot for AddressSlot {
 
 impl NewSlot for DescriptorSlot {
     fn empty() -> Self {
-        Self { address: AtomicU64::new(0), octets: AtomicU32::new(0), options: AtomicU32::new(0) }
+        Self { address: AtomicU64::new(0), rest: AtomicU64::new(0) }
     }
 }
 

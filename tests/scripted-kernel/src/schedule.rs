@@ -1,8 +1,8 @@
 //! A script drawn from a seed, and the rules that must hold at every step.
 
 use farend_core::{
-    Counters, Policy, Unlimited,
-    port::{Burst, Port, Queue},
+    Counters, Policy, Unlimited, Verdict,
+    port::{Burst, Observer, Port, Queue},
 };
 
 use crate::{
@@ -70,6 +70,23 @@ pub fn run(seed: u64, is_wrong: bool) -> Result<Summary, String> {
     Ok(script.summary)
 }
 
+/// Somebody who looks on.
+#[derive(Debug, Default)]
+struct Looks {
+    received: u64,
+    judged: u64,
+}
+
+impl Observer for Looks {
+    fn received(&mut self, _octets: &[u8], _whole_octets: usize) {
+        self.received += 1;
+    }
+
+    fn judged(&mut self, _octets: &[u8], _whole_octets: usize, _verdict: Verdict) {
+        self.judged += 1;
+    }
+}
+
 struct Script {
     queue: Queue<ScriptedKernel>,
     policy: Policy,
@@ -78,6 +95,7 @@ struct Script {
     /// Number and octets of each probe that was received.
     expected: Vec<(u32, usize)>,
     checked: usize,
+    looks: Looks,
     next_number: u32,
     summary: Summary,
 }
@@ -105,6 +123,7 @@ impl Script {
             pending: Burst::new(),
             expected: Vec::new(),
             checked: 0,
+            looks: Looks::default(),
             next_number: 0,
             summary: Summary::default(),
         })
@@ -117,7 +136,7 @@ impl Script {
                     self.receive(random);
                 }
             }
-            5..=9 => self.turn()?,
+            5..=9 => self.turn(random.once_in(2))?,
             10 => _ = self.queue.kernel_mut().transmit(random.below(40) as usize),
             11 | 12 => _ = self.queue.kernel_mut().complete(random.below(40) as usize),
             13 => {
@@ -174,14 +193,14 @@ impl Script {
         }
     }
 
-    fn turn(&mut self) -> Result<(), String> {
-        let turn = self.queue.turn(
-            &self.policy,
-            &mut Unlimited,
-            &mut self.counters,
-            &mut (),
-            &mut self.pending,
-        );
+    /// A turn, which takes other steps while somebody looks on.
+    fn turn(&mut self, is_watched: bool) -> Result<(), String> {
+        let Self { queue, policy, counters, pending, looks, .. } = self;
+        let turn = if is_watched {
+            queue.turn(policy, &mut Unlimited, counters, looks, pending)
+        } else {
+            queue.turn(policy, &mut Unlimited, counters, &mut (), pending)
+        };
         let turn = turn.map_err(|error| error.to_string())?;
         self.summary.pending_turns += u64::from(turn.pending_frames > 0);
         Ok(())
@@ -250,7 +269,7 @@ impl Script {
                 (script.queue.kernel().sent.len(), script.counters, *script.queue.losses())
             };
             let before = state(self);
-            self.turn()?;
+            self.turn(false)?;
             self.queue.kernel_mut().complete(usize::MAX);
             let is_quiet = before == state(self);
             quiet_turns = if is_quiet { quiet_turns + 1 } else { 0 };
@@ -259,6 +278,9 @@ impl Script {
             }
         }
         self.check()?;
+        if self.looks.received != self.looks.judged {
+            return Err(format!("{:?}", self.looks));
+        }
         if self.checked != self.expected.len() {
             return Err(format!("{} answers to {} probes", self.checked, self.expected.len()));
         }

@@ -28,7 +28,7 @@ impl Books<'_> {
     /// Takes what the kernel says that it received. `None` if it cannot have.
     #[inline(always)]
     pub(in crate::port) fn accept(&mut self, descriptor: Descriptor) -> Option<Frame> {
-        let Descriptor { address, octets, .. } = descriptor;
+        let (address, octets) = (descriptor.address, descriptor.octets());
         let chunk_octets = self.chunk_octets();
         let start = address.wrapping_sub(self.base) & chunk_octets.wrapping_sub(1);
         let word = self.word(address)?;
@@ -43,6 +43,28 @@ impl Books<'_> {
         *word = place::HAND;
         let has_more = descriptor.has_more();
         Some(self.mint.frame(Span { start: address, octets, has_more }))
+    }
+
+    /// Takes a whole packet that the kernel says that it received, to be sent
+    /// at once. `None`, and nothing taken, if it is anything else.
+    #[inline(always)]
+    pub(in crate::port) fn pass_on(&mut self, descriptor: Descriptor) -> Option<()> {
+        let offset = descriptor.address.wrapping_sub(self.base);
+        // The octet behind the last one must lie in the same chunk, which an
+        // option puts far off. A frame to the last octet of its chunk is taken
+        // the longer way, and an empty one is sent by no verdict.
+        let end = offset.wrapping_add(descriptor.rest);
+        let index = offset.wrapping_shr(self.chunk_shift);
+        if end.wrapping_shr(self.chunk_shift) != index {
+            return None;
+        }
+        let index = usize::try_from(index).ok()?;
+        let word = self.words.get_mut(index)?;
+        if *word != place::FILL {
+            return None;
+        }
+        *word = place::TX;
+        Some(())
     }
 
     /// Undoes [`accept`](Self::accept).
@@ -69,14 +91,14 @@ impl Books<'_> {
         #[cfg(farend_loom)]
         if crate::port::ring::mutant::Mutant::DoubleReturn.is_seeded() {
             self.put(address, place::HAND);
-            return Some(Descriptor { address, octets, options: u32::from(has_more) });
+            return Some(Descriptor::new(address, octets, u32::from(has_more)));
         }
         let word = self.word(address)?;
         if *word != place::HAND {
             return None;
         }
         *word = place::TX;
-        Some(Descriptor { address, octets, options: u32::from(has_more) })
+        Some(Descriptor::new(address, octets, u32::from(has_more)))
     }
 
     /// Takes back what the kernel says that it sent: its chunk is free.

@@ -1,7 +1,11 @@
 //! The way in: completion, fill, and rx.
 
 use super::{Kernel, Losses, Queue, QueueError, entries, of};
-use crate::port::{BURST_FRAMES_MAX, Burst, pool::Books, ring::Descriptor};
+use crate::port::{
+    BURST_FRAMES_MAX, Burst,
+    pool::Books,
+    ring::{Descriptor, Slot},
+};
 
 impl<K: Kernel> Queue<K> {
     /// Takes back what was sent, and gives it and all that is free to the
@@ -16,17 +20,25 @@ impl<K: Kernel> Queue<K> {
         }
         let mut filled = self.fill.reserve(wanted).map_err(of("fill"))?;
         let mut books = self.pool.books();
-        let mut wrong = 0_u64;
-        for at in 0..sent.len() {
-            let Some(address) = sent.get(at) else { break };
-            if filled.room() == 0 {
-                wrong = wrong.wrapping_add(u64::from(!books.complete(address)));
-            } else if let Some(chunk) = books.refile(address) {
-                // There is room.
-                filled.push(chunk);
-            } else {
-                wrong = wrong.wrapping_add(1);
+        let (mut at, mut wrong) = (0_u32, 0_u64);
+        loop {
+            // In rows that neither ring's end cuts.
+            let (from, to) = (sent.row(at), filled.row());
+            let mut moved = 0_u32;
+            for (from, to) in from.iter().zip(to) {
+                let Some(chunk) = books.refile(from.read()) else { break };
+                to.write(chunk);
+                moved = moved.wrapping_add(1);
             }
+            at = at.wrapping_add(moved);
+            filled.advance(moved);
+            if moved > 0 {
+                continue;
+            }
+            // All, or no room, or what the kernel cannot have sent.
+            let Some(address) = sent.get(at) else { break };
+            wrong = wrong.wrapping_add(u64::from(!books.complete(address)));
+            at = at.wrapping_add(1);
         }
         let all = sent.len();
         sent.release(all);

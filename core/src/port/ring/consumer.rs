@@ -101,7 +101,7 @@ pub struct Peeked<'ring, M: RingMemory> {
     len: u32,
 }
 
-impl<M: RingMemory> Peeked<'_, M> {
+impl<'ring, M: RingMemory> Peeked<'ring, M> {
     /// Entries to look at.
     #[must_use]
     #[inline(always)]
@@ -125,6 +125,17 @@ impl<M: RingMemory> Peeked<'_, M> {
         }
         let mask = self.slots.len().wrapping_sub(1);
         self.slots.get(self.first.wrapping_add(at) as usize & mask).map(Slot::read)
+    }
+
+    /// The entries from this place on that stand in a row. None means that
+    /// there are no more.
+    #[must_use]
+    #[inline(always)]
+    pub fn row(&self, at: u32) -> &'ring [M::Slot] {
+        let mask = self.slots.len().wrapping_sub(1);
+        let first = self.first.wrapping_add(at) as usize & mask;
+        let row = self.slots.get(first..).unwrap_or_default();
+        row.get(..self.len.saturating_sub(at) as usize).unwrap_or(row)
     }
 
     /// Gives the slots of the `count` oldest entries back to the kernel.

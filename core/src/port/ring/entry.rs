@@ -1,6 +1,6 @@
 //! What stands in the slots.
 
-use crate::sync::primitive::{AtomicU32, AtomicU64, Ordering};
+use crate::sync::primitive::{AtomicU64, Ordering};
 
 /// One slot of a ring.
 ///
@@ -44,21 +44,34 @@ impl Slot for AddressSlot {
 pub struct Descriptor {
     /// Where the frame starts in the shared memory, in octets.
     pub address: u64,
-    /// Octets of the frame.
-    pub octets: u32,
-    /// Bit 0: the packet goes on in the next descriptor.
-    pub options: u32,
+    /// Its octets, and above them its options: one number, for one comparison
+    /// to find that it is short and without options.
+    pub(in crate::port) rest: u64,
 }
 
 impl Descriptor {
     /// The bit of the options that says that the packet goes on.
     pub const HAS_MORE: u32 = 1;
 
+    /// A frame of so many octets.
+    #[must_use]
+    #[inline(always)]
+    pub const fn new(address: u64, octets: u32, options: u32) -> Self {
+        Self { address, rest: (options as u64) << 32 | octets as u64 }
+    }
+
+    /// Octets of the frame.
+    #[must_use]
+    #[inline(always)]
+    pub fn octets(&self) -> u32 {
+        u32::try_from(self.rest & u64::from(u32::MAX)).unwrap_or(u32::MAX)
+    }
+
     /// Whether the packet goes on in the next descriptor.
     #[must_use]
     #[inline(always)]
     pub const fn has_more(&self) -> bool {
-        self.options & Self::HAS_MORE != 0
+        self.rest & (Self::HAS_MORE as u64) << 32 != 0
     }
 }
 
@@ -68,14 +81,18 @@ impl Descriptor {
 pub struct DescriptorSlot {
     /// As [`Descriptor::address`].
     pub address: AtomicU64,
-    /// As [`Descriptor::octets`].
-    pub octets: AtomicU32,
-    /// As [`Descriptor::options`].
-    pub options: AtomicU32,
+    /// Octets and options, of 32 bits each, in this order in memory.
+    pub rest: AtomicU64,
 }
 
 #[cfg(not(any(farend_loom, farend_shuttle)))]
 const _: () = assert!(size_of::<DescriptorSlot>() == 16 && size_of::<AddressSlot>() == 8);
+
+/// Octets stand before options in memory, whatever the order of octets is.
+#[inline(always)]
+const fn in_memory_order(rest: u64) -> u64 {
+    if cfg!(target_endian = "big") { rest.rotate_left(32) } else { rest }
+}
 
 impl Slot for DescriptorSlot {
     type Entry = Descriptor;
@@ -83,18 +100,15 @@ impl Slot for DescriptorSlot {
     #[inline(always)]
     fn read(&self) -> Descriptor {
         // Relaxed: the ring's word was read with Acquire.
-        Descriptor {
-            address: self.address.load(Ordering::Relaxed),
-            octets: self.octets.load(Ordering::Relaxed),
-            options: self.options.load(Ordering::Relaxed),
-        }
+        let address = self.address.load(Ordering::Relaxed);
+        let rest = in_memory_order(self.rest.load(Ordering::Relaxed));
+        Descriptor { address, rest }
     }
 
     #[inline(always)]
     fn write(&self, entry: Descriptor) {
         // Relaxed: the ring's word is written with Release.
         self.address.store(entry.address, Ordering::Relaxed);
-        self.octets.store(entry.octets, Ordering::Relaxed);
-        self.options.store(entry.options, Ordering::Relaxed);
+        self.rest.store(in_memory_order(entry.rest), Ordering::Relaxed);
     }
 }

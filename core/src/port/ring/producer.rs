@@ -125,7 +125,7 @@ pub struct Reserved<'ring, M: RingMemory> {
     room: u32,
 }
 
-impl<M: RingMemory> Reserved<'_, M> {
+impl<'ring, M: RingMemory> Reserved<'ring, M> {
     /// Slots that are left.
     #[must_use]
     #[inline(always)]
@@ -150,6 +150,24 @@ impl<M: RingMemory> Reserved<'_, M> {
         self.next = self.next.wrapping_add(1);
         self.room = self.room.wrapping_sub(1);
         true
+    }
+
+    /// Slots that are left and stand in a row; write into them from the first
+    /// one on and [`advance`](Self::advance). None means that none are left.
+    #[must_use]
+    #[inline(always)]
+    pub fn row(&self) -> &'ring [M::Slot] {
+        let mask = self.slots.len().wrapping_sub(1);
+        let row = self.slots.get(self.next as usize & mask..).unwrap_or_default();
+        row.get(..self.room as usize).unwrap_or(row)
+    }
+
+    /// Says that so many slots of the row were written.
+    #[inline(always)]
+    pub const fn advance(&mut self, written: u32) {
+        let written = if written < self.room { written } else { self.room };
+        self.next = self.next.wrapping_add(written);
+        self.room = self.room.wrapping_sub(written);
     }
 
     /// Gives the entries to the kernel.

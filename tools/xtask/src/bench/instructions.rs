@@ -4,7 +4,7 @@
 use std::{path::PathBuf, process::Command};
 
 use anyhow::{Context, Result, bail};
-use farend_core::Policy;
+use farend_core::{Policy, port::BURST_FRAMES_MAX};
 use farend_lab::frames::Flow;
 
 use super::{
@@ -20,6 +20,10 @@ use crate::{
 
 /// Runs of the shorter of both loops; their difference is what is counted.
 const RUNS: u32 = 1_000;
+/// Bursts of the shorter run for the four rings.
+const BURSTS: u32 = 100;
+/// Most instructions for each frame beside the look at it: rings, pool, books.
+const RING_WORK_MAX: f64 = 60.0;
 /// The processors that the numbers of the C reference were taken for.
 const CPU: &str = "x86-64-v3";
 
@@ -79,6 +83,33 @@ pub(crate) fn measure(shell: &Shell, _effort: Effort, report: &mut Report) -> Re
             holds: case.most.map(|most| instructions <= most),
         });
     }
+    measure_rings(&loops, report)
+}
+
+/// Measures what the four rings cost beside the look at a frame.
+fn measure_rings(loops: &Loop, report: &mut Report) -> Result<()> {
+    let frame = Flow::ipv4(NEAR, FAR).frame(64);
+    let inside = |case: &str, function: &str| -> Result<f64> {
+        let toggle =
+            ["--collect-atstart=no", &format!("--toggle-collect=*{function}*")].map(str::to_owned);
+        let once = loops.count(case, BURSTS, &frame, &toggle)?;
+        let twice = loops.count(case, 2 * BURSTS, &frame, &toggle)?;
+        let frames = f64::from(BURSTS) * f64::from(u32::try_from(BURST_FRAMES_MAX)?);
+        Ok((twice - once) / frames)
+    };
+    let judge = inside("judge", "judge_a_burst")?;
+    let turn = inside("turn", "turn_a_burst")?;
+    report.push(Row {
+        name: "instructions: ring work for each frame, bursts of 64".to_owned(),
+        value: turn - judge,
+        unit: "instructions",
+        spread: 0.0,
+        against: Some("look, exchange and count"),
+        against_value: Some(judge),
+        ratio: Some((turn - judge) / judge),
+        must: Some(format!("at most {RING_WORK_MAX}")),
+        holds: Some(turn - judge <= RING_WORK_MAX),
+    });
     Ok(())
 }
 
@@ -102,13 +133,15 @@ impl Loop {
     /// Instructions of one run: the start of the program falls out of the
     /// difference between one number of runs and twice as many.
     fn instructions(&self, case: &str, frame: &[u8]) -> Result<f64> {
-        let (once, twice) = (self.count(case, RUNS, frame)?, self.count(case, 2 * RUNS, frame)?);
+        let (once, twice) =
+            (self.count(case, RUNS, frame, &[])?, self.count(case, 2 * RUNS, frame, &[])?);
         Ok((twice - once) / f64::from(RUNS))
     }
 
-    fn count(&self, case: &str, runs: u32, frame: &[u8]) -> Result<f64> {
+    fn count(&self, case: &str, runs: u32, frame: &[u8], options: &[String]) -> Result<f64> {
         let output = Command::new("valgrind")
             .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
+            .args(options)
             .arg(&self.program)
             .args([case, &runs.to_string(), &hex(self.policy.as_octets()), &hex(frame)])
             .output()

@@ -1,0 +1,73 @@
+//! The common case of a turn, in one pass: no frame is ever in hand.
+//!
+//! What [`Port::turn`](crate::port::Port::turn) does in three passes over
+//! tokens is here done descriptor by descriptor, from rx to tx, while there is
+//! room for every answer, each packet is one sound frame, and nobody looks on.
+//! The first descriptor of which this does not hold is left to the three
+//! passes.
+
+use super::{Kernel, Queue, QueueError, entries, of};
+use crate::{
+    Counters, Limit, Policy,
+    port::{BURST_FRAMES_MAX, Turn, ring::Slot},
+    reflect,
+    window::Fragmented,
+};
+
+impl<K: Kernel> Queue<K> {
+    /// Turns a burst round, up to what is not the common case.
+    #[inline(always)]
+    pub(super) fn turn_in_one_pass<L: Limit>(
+        &mut self,
+        policy: &Policy,
+        limit: &mut L,
+        counters: &mut Counters,
+    ) -> Result<(Turn, bool), QueueError<K::Error>> {
+        let mut turn = Turn::default();
+        if self.is_skipping {
+            return Ok((turn, false));
+        }
+        self.recirculate()?;
+        let most = usize::from(self.limits.burst_frames_max).clamp(1, BURST_FRAMES_MAX);
+        let ready = self.rx.peek(entries(most)).map_err(of("rx"))?;
+        let mut answers = self.tx.reserve(ready.len()).map_err(of("tx"))?;
+        if answers.room() < ready.len() {
+            return Ok((turn, false));
+        }
+        let mut books = self.pool.books();
+        let mut received = 0_u32;
+        let mut is_whole = true;
+        while is_whole && received < ready.len() {
+            // In rows that neither ring's end cuts.
+            let (from, to) = (ready.row(received), answers.row());
+            let row = entries(from.len().min(to.len()));
+            let (mut answered, mut refused) = (0_u32, 0_u32);
+            for (from, to) in from.iter().zip(to) {
+                let descriptor = from.read();
+                let (address, octets) = (descriptor.address, descriptor.octets());
+                let Some(octets) = self.kernel.octets(address, octets) else { break };
+                let Some(()) = books.pass_on(descriptor) else { break };
+                let whole_octets = octets.len();
+                let mut window = Fragmented::new(octets, whole_octets);
+                let verdict = reflect(&mut window, policy, limit);
+                counters.count(verdict, whole_octets);
+                if !verdict.is_reflect() {
+                    // The next answer goes where this one does not: new rows.
+                    books.complete(address);
+                    refused = 1;
+                    break;
+                }
+                to.write(descriptor);
+                answered = answered.wrapping_add(1);
+            }
+            is_whole = answered.wrapping_add(refused) > 0 && (answered == row || refused > 0);
+            received = received.wrapping_add(answered).wrapping_add(refused);
+            answers.advance(answered);
+            turn.transmitted_frames = turn.transmitted_frames.wrapping_add(answered as usize);
+        }
+        turn.received_frames = received as usize;
+        answers.submit();
+        ready.release(received);
+        Ok((turn, is_whole))
+    }
+}
