@@ -43,6 +43,7 @@ macro_rules! entries {
 }
 
 mod locks;
+mod rings;
 
 entries! {
     fn entry_reflect_slice(
