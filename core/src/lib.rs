@@ -22,6 +22,9 @@
 #![no_std]
 #![deny(unsafe_code)]
 
+#[cfg(any(test, farend_loom, farend_shuttle))]
+extern crate std;
+
 pub mod checksum;
 pub mod counters;
 pub mod cpu_state;

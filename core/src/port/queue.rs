@@ -234,6 +234,13 @@ impl<K: Kernel> Queue<K> {
         &mut self.kernel
     }
 
+    /// Where a frame in hand stands in the shared memory, and its octets, or
+    /// `None` if it is another pool's.
+    #[must_use]
+    pub fn locate(&self, frame: &Frame) -> Option<(u64, u32)> {
+        self.pool.locate(frame)
+    }
+
     /// What was thrown away.
     #[must_use]
     pub const fn losses(&self) -> &Losses {

@@ -13,7 +13,10 @@
 //! needed, because nothing but exchanges and read-modify-writes touches the word:
 //! they continue one release sequence.
 
-use super::Memory;
+use super::{
+    Memory,
+    seeded::{Fault, is_seeded},
+};
 use crate::sync::{
     Futex, Shared, Waited,
     primitive::{AtomicU32, Ordering},
@@ -48,7 +51,7 @@ impl<'m> Doorbell<'m> {
     pub(super) fn ring<F: Futex<Shared>>(self) {
         // AcqRel: Release for what was stored before, to be found by the look that
         // follows a later `arm`; Acquire to come after an earlier `arm`.
-        if self.armed.swap(0, Ordering::AcqRel) != 0 {
+        if self.armed.swap(0, order()) != 0 && !is_seeded(Fault::ForgottenWake) {
             self.wake::<F>();
         }
     }
@@ -65,7 +68,7 @@ impl<'m> Doorbell<'m> {
     pub(super) fn arm(self) -> Armed {
         let rings = self.rings.load(Ordering::Relaxed);
         // AcqRel: pairs with `ring`.
-        self.armed.swap(1, Ordering::AcqRel);
+        self.armed.swap(1, order());
         Armed { rings }
     }
 
@@ -73,4 +76,10 @@ impl<'m> Doorbell<'m> {
     pub(super) fn sleep<F: Futex<Shared>>(self, armed: Armed, deadline_ns: u64) -> Waited {
         F::wait(self.rings, armed.rings, Some(deadline_ns))
     }
+}
+
+/// The order of both exchanges.
+#[inline(always)]
+fn order() -> Ordering {
+    if is_seeded(Fault::UnorderedBell) { Ordering::Relaxed } else { Ordering::AcqRel }
 }

@@ -18,7 +18,7 @@
 
 use core::fmt;
 
-use super::{LINE_OCTETS, Liveness, Memory, Owner, broadcast, spsc};
+use super::{Liveness, Memory, Owner, broadcast, spsc};
 use crate::sync::primitive::{AtomicU32, AtomicU64, Ordering};
 
 /// What a ring starts with.
@@ -28,7 +28,7 @@ pub const MAGIC: u64 = u64::from_le_bytes(*b"farendRG");
 pub const VERSION: u32 = 1;
 
 /// Octets of the header.
-pub const HEADER_OCTETS: usize = LINE_OCTETS;
+pub const HEADER_OCTETS: usize = 128;
 
 /// The state of a ring that its creator is still making.
 pub const INITIALISING: u32 = 1;

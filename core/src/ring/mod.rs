@@ -30,7 +30,7 @@
 //! # }
 //!
 //! let mut words = [0; 128];
-//! let ring = spsc::Ring::create::<SameProcess>(Memory::from_words(&mut words), 256, 0)?;
+//! let ring = spsc::Ring::create::<SameProcess>(Memory::from_words(&mut words)?, 256, 0)?;
 //! let mut producer = ring.producer::<Never, SameProcess>()?;
 //! let mut consumer = ring.consumer::<Never, SameProcess>()?;
 //!
@@ -46,8 +46,13 @@ mod doorbell;
 mod error;
 pub mod layout;
 mod memory;
+#[cfg(all(test, any(farend_loom, farend_shuttle)))]
+mod models;
 mod owner;
+mod seeded;
 pub mod spsc;
+#[cfg(all(test, not(any(farend_loom, farend_shuttle))))]
+mod tests;
 mod wait;
 
 pub use error::{Corruption, Error};
@@ -59,4 +64,6 @@ pub use wait::LIVENESS_SLICE_NS;
 /// What is kept apart so that two sides do not write into the same cache line: a
 /// pair of lines of 64 octets, which processors fetch together, or one of Apple's
 /// 128.
-pub const LINE_OCTETS: usize = 128;
+///
+/// Less for the model checkers, to whom each word costs time.
+pub const LINE_OCTETS: usize = if cfg!(any(farend_loom, farend_shuttle)) { 32 } else { 128 };

@@ -1,6 +1,11 @@
 //! Waiting for the other side: look, spin a little, then sleep in slices.
 
-use super::{Error, Liveness, Owner, doorbell::Doorbell, owner::Claim};
+use super::{
+    Error, Liveness, Owner,
+    doorbell::Doorbell,
+    owner::Claim,
+    seeded::{Fault, is_seeded},
+};
 use crate::sync::{Futex, SPIN_NS, Shared, Spin, primitive::spin_loop};
 
 /// How long a side sleeps before it looks whether its peer lives: a peer's death
@@ -60,12 +65,18 @@ pub(super) fn wait_until<F: Futex<Shared>>(
         }
     }
     loop {
-        let armed = bell.arm();
-        if look()? {
+        if is_seeded(Fault::ArmedAfterTheLook) && look()? {
             return Ok(());
         }
-        let checked = check(watch.is_due(now_ns));
-        if look()? {
+        let armed = bell.arm();
+        if !is_seeded(Fault::ArmedAfterTheLook) && look()? {
+            return Ok(());
+        }
+        let is_due = watch.is_due(now_ns);
+        let checked = check(is_due);
+        // The peer may have sent something before it ended, or what the check did
+        // may be what this waits for.
+        if (is_due || checked.is_err()) && look()? {
             return Ok(());
         }
         checked?;

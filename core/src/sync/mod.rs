@@ -10,14 +10,36 @@
 //! is the valid unlocked state, so memory fresh from the system needs no
 //! further step.
 //!
+//! Each call that waits comes in four forms: `x` waits for ever, `try_x` not at
+//! all, `x_for` for a time in nanoseconds, `x_until` until a time of the backend's
+//! clock. A call never gives up early; [`NEVER`] is no deadline.
+//!
 //! `docs/sync.md` has the state tables.
 
+mod condvar;
+mod error;
+mod event;
 pub mod futex;
+mod layout;
+#[cfg(any(farend_loom, farend_shuttle))]
+pub mod model;
+mod mutex;
 pub mod owners;
+mod patience;
 pub mod primitive;
+mod rwlock;
+mod seeded;
+mod semaphore;
 
+pub use condvar::Condvar;
+pub use error::{LockError, NotOwner, Overflow, Refused, TimedOut};
+pub use event::Event;
 pub use futex::{Clock, Futex, NEVER, Private, Scope, Shared, Spin, THREAD_ID_MAX, Waited};
+pub use layout::SharedLayout;
+pub use mutex::{Mutex, MutexGuard, MutexScope, RawMutex, RawPrivate, RawShared, Taken, Unlock};
 pub use owners::{NoOwner, OWNER_DIED, OWNER_ID_MASK, Owners, Permit, WAITERS};
-
-/// How long a thread spins before it blocks.
-pub const SPIN_NS: u64 = 2_000;
+pub use patience::SPIN_NS;
+pub use rwlock::{
+    RawRwPrivate, RawRwShared, ReadGuard, RwLock, RwScope, RwUnlock, Ticket, WriteGuard,
+};
+pub use semaphore::Semaphore;

@@ -46,6 +46,11 @@ impl core::error::Error for NoOwner {}
 #[derive(Debug, Clone, Copy)]
 pub struct Permit(());
 
+impl Permit {
+    /// Only for locks whose constructors demand that they stay in their place.
+    pub(super) const GRANTED: Self = Self(());
+}
+
 /// Who owns process-shared locks, and how others learn of an owner's death.
 ///
 /// The owner's id is in the lock's word itself and gets there by the one
@@ -80,8 +85,8 @@ pub trait Owners: Futex<Shared> {
     /// again for the next one, so that a fork in between is noticed.
     type Caller: Copy;
 
-    /// How long a waiter sleeps before it looks whether the owner lives. `None`
-    /// if the system wakes it when the owner dies.
+    /// How long a waiter sleeps before it asks whether the owner lives. `None`
+    /// if it need not ask, because the system wakes it when the owner dies.
     const LIVENESS_SLICE_NS: Option<u64>;
 
     /// An unused node, all-zero.

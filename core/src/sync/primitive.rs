@@ -42,19 +42,28 @@ pub use chosen::{AtomicU32, AtomicU64, Ordering, fence, spin_loop};
 
 /// Makes functions `const`, but for the model checkers, whose atomics cannot be
 /// made at compile time.
-#[allow(unused_macros)]
 macro_rules! const_unless_modelled {
-    ($( $(#[$attribute:meta])* $visibility:vis fn $name:ident($($argument:ident: $kind:ty),*) -> $result:ty $body:block )+) => { $(
+    ($(#[$attribute:meta])* $visibility:vis fn $($rest:tt)+) => {
         #[cfg(not(any(farend_loom, farend_shuttle)))]
         $(#[$attribute])*
         #[must_use]
-        $visibility const fn $name($($argument: $kind),*) -> $result $body
+        $visibility const fn $($rest)+
 
         #[cfg(any(farend_loom, farend_shuttle))]
         $(#[$attribute])*
         #[must_use]
-        $visibility fn $name($($argument: $kind),*) -> $result $body
-    )+ };
+        $visibility fn $($rest)+
+    };
+    ($(#[$attribute:meta])* $visibility:vis unsafe fn $($rest:tt)+) => {
+        #[cfg(not(any(farend_loom, farend_shuttle)))]
+        $(#[$attribute])*
+        #[must_use]
+        $visibility const unsafe fn $($rest)+
+
+        #[cfg(any(farend_loom, farend_shuttle))]
+        $(#[$attribute])*
+        #[must_use]
+        $visibility unsafe fn $($rest)+
+    };
 }
-#[allow(unused_imports)]
 pub(crate) use const_unless_modelled;

@@ -97,6 +97,10 @@ pub(crate) fn write_source(control: &mut Control, local: IpAddr) -> u8 {
     written.and_then(|octets| u8::try_from(octets).ok()).unwrap_or(0)
 }
 
+#[cfg_attr(
+    not(target_os = "linux"),
+    expect(clippy::cast_possible_truncation, reason = "lengths of control data are 32 bits here")
+)]
 fn write_message<T: sys::Plain>(
     control: &mut Control,
     level: i32,
@@ -170,6 +174,13 @@ mod tests {
         assert_eq!(parse(&control.0), destination("255.255.255.255", "192.0.2.7"));
     }
 
+    #[cfg_attr(
+        not(target_os = "linux"),
+        expect(
+            clippy::cast_possible_truncation,
+            reason = "lengths of control data are 32 bits here"
+        )
+    )]
     #[test]
     fn lengths_that_do_not_fit_end_the_search() {
         for length in [0, 1, HEADER_OCTETS - 1, 65, usize::MAX] {

@@ -111,6 +111,10 @@ fn is_set(header: &libc::msghdr, flag: c_int) -> bool {
 /// Points a header at a slot's name, control data and payload, all room, for
 /// receiving. The pointers are valid until the slot and the octets are used
 /// again by other means.
+#[cfg_attr(
+    not(target_os = "linux"),
+    expect(clippy::cast_possible_truncation, reason = "lengths of control data are 32 bits here")
+)]
 fn prepare_receive(
     header: &mut libc::msghdr,
     part: &mut libc::iovec,

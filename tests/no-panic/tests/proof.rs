@@ -105,7 +105,15 @@ fn an_allocation_fails_the_link_and_is_named() {
 
 #[test]
 fn the_core_builds_for_a_target_without_an_operating_system() {
-    const TEST: &str = "the build for a target without an operating system";
+    builds_for_a_bare_target("core", "libfarend_core.rlib");
+}
+
+#[test]
+fn locks_that_spin_build_for_a_target_without_an_operating_system() {
+    builds_for_a_bare_target("drivers/futex", "libfarend_futex.rlib");
+}
+
+fn builds_for_a_bare_target(package: &str, library: &str) {
     let rustc = env::var("FAREND_BUILD_STD_RUSTC").unwrap_or_else(|_| BUILD_STD_RUSTC.to_owned());
     let sources = Command::new(&rustc).args(["--print", "sysroot"]).output().ok().map(|output| {
         let sysroot = String::from_utf8_lossy(&output.stdout).trim().to_owned();
@@ -113,19 +121,20 @@ fn the_core_builds_for_a_target_without_an_operating_system() {
     });
     if !sources.is_some_and(|sources| sources.exists()) {
         skip(
-            TEST,
+            &format!("the build of {package} for a target without an operating system"),
             &format!(
                 "{rustc} has no library sources: apt-get install rustc-web rust-web-src, or name another by FAREND_BUILD_STD_RUSTC"
             ),
         );
         return;
     }
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(package);
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join(BARE_TARGET);
     let mut cargo = cargo();
     let output = cargo
         .args(["build", "--release", "--locked", "-Zbuild-std=core", "--target", BARE_TARGET])
         .arg("--manifest-path")
-        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../core/Cargo.toml"))
+        .arg(folder.join("Cargo.toml"))
         .arg("--target-dir")
         .arg(&target)
         .env("RUSTC", &rustc)
@@ -134,7 +143,7 @@ fn the_core_builds_for_a_target_without_an_operating_system() {
         .env_remove("RUSTUP_TOOLCHAIN")
         .output()
         .unwrap_or_else(|error| panic!("cargo does not run: {error}"));
-    assert!(output.status.success(), "the core does not build:\n{}", said(&output));
-    let library = target.join(BARE_TARGET).join("release/libfarend_core.rlib");
+    assert!(output.status.success(), "{package} does not build:\n{}", said(&output));
+    let library = target.join(BARE_TARGET).join("release").join(library);
     assert!(library.exists(), "{} was not built", library.display());
 }

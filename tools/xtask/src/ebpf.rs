@@ -17,6 +17,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
+pub(crate) use self::toolchain::{cache_folder, sources_of};
 use self::{
     build::{OBJECTS, Objects},
     record::Record,

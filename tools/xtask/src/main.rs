@@ -3,6 +3,7 @@
 
 mod bench;
 mod ci;
+mod darwin;
 mod demo;
 mod ebpf;
 mod fuzz;

@@ -88,7 +88,7 @@ struct WriterWords<'m> {
 struct Readers<'m> {
     /// The words of all readers, a line for each.
     words: Memory<'m>,
-    readers_max: u32,
+    max: u32,
     /// Rung by readers, for the writer to hear.
     bell: Doorbell<'m>,
 }
@@ -150,14 +150,17 @@ impl<'m> Ring<'m> {
     /// Becomes one of the ring's readers, from the next message on.
     ///
     /// # Errors
-    /// [`Error::NoReaderFree`].
+    /// [`Error::NoReaderFree`]; [`Error::Corrupt`].
     pub fn reader<F: Futex<Shared>, L: Liveness>(&self) -> Result<Reader<'m, F, L>, Error> {
         for words in self.readers.iter() {
             if words.claim.take::<L>().is_ok() {
-                return Ok(Reader::new(self, words));
+                return Reader::new(self, words).inspect_err(|_| {
+                    words.needs_nothing();
+                    words.claim.leave::<L>();
+                });
             }
         }
-        Err(Error::NoReaderFree { readers_max: self.readers.readers_max })
+        Err(Error::NoReaderFree { readers_max: self.readers.max })
     }
 
     fn of(memory: &Memory<'m>, layout: Layout) -> Result<Self, LayoutError> {
@@ -177,7 +180,7 @@ impl<'m> Ring<'m> {
         let readers_octets = slots_offset.checked_sub(READERS_OFFSET)?;
         let readers = Readers {
             words: memory.part(READERS_OFFSET, readers_octets)?,
-            readers_max: layout.readers_max(),
+            max: layout.readers_max(),
             bell: Doorbell::at(memory, SPACE_OFFSET)?,
         };
         let slots_octets = layout.octets().checked_sub(slots_offset as u64)?;
@@ -188,7 +191,7 @@ impl<'m> Ring<'m> {
 
 impl<'m> Readers<'m> {
     fn iter(self) -> impl Iterator<Item = ReaderWords<'m>> {
-        (0..self.readers_max).map_while(move |index| {
+        (0..self.max).map_while(move |index| {
             let offset = usize::try_from(index).ok()?.checked_mul(LINE_OCTETS)?;
             Some(ReaderWords {
                 claim: Claim(self.words.word64(offset)?),
@@ -217,12 +220,46 @@ impl ReaderWords<'_> {
         self.cursor.store(number.wrapping_add(1), Ordering::Release);
     }
 
+    /// As [`set_needs`](Self::set_needs), unless the cursor is not at `from` any
+    /// more; whether it was.
+    fn moves(self, from: u64, to: u64) -> bool {
+        let (from, to) = (from.wrapping_add(1), to.wrapping_add(1));
+        self.cursor.compare_exchange(from, to, Ordering::Release, Ordering::Relaxed).is_ok()
+    }
+
     fn needs_nothing(self) {
         self.cursor.store(0, Ordering::Release);
+    }
+
+    /// As [`needs_nothing`](Self::needs_nothing), unless the reader has moved on
+    /// from `number` meanwhile.
+    fn stops_needing(self, number: u64) {
+        let (seen, none) = (number.wrapping_add(1), 0);
+        let _moved = self.cursor.compare_exchange(seen, none, Ordering::Release, Ordering::Relaxed);
     }
 }
 
 /// Whether the writer waits for readers, so that they can read in place.
 const fn is_in_place(slow_reader: SlowReader) -> bool {
     !matches!(slow_reader, SlowReader::Overwrite)
+}
+
+#[cfg(all(test, not(any(farend_loom, farend_shuttle))))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_that_moved_on_is_neither_cleared_nor_moved() {
+        let (owner, cursor) = (AtomicU64::new(0), AtomicU64::new(0));
+        let words = ReaderWords { claim: Claim(&owner), cursor: &cursor };
+        words.set_needs(3);
+        assert!(words.moves(3, 7));
+        words.stops_needing(3);
+        assert_eq!(words.needs(), Some(7));
+        assert!(!words.moves(3, 8));
+        words.stops_needing(7);
+        assert_eq!(words.needs(), None);
+        assert!(!words.moves(7, 8));
+        assert_eq!(words.needs(), None);
+    }
 }

@@ -11,6 +11,7 @@ use crate::{
     ring::{
         Corruption, Error, Liveness,
         memory::load_words,
+        seeded::{Fault, is_seeded},
         wait::{Watch, check_peer, wait_until},
     },
     sync::{
@@ -51,22 +52,16 @@ pub struct Message {
     pub lost: u64,
 }
 
-/// How often one call tries again after the writer came past.
+/// How often one call tries again after the writer came past it.
 const ATTEMPTS: u32 = 4;
 
 /// Messages are given back when they are this part of the ring.
 const GROUPS: u64 = 8;
 
 impl<'m, F: Futex<Shared>, L: Liveness> Reader<'m, F, L> {
-    pub(super) fn new(ring: &Ring<'m>, own: ReaderWords<'m>) -> Self {
-        let tail = ring.writer.tail;
-        own.set_needs(tail.load(Ordering::Acquire));
-        // SeqCst fence: pairs with the writer's in `see_readers`. Either it saw the
-        // cursor, or the load below sees how far it had come without.
-        fence(Ordering::SeqCst);
-        let number = tail.load(Ordering::Acquire);
-        own.set_needs(number);
-        Self {
+    pub(super) fn new(ring: &Ring<'m>, own: ReaderWords<'m>) -> Result<Self, Error> {
+        let number = Self::attach(ring, own)?;
+        Ok(Self {
             slots: ring.slots,
             own,
             readers: ring.readers,
@@ -78,7 +73,30 @@ impl<'m, F: Futex<Shared>, L: Liveness> Reader<'m, F, L> {
             lost: 0,
             watch: Watch::default(),
             system: PhantomData,
+        })
+    }
+
+    /// Makes the writer wait for this reader from the next message on; gives that
+    /// message's number.
+    fn attach(ring: &Ring<'m>, own: ReaderWords<'m>) -> Result<u64, Error> {
+        let tail = ring.writer.tail;
+        for _ in 0..ATTEMPTS {
+            // The writer may go on meanwhile, so that this is too far behind to be
+            // true; it then takes the ring for full until the cursor moves.
+            let first = tail.load(Ordering::Acquire);
+            own.set_needs(first);
+            // SeqCst fence: pairs with the writer's in `see_readers`. Either it saw
+            // the cursor, or the load below sees how far it had come without.
+            if !is_seeded(Fault::AttachWithoutFence) {
+                fence(Ordering::SeqCst);
+            }
+            let number = tail.load(Ordering::Acquire);
+            // Unless the writer lost its patience in between.
+            if own.moves(first, number) {
+                return Ok(number);
+            }
         }
+        Err(Corruption::Cursor(tail.load(Ordering::Relaxed)).into())
     }
 
     /// Octets of the longest message.
@@ -128,7 +146,10 @@ impl<'m, F: Futex<Shared>, L: Liveness> Reader<'m, F, L> {
             let (word, words) = self.slots.slot(self.number)?;
             let found = load(word);
             let octets = match self.slots.read(self.number, found) {
-                Found::NotYet => return self.nothing(),
+                Found::NotYet => {
+                    self.flush();
+                    return Ok(None);
+                }
                 Found::Message { octets } => octets,
                 Found::Other => {
                     self.catch_up(found)?;
@@ -142,8 +163,10 @@ impl<'m, F: Futex<Shared>, L: Liveness> Reader<'m, F, L> {
             load_words(words, place);
             // Acquire fence: pairs with the writer's Release fence. If any word was
             // of a later message, the load below sees the later word.
-            fence(Ordering::Acquire);
-            if word.load(Ordering::Relaxed) == found {
+            if !is_seeded(Fault::ReaderWithoutFence) {
+                fence(Ordering::Acquire);
+            }
+            if word.load(Ordering::Relaxed) == found || is_seeded(Fault::TornMessage) {
                 self.go_on();
                 return Ok(Some(Message { octets, lost: core::mem::take(&mut self.lost) }));
             }
@@ -165,7 +188,10 @@ impl<'m, F: Futex<Shared>, L: Liveness> Reader<'m, F, L> {
         let (word, _octets) = self.slots.slot(self.number)?;
         let found = load(word);
         match self.slots.read(self.number, found) {
-            Found::NotYet => self.nothing().map(|_| None),
+            Found::NotYet => {
+                self.flush();
+                Ok(None)
+            }
             Found::Message { octets } => {
                 self.peeked = found;
                 // SAFETY: the word was loaded with Acquire, so the writer's stores
@@ -244,11 +270,6 @@ impl<'m, F: Futex<Shared>, L: Liveness> Reader<'m, F, L> {
         }
     }
 
-    fn nothing(&mut self) -> Result<Option<Message>, Error> {
-        self.flush();
-        Ok(None)
-    }
-
     /// Goes on half a ring behind the writer, which came past this reader.
     #[cold]
     fn catch_up(&mut self, found: u64) -> Result<(), Error> {
@@ -261,7 +282,8 @@ impl<'m, F: Futex<Shared>, L: Liveness> Reader<'m, F, L> {
         }
         let skipped = ahead.wrapping_sub(self.slots.capacity() / 2);
         self.number = self.number.wrapping_add(skipped);
-        self.lost = self.lost.saturating_add(skipped);
+        let off = u64::from(is_seeded(Fault::LagOffByOne));
+        self.lost = self.lost.saturating_add(skipped.wrapping_sub(off));
         Ok(())
     }
 }
@@ -283,5 +305,13 @@ impl<F: Futex<Shared>, L: Liveness> core::fmt::Debug for Reader<'_, F, L> {
             .field("lost", &self.lost)
             .field("capacity", &self.slots.capacity())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(all(test, not(any(farend_loom, farend_shuttle))))]
+impl<F: Futex<Shared>, L: Liveness> Reader<'_, F, L> {
+    /// Overwrites the cursor, as a broken process does.
+    pub(in crate::ring) fn tamper(&self, cursor: u64) {
+        self.own.cursor.store(cursor, Ordering::Relaxed);
     }
 }

@@ -65,10 +65,7 @@ impl<'m> Slots<'m> {
 
     /// The words of the slot of a message: its first word, and the others.
     #[inline(always)]
-    pub(super) fn slot(
-        &self,
-        number: u64,
-    ) -> Result<(&'m AtomicU64, &'m [AtomicU64]), Error> {
+    pub(super) fn slot(&self, number: u64) -> Result<(&'m AtomicU64, &'m [AtomicU64]), Error> {
         // The memory has a `usize` of octets, so offsets fit.
         let index = usize::try_from(number & self.mask).unwrap_or(usize::MAX);
         let offset = index.wrapping_mul(self.words_each).wrapping_mul(size_of::<u64>());
@@ -144,7 +141,7 @@ mod tests {
     fn with_slots(test: impl Fn(Slots<'_>)) {
         let layout = Layout::broadcast(4, 16, 1, SlowReader::Overwrite).unwrap();
         let mut words = [0; 12];
-        test(Slots::new(Memory::from_words(&mut words), &layout).unwrap());
+        test(Slots::new(Memory::from_words(&mut words).unwrap(), &layout).unwrap());
     }
 
     #[test]

@@ -10,6 +10,7 @@ use crate::{
     ring::{
         Error, Liveness, SlowReader,
         memory::store_words,
+        seeded::{Fault, is_seeded},
         wait::{Watch, wait_until},
     },
     sync::{
@@ -117,10 +118,14 @@ impl<'m, F: Futex<Shared>, L: Liveness> Writer<'m, F, L> {
         let (word, words) = self.slots.slot(self.number)?;
         if !is_in_place(self.slow_reader) {
             // Release: a reader that sees this sees `tail` as far as it must be.
-            word.store(self.slots.writing(self.number), Ordering::Release);
+            if !is_seeded(Fault::SlotNotMarked) {
+                word.store(self.slots.writing(self.number), Ordering::Release);
+            }
             // Release fence: pairs with the reader's Acquire fence. If it copied any
             // of the words below, it sees at least the word above.
-            fence(Ordering::Release);
+            if !is_seeded(Fault::WriterWithoutFence) {
+                fence(Ordering::Release);
+            }
         }
         let mut words = words.iter();
         for (value, word) in head.iter().zip(&mut words) {
@@ -151,11 +156,11 @@ impl<'m, F: Futex<Shared>, L: Liveness> Writer<'m, F, L> {
         // Readers may sleep on what was pushed without a flush.
         self.flush();
         let (bell, mut watch) = (self.readers.bell, self.watch);
-        let (readers, number) = (self.readers, self.number);
+        let (readers, number, capacity) = (self.readers, self.number, self.slots.capacity());
         let look = || Ok(self.has_room());
         let waited = wait_until::<F>(bell, &mut watch, deadline_ns, look, |is_due| {
             if is_due {
-                readers.remove_dead::<L>(number);
+                readers.remove_dead::<L>(number, capacity);
             }
             Ok(())
         });
@@ -181,8 +186,13 @@ impl<'m, F: Futex<Shared>, L: Liveness> Writer<'m, F, L> {
     fn see_readers(&mut self) -> bool {
         // SeqCst fence: pairs with that of an attaching reader. Either its cursor
         // is seen here, or it sees `tail` as it was stored before.
-        fence(Ordering::SeqCst);
-        let behind = self.readers.slowest_behind(self.number, self.slots.capacity());
+        if !is_seeded(Fault::AttachWithoutFence) {
+            fence(Ordering::SeqCst);
+        }
+        let mut behind = self.readers.slowest_behind(self.number, self.slots.capacity());
+        if is_seeded(Fault::OneMessageTooMany) {
+            behind = behind.saturating_sub(1);
+        }
         let room = self.slots.capacity().wrapping_sub(behind);
         self.free_to = self.number.wrapping_add(room);
         room != 0
@@ -198,7 +208,7 @@ impl<'m, F: Futex<Shared>, L: Liveness> Writer<'m, F, L> {
         // One writer, so no addition is lost.
         self.own.dropped.store(self.dropped().wrapping_add(1), Ordering::Relaxed);
         if self.watch.is_due(F::now_ns()) {
-            self.readers.remove_dead::<L>(self.number);
+            self.readers.remove_dead::<L>(self.number, self.slots.capacity());
         }
     }
 }
@@ -206,31 +216,34 @@ impl<'m, F: Futex<Shared>, L: Liveness> Writer<'m, F, L> {
 impl Readers<'_> {
     /// How far the slowest reader is behind message `number`, at most `capacity`.
     ///
-    /// A cursor that is further behind, or ahead, is not where a reader can be. It
-    /// is cleared, so that a broken reader stops nobody; the reader finds out by
-    /// itself.
+    /// A cursor that is further behind, or ahead, is not where a reader can be, but
+    /// for a moment while it attaches: the ring is full for that moment.
     fn slowest_behind(self, number: u64, capacity: u64) -> u64 {
         let mut slowest = 0;
         for words in self.iter() {
             let Some(needs) = words.needs() else { continue };
             let behind = number.wrapping_sub(needs);
-            if behind > capacity {
-                words.needs_nothing();
-            } else {
-                slowest = slowest.max(behind);
+            if behind > capacity && is_seeded(Fault::ImpossibleIgnored) {
+                continue;
             }
+            slowest = slowest.max(behind.min(capacity));
         }
         slowest
     }
 
-    /// Removes the readers that are behind and dead.
-    fn remove_dead<L: Liveness>(self, number: u64) {
+    /// Removes the readers that are behind and dead, and clears cursors that no
+    /// reader has, so that a broken one stops nobody; it finds out by itself.
+    fn remove_dead<L: Liveness>(self, number: u64, capacity: u64) {
         for words in self.iter() {
+            if let Some(needs) = words.needs()
+                && number.wrapping_sub(needs) > capacity
+            {
+                words.stops_needing(needs);
+            }
             // `take` succeeds if nobody has the reader's place or a dead process
             // has. It makes the place the caller's, so that nobody else can take it
             // while the cursor is cleared.
-            if words.needs().is_some_and(|needs| needs != number)
-                && words.claim.take::<L>().is_ok()
+            if words.needs().is_some_and(|needs| needs != number) && words.claim.take::<L>().is_ok()
             {
                 words.needs_nothing();
                 words.claim.leave::<L>();
@@ -254,5 +267,13 @@ impl<F: Futex<Shared>, L: Liveness> core::fmt::Debug for Writer<'_, F, L> {
             .field("number", &self.number)
             .field("capacity", &self.slots.capacity())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(all(test, not(any(farend_loom, farend_shuttle))))]
+impl<F: Futex<Shared>, L: Liveness> Writer<'_, F, L> {
+    /// Makes the cursor one message too old, as a writer that is killed does.
+    pub(in crate::ring) fn set_back(&self) {
+        self.own.tail.store(self.number.wrapping_sub(1), Ordering::Relaxed);
     }
 }

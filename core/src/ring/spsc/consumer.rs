@@ -7,6 +7,7 @@ use super::{Records, Ring, Side, word};
 use crate::{
     ring::{
         Corruption, Error, Liveness,
+        seeded::{Fault, is_seeded},
         wait::{Watch, check_peer, wait_until},
     },
     sync::{Futex, Shared, primitive::Ordering},
@@ -62,6 +63,9 @@ impl<'m, F: Futex<Shared>, L: Liveness> Consumer<'m, F, L> {
         self.span = word::span(octets);
         let octets = usize::try_from(octets).unwrap_or(usize::MAX);
         let place = self.records.place(self.position).wrapping_add(size_of::<u64>());
+        if is_seeded(Fault::GivenBackEarly) {
+            self.own.cursor.store(self.position.wrapping_add(self.span), Ordering::Release);
+        }
         // SAFETY: the word was loaded with Acquire, so the producer's writes to the
         // record have happened before. The producer makes none until the record is
         // given back, which needs this consumer, which is borrowed; and the claim

@@ -10,6 +10,7 @@ use super::{Records, Ring, Side, word};
 use crate::{
     ring::{
         Corruption, Error, Liveness,
+        seeded::{Fault, is_seeded},
         wait::{Watch, check_peer, wait_until},
     },
     sync::{Futex, Shared, primitive::Ordering},
@@ -50,12 +51,12 @@ impl<'m, F: Futex<Shared>, L: Liveness> Producer<'m, F, L> {
     }
 
     /// Goes past what the last producer stored without getting to say so in its
-    /// cursor: at most one record and the skip before it.
+    /// cursor: at most one record and the skip before it. The consumer may have
+    /// gone past them already.
     fn recover(&mut self) -> Result<(), Error> {
         if !self.position.is_multiple_of(word::OCTETS) {
             return Err(Corruption::Cursor(self.position).into());
         }
-        self.see_free()?;
         for _ in 0..2 {
             let span = match self.records.find(self.position)? {
                 word::Found::Nothing => break,
@@ -86,6 +87,10 @@ impl<'m, F: Futex<Shared>, L: Liveness> Producer<'m, F, L> {
             return Ok(None);
         }
         let place = self.records.place(self.position).wrapping_add(size_of::<u64>());
+        if is_seeded(Fault::PublishBeforeWrite) {
+            let octets = octets as u64;
+            self.store(word::record(self.position, octets), word::span(octets))?;
+        }
         // SAFETY: `make_room` compared position..position + span with what the
         // consumer gave back (Acquire, so its reads have happened before), the
         // claim on this side lets nobody else write, and the loan borrows the
@@ -155,7 +160,8 @@ impl<'m, F: Futex<Shared>, L: Liveness> Producer<'m, F, L> {
         let to_end = self.records.octets_to_end(self.position);
         let skipped = if span > to_end { to_end } else { 0 };
         // One word more: the next record's is set to 0 with this one.
-        let wanted = skipped.wrapping_add(span).wrapping_add(word::OCTETS);
+        let next = if is_seeded(Fault::NoRoomForTheNextWord) { 0 } else { word::OCTETS };
+        let wanted = skipped.wrapping_add(span).wrapping_add(next);
         if self.free_to.wrapping_sub(self.position) < wanted {
             self.see_free()?;
             if self.free_to.wrapping_sub(self.position) < wanted {
@@ -179,6 +185,9 @@ impl<'m, F: Futex<Shared>, L: Liveness> Producer<'m, F, L> {
             return Err(Corruption::Cursor(head).into());
         }
         self.free_to = head.wrapping_add(self.records.capacity());
+        if is_seeded(Fault::StaleCursor) {
+            self.free_to = self.free_to.wrapping_add(word::OCTETS);
+        }
         Ok(())
     }
 
@@ -188,10 +197,17 @@ impl<'m, F: Futex<Shared>, L: Liveness> Producer<'m, F, L> {
         let next = self.position.wrapping_add(span);
         // Relaxed: the Release below orders it before the word, and the consumer
         // looks here only after it has seen that.
-        self.records.word(next)?.store(0, Ordering::Relaxed);
+        if !is_seeded(Fault::NextWordKept) {
+            self.records.word(next)?.store(0, Ordering::Relaxed);
+        }
         // Release: pairs with the consumer's Acquire in `Records::find`; the
         // record's octets and the 0 after them have happened before.
-        self.records.word(self.position)?.store(word, Ordering::Release);
+        let order = if is_seeded(Fault::PublishWithoutRelease) {
+            Ordering::Relaxed
+        } else {
+            Ordering::Release
+        };
+        self.records.word(self.position)?.store(word, order);
         self.advance(next);
         Ok(())
     }
@@ -237,7 +253,7 @@ pub struct Loan<'p, 'm, F: Futex<Shared>, L: Liveness> {
     producer: &'p mut Producer<'m, F, L>,
 }
 
-impl<F: Futex<Shared>, L: Liveness> Loan<'_, '_, F, L> {
+impl<'p, 'm, F: Futex<Shared>, L: Liveness> Loan<'p, 'm, F, L> {
     /// Sends the record. Does not wake the consumer: see [`Producer::flush`].
     ///
     /// # Errors
@@ -255,9 +271,8 @@ impl<F: Futex<Shared>, L: Liveness> Loan<'_, '_, F, L> {
     #[inline]
     pub fn send(self) -> Result<(), Error> {
         let octets = self.octets.len();
-        let word = word::record(self.producer.position, octets as u64);
-        self.producer.store(word, word::span(octets as u64))?;
-        self.producer.flush();
+        let producer = self.commit_octets(octets)?;
+        producer.flush();
         Ok(())
     }
 
@@ -267,9 +282,17 @@ impl<F: Futex<Shared>, L: Liveness> Loan<'_, '_, F, L> {
     /// [`Error::Corrupt`].
     #[inline]
     pub fn commit_first(self, octets: usize) -> Result<(), Error> {
+        self.commit_octets(octets).map(|_| ())
+    }
+
+    #[inline(always)]
+    fn commit_octets(self, octets: usize) -> Result<&'p mut Producer<'m, F, L>, Error> {
         let octets = octets.min(self.octets.len()) as u64;
-        let word = word::record(self.producer.position, octets);
-        self.producer.store(word, word::span(octets))
+        if !is_seeded(Fault::PublishBeforeWrite) {
+            let word = word::record(self.producer.position, octets);
+            self.producer.store(word, word::span(octets))?;
+        }
+        Ok(self.producer)
     }
 }
 
@@ -284,5 +307,18 @@ impl<F: Futex<Shared>, L: Liveness> Deref for Loan<'_, '_, F, L> {
 impl<F: Futex<Shared>, L: Liveness> DerefMut for Loan<'_, '_, F, L> {
     fn deref_mut(&mut self) -> &mut [u8] {
         self.octets
+    }
+}
+
+#[cfg(all(test, not(any(farend_loom, farend_shuttle))))]
+impl<F: Futex<Shared>, L: Liveness> Producer<'_, F, L> {
+    /// Where the shared cursor stands.
+    pub(in crate::ring) fn cursor(&self) -> u64 {
+        self.own.cursor.load(Ordering::Relaxed)
+    }
+
+    /// Sets the shared cursor back, as a producer that is killed leaves it.
+    pub(in crate::ring) fn set_back(&self, cursor: u64) {
+        self.own.cursor.store(cursor, Ordering::Relaxed);
     }
 }

@@ -4,6 +4,9 @@
 //! machine is suspended), so a wait that a signal interrupted is repeated without
 //! growing longer.
 
+mod memory;
+mod robust;
+
 use core::num::NonZeroU32;
 
 use farend_core::sync::{
@@ -16,6 +19,9 @@ use rustix::{
 };
 
 use crate::thread;
+
+pub use memory::Memory;
+pub use robust::{Caller, Node};
 
 const NANOSECONDS: u64 = 1_000_000_000;
 

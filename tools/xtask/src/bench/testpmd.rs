@@ -37,7 +37,9 @@ impl Testpmd {
     /// Starts it on the host's interface, one queue, copy mode. It forwards on
     /// this CPU and is steered from the other.
     pub(crate) fn start(host: &Host, forwarding_cpu: usize, steering_cpu: usize) -> Result<Self> {
-        let mut command = Command::new(PROGRAM);
+        // Into a pipe it would keep back what it says.
+        let mut command = Command::new("stdbuf");
+        command.args(["-oL", PROGRAM]);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         command.args(["-l", &format!("{forwarding_cpu},{steering_cpu}")]);
         command.args(["--main-lcore", &steering_cpu.to_string()]);

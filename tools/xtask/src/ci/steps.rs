@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use crate::{
-    ebpf, fuzz,
+    darwin, ebpf, fuzz,
     shell::{Shell, cargo},
     test, tidy,
 };
@@ -22,7 +22,7 @@ pub(crate) struct Step {
 
 /// Every step, those first that fail fastest. The tests are last, so that
 /// their results end the output.
-pub(crate) const STEPS: [Step; 7] = [
+pub(crate) const STEPS: [Step; 8] = [
     Step { name: "fmt", what: "formatting", is_loud: false, run: fmt },
     Step { name: "tidy", what: "the project's own rules", is_loud: false, run: tidy::run },
     Step { name: "clippy", what: "lints, warnings are errors", is_loud: false, run: clippy },
@@ -33,13 +33,24 @@ pub(crate) const STEPS: [Step; 7] = [
         is_loud: false,
         run: ebpf::check,
     },
+    Step {
+        name: "darwin",
+        what: "types, lints and links for macOS",
+        is_loud: false,
+        run: darwin::check,
+    },
     Step { name: "fuzz", what: "random frames, seeded from the corpus", is_loud: false, run: fuzz },
     Step { name: "test", what: "all tests", is_loud: true, run: all_tests },
 ];
 
 fn fmt(shell: &Shell) -> Result<()> {
     shell.run(cargo().args(["fmt", "--all", "--check"]))?;
-    for manifest in ["ebpf/Cargo.toml", "fuzz/Cargo.toml", "tests/no-panic/probe/Cargo.toml"] {
+    for manifest in [
+        "benches/sync/Cargo.toml",
+        "ebpf/Cargo.toml",
+        "fuzz/Cargo.toml",
+        "tests/no-panic/probe/Cargo.toml",
+    ] {
         shell.run(cargo().args(["fmt", "--manifest-path", manifest, "--check"]))?;
     }
     Ok(())

@@ -48,7 +48,7 @@ impl Toolchain {
             host::install(shell, &PACKAGES)?;
         }
         let sources = sources_of(&rustc)?;
-        let tools = tools_folder()?;
+        let tools = cache_folder()?.join("tools");
         let linker = tools.join("bin/bpf-linker");
         if !is_linker_of_version(&linker) {
             install_linker(shell, &tools, &llvm)?;
@@ -97,7 +97,8 @@ impl fmt::Display for Toolchain {
     }
 }
 
-fn sources_of(rustc: &Path) -> Result<PathBuf> {
+/// Where a compiler keeps the sources of its own library.
+pub(crate) fn sources_of(rustc: &Path) -> Result<PathBuf> {
     if !rustc.exists() {
         bail!("no compiler {}", rustc.display());
     }
@@ -109,12 +110,13 @@ fn sources_of(rustc: &Path) -> Result<PathBuf> {
     Ok(sources)
 }
 
-fn tools_folder() -> Result<PathBuf> {
+/// Where tools are kept that take long to build, for all source trees.
+pub(crate) fn cache_folder() -> Result<PathBuf> {
     let cache = match env::var_os("XDG_CACHE_HOME") {
         Some(folder) => PathBuf::from(folder),
         None => PathBuf::from(env::var_os("HOME").context("no HOME")?).join(".cache"),
     };
-    Ok(cache.join("farend/tools"))
+    Ok(cache.join("farend"))
 }
 
 fn is_linker_of_version(linker: &Path) -> bool {

@@ -1,0 +1,29 @@
+//! Locks, each around one number.
+
+mod cas;
+mod farend;
+mod parking;
+mod pthread;
+mod standard;
+
+use anyhow::Result;
+
+pub(crate) use self::{
+    cas::CompareAndSwap,
+    farend::{Private, Shared},
+    parking::ParkingLot,
+    pthread::{Pthread, Robust},
+    standard::Standard,
+};
+
+/// A lock around a number.
+pub(crate) trait Lock: Sized + Sync {
+    /// Makes it, unlocked, with zero inside.
+    fn new() -> Result<Self>;
+
+    /// Takes the lock, adds one, gives it back.
+    fn add(&self);
+
+    /// The number.
+    fn total(&self) -> u64;
+}

@@ -1,0 +1,179 @@
+//! Words that can be waited on, and a clock.
+
+use std::{
+    cell::Cell,
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    ptr,
+    sync::{
+        Arc, Mutex as Plain,
+        atomic::{AtomicU8, AtomicU32 as PlainU32, AtomicU64 as PlainU64, Ordering::SeqCst},
+    },
+    vec::Vec,
+};
+
+#[cfg(farend_loom)]
+use loom::{
+    lazy_static,
+    sync::{Condvar, Mutex},
+    thread, thread_local,
+};
+#[cfg(farend_shuttle)]
+use shuttle::{
+    lazy_static,
+    sync::{Condvar, Mutex},
+    thread, thread_local,
+};
+
+use super::super::{
+    futex::{Clock, Futex, NEVER, Private, Scope, Shared, Spin, Waited},
+    primitive::{AtomicU32, Ordering},
+};
+
+const ASLEEP: u8 = 0;
+const WOKEN: u8 = 1;
+const TIMED_OUT: u8 = 2;
+
+/// A thread in a queue.
+struct Sleeper {
+    alarm: Condvar,
+    deadline_ns: u64,
+    state: AtomicU8,
+}
+
+/// Who sleeps on one word. Its lock makes comparing and falling asleep one step.
+struct Bucket {
+    sleepers: Mutex<VecDeque<Arc<Sleeper>>>,
+}
+
+/// Everything that outlives a thread; made anew for each execution. Its plain
+/// parts are never held across a step of the model.
+pub(super) struct Kernel {
+    buckets: Plain<BTreeMap<usize, Arc<Bucket>>>,
+    now_ns: PlainU64,
+    threads: PlainU32,
+    /// Owner id and node of each lock that is linked.
+    pub(super) held: Plain<BTreeSet<(u32, usize)>>,
+    /// Owner id and node of each announced operation.
+    pub(super) pending: Plain<BTreeMap<u32, usize>>,
+    pub(super) dead: Plain<BTreeSet<u32>>,
+}
+
+lazy_static! {
+    pub(super) static ref KERNEL: Kernel = Kernel {
+        buckets: Plain::default(),
+        now_ns: PlainU64::new(0),
+        threads: PlainU32::new(0),
+        held: Plain::default(),
+        pending: Plain::default(),
+        dead: Plain::default(),
+    };
+}
+
+thread_local! {
+    static ID: Cell<u32> = Cell::new(0);
+}
+
+/// The plain data of a lock that is never held long.
+pub(super) fn plain<T>(lock: &Plain<T>) -> std::sync::MutexGuard<'_, T> {
+    lock.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+impl Kernel {
+    fn bucket(&self, word: &AtomicU32) -> Arc<Bucket> {
+        let mut buckets = plain(&self.buckets);
+        let bucket = buckets
+            .entry(ptr::from_ref(word).addr())
+            .or_insert_with(|| Arc::new(Bucket { sleepers: Mutex::new(VecDeque::new()) }));
+        Arc::clone(bucket)
+    }
+}
+
+/// The backend of the models.
+#[derive(Debug)]
+pub enum Modelled {}
+
+impl Clock for Modelled {
+    fn now_ns() -> u64 {
+        KERNEL.now_ns.load(SeqCst)
+    }
+}
+
+impl<S: Scope> Futex<S> for Modelled {
+    const SPIN: Spin = Spin::None;
+
+    fn wait(word: &AtomicU32, expected: u32, deadline_ns: Option<u64>) -> Waited {
+        let bucket = KERNEL.bucket(word);
+        let mut sleepers = bucket.sleepers.lock().unwrap();
+        if word.load(Ordering::Relaxed) != expected {
+            return Waited::Woken;
+        }
+        let deadline_ns = deadline_ns.unwrap_or(NEVER);
+        if deadline_ns <= Self::now_ns() {
+            drop(sleepers);
+            thread::yield_now();
+            return Waited::TimedOut;
+        }
+        let sleeper =
+            Arc::new(Sleeper { alarm: Condvar::new(), deadline_ns, state: AtomicU8::new(ASLEEP) });
+        sleepers.push_back(Arc::clone(&sleeper));
+        while sleeper.state.load(SeqCst) == ASLEEP {
+            sleepers = sleeper.alarm.wait(sleepers).unwrap();
+        }
+        if sleeper.state.load(SeqCst) == TIMED_OUT { Waited::TimedOut } else { Waited::Woken }
+    }
+
+    fn wake_one(word: &AtomicU32) {
+        wake(word, 1);
+    }
+
+    fn wake_all(word: &AtomicU32) {
+        wake(word, usize::MAX);
+    }
+
+    fn thread_id() -> u32 {
+        ID.with(|id| {
+            if id.get() == 0 {
+                id.set(KERNEL.threads.fetch_add(1, SeqCst) + 1);
+            }
+            id.get()
+        })
+    }
+}
+
+fn wake(word: &AtomicU32, count: usize) {
+    let bucket = KERNEL.bucket(word);
+    let mut sleepers = bucket.sleepers.lock().unwrap();
+    for _ in 0..count {
+        let Some(sleeper) = sleepers.pop_front() else { return };
+        sleeper.state.store(WOKEN, SeqCst);
+        sleeper.alarm.notify_one();
+    }
+}
+
+/// Wakes a sleeper for no reason, as a signal does.
+pub fn disturb(word: &AtomicU32) {
+    wake(word, 1);
+}
+
+/// Lets the clock jump to `now_ns`: whose deadline is past by then, times out.
+pub fn pass_time(now_ns: u64) {
+    KERNEL.now_ns.store(now_ns, SeqCst);
+    let buckets: Vec<_> = plain(&KERNEL.buckets).values().cloned().collect();
+    for bucket in buckets {
+        let mut sleepers = bucket.sleepers.lock().unwrap();
+        sleepers.retain(|sleeper| {
+            let is_late = sleeper.deadline_ns <= now_ns;
+            if is_late {
+                sleeper.state.store(TIMED_OUT, SeqCst);
+                sleeper.alarm.notify_one();
+            }
+            !is_late
+        });
+    }
+}
+
+/// Both scopes are modelled.
+const _: fn() = || {
+    fn is_modelled<F: Futex<Private> + Futex<Shared>>() {}
+    is_modelled::<Modelled>();
+};

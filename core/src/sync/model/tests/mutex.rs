@@ -1,0 +1,90 @@
+use super::{THREADS, Tracked, in_threads};
+use crate::sync::{
+    Private, RawMutex, Refused, Unlock,
+    model::{Arc, Modelled, check, pass_time, thread},
+};
+
+type Lock = RawMutex<Private, Modelled>;
+
+fn visit(lock: &Lock, data: &Tracked) {
+    lock.lock().unwrap();
+    data.add();
+    lock.unlock().unwrap();
+}
+
+#[test]
+fn one_at_a_time_and_nobody_sleeps_for_ever() {
+    check(|| {
+        let shared = Arc::new((Lock::new(), Tracked::default()));
+        let (lock, data) = &*shared;
+        let theirs = Arc::clone(&shared);
+        in_threads(THREADS, move |_| visit(&theirs.0, &theirs.1));
+        visit(lock, data);
+        assert_eq!(data.read(), u32::try_from(THREADS).unwrap() + 1);
+        assert!(!lock.is_locked());
+    });
+}
+
+#[test]
+fn two_sleepers_are_woken_one_after_the_other() {
+    check(|| {
+        let shared = Arc::new((Lock::new(), Tracked::default()));
+        let (lock, data) = &*shared;
+        lock.lock().unwrap();
+        let theirs = Arc::clone(&shared);
+        let threads: [_; 2] = core::array::from_fn(|_| {
+            let theirs = Arc::clone(&theirs);
+            thread::spawn(move || visit(&theirs.0, &theirs.1))
+        });
+        data.add();
+        lock.unlock().unwrap();
+        for thread in threads {
+            thread.join().unwrap();
+        }
+        assert_eq!(data.read(), 3);
+    });
+}
+
+/// A sleeper whose time is over may have been the one that was woken.
+#[test]
+fn a_sleeper_that_times_out_takes_nobodys_wake() {
+    check(|| {
+        let shared = Arc::new((Lock::new(), Tracked::default()));
+        shared.0.lock().unwrap();
+        let patient = Arc::clone(&shared);
+        let patient = thread::spawn(move || visit(&patient.0, &patient.1));
+        let hasty = Arc::clone(&shared);
+        let hasty = thread::spawn(move || match hasty.0.lock_until(5) {
+            Ok(()) => {
+                hasty.1.add();
+                hasty.0.unlock().unwrap();
+            }
+            Err(refused) => assert_eq!(refused, Refused::TimedOut),
+        });
+        shared.0.unlock().unwrap();
+        pass_time(5);
+        visit(&shared.0, &shared.1);
+        for thread in [patient, hasty] {
+            thread.join().unwrap();
+        }
+        assert!(!shared.0.is_locked());
+    });
+}
+
+#[test]
+fn a_wait_whose_deadline_is_past_ends() {
+    check(|| {
+        let lock = Arc::new(Lock::new());
+        lock.lock().unwrap();
+        let waiters: [_; THREADS] = core::array::from_fn(|_| {
+            let theirs = Arc::clone(&lock);
+            thread::spawn(move || theirs.lock_until(7))
+        });
+        pass_time(7);
+        for waiter in waiters {
+            assert_eq!(waiter.join().unwrap(), Err(Refused::TimedOut));
+        }
+        lock.unlock().unwrap();
+        assert_eq!(lock.try_lock(), Ok(()));
+    });
+}

@@ -1,0 +1,144 @@
+use super::Tracked;
+use crate::sync::{
+    Owners, RawRwShared, RwUnlock, Taken,
+    model::{Arc, Node, Robust, check, clean_up, killed_at, thread},
+    primitive::{AtomicU32, Ordering},
+};
+
+struct Case {
+    lock: RawRwShared<Robust>,
+    data: Tracked,
+    is_torn: AtomicU32,
+}
+
+impl Case {
+    fn new() -> Arc<Self> {
+        Arc::new(Self {
+            lock: RawRwShared::free(),
+            data: Tracked::default(),
+            is_torn: AtomicU32::new(0),
+        })
+    }
+
+    fn read(&self) {
+        let (ticket, taken) = self.lock.read().unwrap();
+        if taken == Taken::Clean {
+            assert_eq!(self.is_torn.load(Ordering::Relaxed), 0, "nobody told of the death");
+        }
+        self.data.read();
+        self.lock.unlock_read(ticket);
+    }
+
+    fn write(&self) {
+        if self.lock.write().unwrap() == Taken::OwnerDied {
+            self.is_torn.store(0, Ordering::Relaxed);
+            self.lock.make_consistent().unwrap();
+        }
+        assert_eq!(self.is_torn.load(Ordering::Relaxed), 0, "nobody told of the death");
+        self.data.add();
+        self.lock.unlock_write();
+    }
+
+    /// Dies at a step of writing, perhaps.
+    fn write_and_die(&self, steps: u32) {
+        let is_dead = killed_at(steps, || {
+            if self.lock.write().unwrap() == Taken::OwnerDied {
+                self.lock.make_consistent().unwrap();
+            }
+            self.is_torn.store(1, Ordering::Relaxed);
+            end_of_step();
+            self.is_torn.store(0, Ordering::Relaxed);
+            self.lock.unlock_write();
+        });
+        if is_dead {
+            self.clean_up();
+        }
+    }
+
+    fn read_and_die(&self, steps: u32) {
+        let is_dead = killed_at(steps, || {
+            let (ticket, _) = self.lock.read().unwrap();
+            self.lock.unlock_read(ticket);
+        });
+        if is_dead {
+            self.clean_up();
+        }
+    }
+
+    fn clean_up(&self) {
+        for lock in self.lock.locks() {
+            clean_up(lock);
+        }
+    }
+}
+
+/// A step at which a thread can be killed, and nothing else.
+fn end_of_step() {
+    fn hook<F: Owners<Node = Node>>() {
+        F::wake_one(&AtomicU32::new(0));
+    }
+    hook::<Robust>();
+}
+
+/// Shuttle's further threads of each kind.
+#[cfg(farend_loom)]
+const MORE: u32 = 0;
+#[cfg(farend_shuttle)]
+const MORE: u32 = 2;
+
+fn spawn(case: &Arc<Case>, body: impl FnOnce(&Case) + Send + 'static) -> thread::JoinHandle<()> {
+    let case = Arc::clone(case);
+    thread::spawn(move || body(&case))
+}
+
+#[test]
+fn readers_and_a_writer_never_meet() {
+    check(|| {
+        let case = Case::new();
+        let mut threads = std::vec::Vec::new();
+        for _ in 0..=MORE {
+            threads.push(spawn(&case, Case::write));
+            threads.push(spawn(&case, Case::read));
+        }
+        case.read();
+        for thread in threads {
+            thread.join().unwrap();
+        }
+        assert_eq!(case.data.read(), 1 + MORE);
+    });
+}
+
+/// Two slots: a writer takes eight steps for each lock at least.
+#[test]
+fn a_writers_death_at_any_step_is_told_and_strands_nobody() {
+    for steps in 1..=26 {
+        check(move || {
+            let case = Case::new();
+            let mortal = spawn(&case, move |case| case.write_and_die(steps));
+            let others: std::vec::Vec<_> = (0..MORE).map(|_| spawn(&case, Case::write)).collect();
+            case.read();
+            mortal.join().unwrap();
+            for other in others {
+                other.join().unwrap();
+            }
+            case.write();
+            case.read();
+            assert_eq!(case.data.read(), 1 + MORE);
+        });
+    }
+}
+
+#[test]
+fn a_readers_death_at_any_step_is_nobodys_business() {
+    for steps in 1..=9 {
+        check(move || {
+            let case = Case::new();
+            let mortal = spawn(&case, move |case| case.read_and_die(steps));
+            case.write();
+            mortal.join().unwrap();
+            case.write();
+            case.read();
+            assert_eq!(case.data.read(), 2);
+        });
+    }
+}

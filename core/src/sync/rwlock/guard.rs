@@ -1,0 +1,326 @@
+//! Data behind a reader-writer lock, and the guards that reach it.
+#![expect(unsafe_code, reason = "the data is reached through a cell, by whoever holds the lock")]
+
+use core::{
+    cell::UnsafeCell,
+    fmt,
+    marker::PhantomData,
+    ops::{Deref, DerefMut},
+};
+
+use zerocopy::FromBytes;
+
+use super::{
+    super::{
+        error::{LockError, NotOwner, Refused},
+        futex::{Futex, Private, Shared},
+        mutex::Taken,
+        owners::Owners,
+        primitive::const_unless_modelled,
+    },
+    RawRwPrivate, RawRwShared, RwScope, RwUnlock, Ticket,
+};
+
+/// Data that many threads can read at a time, or one can write.
+///
+/// In the [`Shared`] scope the data must be free of pointers ([`FromBytes`]), and a
+/// lock whose writer died is reported: [`LockError::OwnerDied`]. Who waits for
+/// whom, in which scope: [`RawRwPrivate`], [`RawRwShared`].
+#[repr(C)]
+pub struct RwLock<T, S: RwScope<F>, F> {
+    raw: S::Raw,
+    data: UnsafeCell<T>,
+}
+
+// SAFETY: readers share the data, writers send it in effect from thread to thread,
+// and the lock keeps the two apart.
+unsafe impl<T: Send + Sync, S: RwScope<F>, F> Sync for RwLock<T, S, F> {}
+
+/// The data of a lock to read, until dropped.
+#[must_use = "the lock is given up as soon as the guard is dropped"]
+pub struct ReadGuard<'a, T, S: RwScope<F>, F> {
+    lock: &'a RwLock<T, S, F>,
+    ticket: Ticket,
+    stays_in_its_thread: PhantomData<*const ()>,
+}
+
+/// The data of a lock to write, until dropped.
+#[must_use = "the lock is given up as soon as the guard is dropped"]
+pub struct WriteGuard<'a, T, S: RwScope<F>, F> {
+    lock: &'a RwLock<T, S, F>,
+    stays_in_its_thread: PhantomData<*const ()>,
+}
+
+// SAFETY: a shared guard gives shared data and nothing else.
+unsafe impl<T: Sync, S: RwScope<F>, F> Sync for ReadGuard<'_, T, S, F> {}
+
+// SAFETY: as above.
+unsafe impl<T: Sync, S: RwScope<F>, F> Sync for WriteGuard<'_, T, S, F> {}
+
+impl<F: Owners> RawRwShared<F> {
+    const_unless_modelled! {
+        /// Makes a free lock.
+        ///
+        /// # Safety
+        /// As [`RawShared::new`](super::super::mutex::RawShared::new).
+        pub unsafe fn new() -> Self {
+            Self::free()
+        }
+    }
+}
+
+/// What taking a process-shared lock to read gives.
+type Read<'a, T, F> = Result<ReadGuard<'a, T, Shared, F>, LockError<ReadGuard<'a, T, Shared, F>>>;
+
+/// What taking a process-shared lock to write gives.
+type Written<'a, T, F> =
+    Result<WriteGuard<'a, T, Shared, F>, LockError<WriteGuard<'a, T, Shared, F>>>;
+
+/// The eight ways to take a lock, which differ only in the types of two scopes.
+macro_rules! ways_to_take {
+    (
+        $( $(#[$document:meta])* $name:ident($($argument:ident)?) -> $result:ty, $finish:ident; )+
+    ) => { $(
+        $(#[$document])*
+        #[inline]
+        pub fn $name(&self $(, $argument: u64)?) -> $result {
+            self.$finish(self.raw.$name($($argument)?))
+        }
+    )+ };
+}
+
+impl<T, F: Futex<Private>> RwLock<T, Private, F> {
+    const_unless_modelled! {
+        /// Makes a free lock around `data`.
+        pub fn new(data: T) -> Self {
+            Self { raw: RawRwPrivate::new(), data: UnsafeCell::new(data) }
+        }
+    }
+
+    ways_to_take! {
+        /// Takes the lock to read; waits while a writer holds it or sleeps for it.
+        ///
+        /// # Errors
+        /// [`Refused::Reentrant`] if the calling thread holds it to write,
+        /// [`Refused::TooManyReaders`].
+        read() -> Result<ReadGuard<'_, T, Private, F>, Refused>, has_read;
+        /// Takes the lock to read if that needs no waiting.
+        ///
+        /// # Errors
+        /// [`Refused::Busy`], and as [`read`](Self::read).
+        try_read() -> Result<ReadGuard<'_, T, Private, F>, Refused>, has_read;
+        /// Takes the lock to read; waits for it at most for `timeout_ns`.
+        ///
+        /// # Errors
+        /// [`Refused::TimedOut`], and as [`read`](Self::read).
+        read_for(timeout_ns) -> Result<ReadGuard<'_, T, Private, F>, Refused>, has_read;
+        /// Takes the lock to read; waits for it at most until `deadline_ns` of the
+        /// backend's clock.
+        ///
+        /// # Errors
+        /// [`Refused::TimedOut`], and as [`read`](Self::read).
+        read_until(deadline_ns) -> Result<ReadGuard<'_, T, Private, F>, Refused>, has_read;
+        /// Takes the lock to write; waits until nobody holds it.
+        ///
+        /// # Errors
+        /// [`Refused::Reentrant`] if the calling thread holds it to write.
+        write() -> Result<WriteGuard<'_, T, Private, F>, Refused>, has_written;
+        /// Takes the lock to write if nobody holds it.
+        ///
+        /// # Errors
+        /// [`Refused::Busy`], and as [`write`](Self::write).
+        try_write() -> Result<WriteGuard<'_, T, Private, F>, Refused>, has_written;
+        /// Takes the lock to write; waits for it at most for `timeout_ns`.
+        ///
+        /// # Errors
+        /// [`Refused::TimedOut`], and as [`write`](Self::write).
+        write_for(timeout_ns) -> Result<WriteGuard<'_, T, Private, F>, Refused>, has_written;
+        /// Takes the lock to write; waits for it at most until `deadline_ns` of the
+        /// backend's clock.
+        ///
+        /// # Errors
+        /// [`Refused::TimedOut`], and as [`write`](Self::write).
+        write_until(deadline_ns) -> Result<WriteGuard<'_, T, Private, F>, Refused>, has_written;
+    }
+
+    fn has_read(
+        &self,
+        taken: Result<Ticket, Refused>,
+    ) -> Result<ReadGuard<'_, T, Private, F>, Refused> {
+        taken.map(|ticket| self.read_guard(ticket))
+    }
+
+    fn has_written(
+        &self,
+        taken: Result<(), Refused>,
+    ) -> Result<WriteGuard<'_, T, Private, F>, Refused> {
+        taken.map(|()| self.write_guard())
+    }
+}
+
+impl<T: FromBytes, F: Owners> RwLock<T, Shared, F> {
+    const_unless_modelled! {
+        /// Makes a free lock around `data`.
+        ///
+        /// # Safety
+        /// As [`RawShared::new`](super::super::mutex::RawShared::new).
+        pub unsafe fn new(data: T) -> Self {
+            Self {
+                raw: RawRwShared::free(),
+                data: UnsafeCell::new(data),
+            }
+        }
+    }
+
+    ways_to_take! {
+        /// Takes the lock to read; waits while a writer holds it or waits for it.
+        ///
+        /// # Errors
+        /// [`LockError::OwnerDied`] with the guard if a writer died while it wrote:
+        /// the data may be half written. [`Refused::Reentrant`],
+        /// [`Refused::NotRecoverable`], [`Refused::NoOwner`].
+        read() -> Read<'_, T, F>, has_read;
+        /// Takes the lock to read if that needs no waiting.
+        ///
+        /// # Errors
+        /// [`Refused::Busy`], and as [`read`](Self::read).
+        try_read() -> Read<'_, T, F>, has_read;
+        /// Takes the lock to read; waits for it at most for `timeout_ns`.
+        ///
+        /// # Errors
+        /// [`Refused::TimedOut`], and as [`read`](Self::read).
+        read_for(timeout_ns) -> Read<'_, T, F>, has_read;
+        /// Takes the lock to read; waits for it at most until `deadline_ns` of the
+        /// backend's clock.
+        ///
+        /// # Errors
+        /// [`Refused::TimedOut`], and as [`read`](Self::read).
+        read_until(deadline_ns) -> Read<'_, T, F>, has_read;
+        /// Takes the lock to write; waits until nobody holds it.
+        ///
+        /// # Errors
+        /// [`LockError::OwnerDied`] with the guard if a writer died while it wrote;
+        /// [`Refused::Reentrant`], [`Refused::NotRecoverable`],
+        /// [`Refused::NoOwner`].
+        write() -> Written<'_, T, F>, has_written;
+        /// Takes the lock to write if nobody holds it.
+        ///
+        /// # Errors
+        /// [`Refused::Busy`], and as [`write`](Self::write).
+        try_write() -> Written<'_, T, F>, has_written;
+        /// Takes the lock to write; waits for it at most for `timeout_ns`.
+        ///
+        /// # Errors
+        /// [`Refused::TimedOut`], and as [`write`](Self::write).
+        write_for(timeout_ns) -> Written<'_, T, F>, has_written;
+        /// Takes the lock to write; waits for it at most until `deadline_ns` of the
+        /// backend's clock.
+        ///
+        /// # Errors
+        /// [`Refused::TimedOut`], and as [`write`](Self::write).
+        write_until(deadline_ns) -> Written<'_, T, F>, has_written;
+    }
+
+    fn has_read(&self, taken: Result<(Ticket, Taken), Refused>) -> Read<'_, T, F> {
+        match taken? {
+            (ticket, Taken::Clean) => Ok(self.read_guard(ticket)),
+            (ticket, Taken::OwnerDied) => Err(LockError::OwnerDied(self.read_guard(ticket))),
+        }
+    }
+
+    fn has_written(&self, taken: Result<Taken, Refused>) -> Written<'_, T, F> {
+        match taken? {
+            Taken::Clean => Ok(self.write_guard()),
+            Taken::OwnerDied => Err(LockError::OwnerDied(self.write_guard())),
+        }
+    }
+}
+
+impl<T, S: RwScope<F>, F> RwLock<T, S, F> {
+    #[inline]
+    fn read_guard(&self, ticket: Ticket) -> ReadGuard<'_, T, S, F> {
+        ReadGuard { lock: self, ticket, stays_in_its_thread: PhantomData }
+    }
+
+    #[inline]
+    fn write_guard(&self) -> WriteGuard<'_, T, S, F> {
+        WriteGuard { lock: self, stays_in_its_thread: PhantomData }
+    }
+
+    /// The data, which nobody else can reach now.
+    pub fn get_mut(&mut self) -> &mut T {
+        self.data.get_mut()
+    }
+}
+
+impl<T: FromBytes, F: Owners> WriteGuard<'_, T, Shared, F> {
+    /// Says that the data is sound again after [`LockError::OwnerDied`].
+    ///
+    /// # Errors
+    /// [`NotOwner`] in the child of a fork.
+    pub fn make_consistent(guard: &Self) -> Result<(), NotOwner> {
+        guard.lock.raw.make_consistent()
+    }
+}
+
+impl<T, S: RwScope<F>, F> Deref for ReadGuard<'_, T, S, F> {
+    type Target = T;
+
+    #[inline]
+    fn deref(&self) -> &T {
+        // SAFETY: this thread holds the lock to read as long as the guard lives, so
+        // there is no writer.
+        unsafe { &*self.lock.data.get() }
+    }
+}
+
+impl<T, S: RwScope<F>, F> Deref for WriteGuard<'_, T, S, F> {
+    type Target = T;
+
+    #[inline]
+    fn deref(&self) -> &T {
+        // SAFETY: this thread holds the lock to write as long as the guard lives, so
+        // there is no other guard.
+        unsafe { &*self.lock.data.get() }
+    }
+}
+
+impl<T, S: RwScope<F>, F> DerefMut for WriteGuard<'_, T, S, F> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut T {
+        // SAFETY: as above; and the guard itself is borrowed exclusively.
+        unsafe { &mut *self.lock.data.get() }
+    }
+}
+
+impl<T, S: RwScope<F>, F> Drop for ReadGuard<'_, T, S, F> {
+    #[inline]
+    fn drop(&mut self) {
+        self.lock.raw.unlock_read(self.ticket);
+    }
+}
+
+impl<T, S: RwScope<F>, F> Drop for WriteGuard<'_, T, S, F> {
+    #[inline]
+    fn drop(&mut self) {
+        self.lock.raw.unlock_write();
+    }
+}
+
+impl<T: fmt::Debug, S: RwScope<F>, F> fmt::Debug for ReadGuard<'_, T, S, F> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (**self).fmt(formatter)
+    }
+}
+
+impl<T: fmt::Debug, S: RwScope<F>, F> fmt::Debug for WriteGuard<'_, T, S, F> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (**self).fmt(formatter)
+    }
+}
+
+impl<T, S: RwScope<F>, F> fmt::Debug for RwLock<T, S, F> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("RwLock").field("raw", &self.raw).finish_non_exhaustive()
+    }
+}

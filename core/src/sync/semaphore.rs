@@ -1,0 +1,209 @@
+//! A counting semaphore.
+
+use core::{fmt, marker::PhantomData};
+
+use super::{
+    error::{Overflow, Refused, TimedOut},
+    futex::{Futex, Scope},
+    patience::{Patience, deadline, deadline_after, spin},
+    primitive::{AtomicU32, Ordering, const_unless_modelled},
+    seeded::{Fault, is_seeded},
+};
+
+/// Bit of the word: somebody may sleep. The other bits are the count.
+const SLEEPERS: u32 = 0x8000_0000;
+const COUNT: u32 = !SLEEPERS;
+
+/// In shared memory, sleepers look again after this time: a process that was woken
+/// and killed before it could take its unit would leave the others asleep beside
+/// it.
+const RECHECK_NS: u64 = 100_000_000;
+
+/// Counts units: posting adds one, acquiring takes one or waits for it.
+///
+/// What a thread did before [`post`](Self::post) is seen by whoever takes the
+/// unit. Any thread or process may post. A unit that a process took is gone if the
+/// process dies; use a mutex where that matters.
+///
+/// Four bytes; all-zero is a count of 0.
+#[repr(transparent)]
+pub struct Semaphore<S, F> {
+    word: AtomicU32,
+    backend: PhantomData<fn() -> (S, F)>,
+}
+
+impl<S: Scope, F: Futex<S>> Semaphore<S, F> {
+    /// The largest count.
+    pub const COUNT_MAX: u32 = COUNT;
+
+    const_unless_modelled! {
+        /// Makes a semaphore of `count` units, at most [`COUNT_MAX`](Self::COUNT_MAX).
+        pub fn new(count: u32) -> Self {
+            Self { word: AtomicU32::new(count & COUNT), backend: PhantomData }
+        }
+    }
+
+    /// The units there are at this moment.
+    #[must_use]
+    pub fn count(&self) -> u32 {
+        self.word.load(Ordering::Relaxed) & COUNT
+    }
+
+    /// Adds a unit, and wakes a thread that waits for one.
+    ///
+    /// Asks the system only if somebody sleeps, or did when it was last asked.
+    ///
+    /// # Errors
+    /// [`Overflow`] if the count is at its largest; nothing is changed.
+    #[inline]
+    pub fn post(&self) -> Result<(), Overflow> {
+        let mut word = self.word.load(Ordering::Relaxed);
+        loop {
+            let count = word & COUNT;
+            if count == COUNT {
+                return Err(Overflow);
+            }
+            // Release: pairs with the Acquire of whoever takes the unit. Takes the
+            // bit away: the woken one sets it again for those behind it.
+            match self.word.compare_exchange_weak(
+                word,
+                count.wrapping_add(1),
+                Ordering::Release,
+                Ordering::Relaxed,
+            ) {
+                Ok(_) => break,
+                Err(now) => word = now,
+            }
+        }
+        if word & SLEEPERS != 0 && !is_seeded(Fault::PostNeverWakes) {
+            F::wake_one(&self.word);
+        }
+        Ok(())
+    }
+
+    /// Takes a unit if there is one.
+    ///
+    /// # Errors
+    /// [`Refused::Busy`] if there is none.
+    #[inline]
+    pub fn try_acquire(&self) -> Result<(), Refused> {
+        let mut word = self.word.load(Ordering::Relaxed);
+        while word & COUNT != 0 {
+            // Acquire: pairs with post's Release.
+            match self.word.compare_exchange_weak(
+                word,
+                word.wrapping_sub(1),
+                Ordering::Acquire,
+                Ordering::Relaxed,
+            ) {
+                Ok(_) => return Ok(()),
+                Err(now) => word = now,
+            }
+        }
+        Err(Refused::Busy)
+    }
+
+    /// Takes a unit; waits for one if there is none.
+    #[inline]
+    pub fn acquire(&self) {
+        if self.try_acquire().is_err() {
+            // Without a deadline it cannot time out.
+            let _taken = self.acquire_slow(None);
+        }
+    }
+
+    /// Takes a unit; waits for one at most for `timeout_ns`.
+    ///
+    /// # Errors
+    /// [`TimedOut`] if there was none in this time.
+    #[inline]
+    pub fn acquire_for(&self, timeout_ns: u64) -> Result<(), TimedOut> {
+        if self.try_acquire().is_ok() {
+            return Ok(());
+        }
+        self.acquire_slow(deadline_after::<F>(timeout_ns))
+    }
+
+    /// Takes a unit; waits for one at most until `deadline_ns` of the backend's
+    /// clock.
+    ///
+    /// # Errors
+    /// [`TimedOut`] if there was none by then.
+    #[inline]
+    pub fn acquire_until(&self, deadline_ns: u64) -> Result<(), TimedOut> {
+        if self.try_acquire().is_ok() {
+            return Ok(());
+        }
+        self.acquire_slow(deadline(deadline_ns))
+    }
+
+    #[cold]
+    fn acquire_slow(&self, deadline_ns: Option<u64>) -> Result<(), TimedOut> {
+        if spin::<S, F>(|| self.try_acquire().is_ok()) {
+            return Ok(());
+        }
+        let slice_ns = if S::IS_SHARED { Some(RECHECK_NS) } else { None };
+        let mut patience = Patience::<S, F>::in_slices(deadline_ns, slice_ns);
+        // Whoever has slept may have taken the bit of others with it.
+        let mut others = 0;
+        let mut word = self.word.load(Ordering::Relaxed);
+        loop {
+            if word & COUNT != 0 {
+                let taken = word.wrapping_sub(1) | others;
+                // Acquire: pairs with post's Release.
+                match self.word.compare_exchange_weak(
+                    word,
+                    taken,
+                    Ordering::Acquire,
+                    Ordering::Relaxed,
+                ) {
+                    Ok(_) => {
+                        self.hand_on(others != 0 && taken & COUNT != 0);
+                        return Ok(());
+                    }
+                    Err(now) => word = now,
+                }
+                continue;
+            }
+            if word & SLEEPERS == 0 {
+                let marked = self.word.compare_exchange_weak(
+                    word,
+                    SLEEPERS,
+                    Ordering::Relaxed,
+                    Ordering::Relaxed,
+                );
+                if let Err(now) = marked {
+                    word = now;
+                    continue;
+                }
+            }
+            if patience.is_over() {
+                return Err(TimedOut);
+            }
+            patience.sleep(&self.word, SLEEPERS);
+            others = if is_seeded(Fault::SemaphoreForgetsOthers) { 0 } else { SLEEPERS };
+            word = self.word.load(Ordering::Relaxed);
+        }
+    }
+
+    /// Units that were posted while this thread woke up had no bit to see: it
+    /// wakes the next sleeper in their place.
+    fn hand_on(&self, is_more_left: bool) {
+        if is_more_left && !is_seeded(Fault::SemaphoreKeepsTheWake) {
+            F::wake_one(&self.word);
+        }
+    }
+}
+
+impl<S: Scope, F: Futex<S>> Default for Semaphore<S, F> {
+    fn default() -> Self {
+        Self::new(0)
+    }
+}
+
+impl<S, F> fmt::Debug for Semaphore<S, F> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let count = self.word.load(Ordering::Relaxed) & COUNT;
+        formatter.debug_struct("Semaphore").field("count", &count).finish_non_exhaustive()
+    }
+}

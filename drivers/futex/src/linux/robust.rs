@@ -1,0 +1,205 @@
+//! Linux's list of the locks that a thread holds.
+//!
+//! The kernel walks the list when the thread ends, however it ends, takes the
+//! thread's id out of each lock's word, sets `OWNER_DIED` there and wakes a waiter.
+//! There is one list for each thread, and the C library has registered its own for
+//! its robust mutexes. So locks of ours are linked into that one, in its form: a
+//! doubly linked list whose links point at `next` fields, `previous` right before
+//! each of them, and the word 32 octets before `next`.
+//!
+//! # References
+//! `get_robust_list(2)`; the kernel's Documentation/locking/robust-futex-ABI.rst.
+#![expect(unsafe_code, reason = "the kernel's list is made of raw addresses")]
+
+use core::{
+    cell::Cell,
+    marker::PhantomData,
+    mem::{offset_of, size_of},
+    ptr::{self, with_exposed_provenance},
+    sync::atomic::{AtomicUsize, Ordering, compiler_fence},
+};
+use std::sync::Once;
+
+use farend_core::sync::{NoOwner, Owners, Permit, RawShared};
+use rustix::thread::gettid;
+use zerocopy::FromBytes;
+
+use super::Linux;
+
+/// From a node's `next` to the lock's word, as the C library has registered it.
+const WORD_OFFSET: isize = -32;
+
+/// Bit of a link: the lock it leads to inherits priority. Not ours, but a
+/// neighbour can have it.
+const INHERITS_PRIORITY: usize = 1;
+
+/// What a lock keeps for the list.
+#[derive(Debug, FromBytes)]
+#[repr(C)]
+pub struct Node {
+    /// The word is before the node: word, 4 octets, this room, then the links.
+    room: [u64; 2],
+    previous: AtomicUsize,
+    next: AtomicUsize,
+}
+
+// The kernel finds the word from the link.
+const _: () = assert!(
+    RawShared::<Linux>::NODE_AT + offset_of!(Node, next) - RawShared::<Linux>::WORD_AT
+        == WORD_OFFSET.unsigned_abs()
+);
+const _: () = assert!(offset_of!(Node, next) - offset_of!(Node, previous) == size_of::<usize>());
+
+/// The kernel's `struct robust_list_head`.
+#[derive(Debug)]
+#[repr(C)]
+struct Head {
+    list: AtomicUsize,
+    futex_offset: isize,
+    list_op_pending: AtomicUsize,
+}
+
+/// The calling thread: its id and its list.
+#[derive(Debug, Clone, Copy)]
+pub struct Caller {
+    id: u32,
+    head: &'static Head,
+    /// The list is the thread's, and gone with it.
+    stays_in_its_thread: PhantomData<*const ()>,
+}
+
+thread_local! {
+    static CALLER: Cell<Option<Caller>> = const { Cell::new(None) };
+}
+
+impl Owners for Linux {
+    type Node = Node;
+    type Caller = Caller;
+
+    /// The kernel wakes a waiter itself.
+    const LIVENESS_SLICE_NS: Option<u64> = None;
+    const UNUSED: Node =
+        Node { room: [0; 2], previous: AtomicUsize::new(0), next: AtomicUsize::new(0) };
+
+    #[inline]
+    fn caller() -> Result<Caller, NoOwner> {
+        match CALLER.with(Cell::get) {
+            Some(caller) => Ok(caller),
+            None => first_call(),
+        }
+    }
+
+    #[inline]
+    fn id(caller: Caller) -> u32 {
+        caller.id
+    }
+
+    #[inline]
+    fn begin(caller: Caller, node: &Node, _permit: Permit) {
+        caller.head.list_op_pending.store(node.address(), Ordering::Relaxed);
+        // The kernel sees what this thread did in its program's order, as far as
+        // the compiler keeps it.
+        compiler_fence(Ordering::SeqCst);
+    }
+
+    #[inline]
+    fn link(caller: Caller, node: &Node, _permit: Permit) {
+        let head = &caller.head.list;
+        let first = head.load(Ordering::Relaxed);
+        node.next.store(first, Ordering::Relaxed);
+        node.previous.store(ptr::from_ref(head).expose_provenance(), Ordering::Relaxed);
+        previous_of(first).store(node.address(), Ordering::Relaxed);
+        // The kernel may walk the list after any instruction: the node is whole
+        // before it is in the list.
+        compiler_fence(Ordering::SeqCst);
+        head.store(node.address(), Ordering::Relaxed);
+    }
+
+    #[inline]
+    fn unlink(_caller: Caller, node: &Node, _permit: Permit) {
+        let next = node.next.load(Ordering::Relaxed);
+        let previous = node.previous.load(Ordering::Relaxed);
+        next_of(previous).store(next, Ordering::Relaxed);
+        previous_of(next).store(previous, Ordering::Relaxed);
+        compiler_fence(Ordering::SeqCst);
+    }
+
+    #[inline]
+    fn end(caller: Caller, _permit: Permit) {
+        compiler_fence(Ordering::SeqCst);
+        caller.head.list_op_pending.store(0, Ordering::Relaxed);
+    }
+
+    /// Never asked: the kernel tells.
+    fn is_alive(_id: u32) -> bool {
+        true
+    }
+}
+
+impl Node {
+    /// How links name this node.
+    #[inline]
+    fn address(&self) -> usize {
+        ptr::from_ref(&self.next).expose_provenance()
+    }
+}
+
+/// The `next` that a link leads to.
+#[inline]
+fn next_of<'a>(link: usize) -> &'a AtomicUsize {
+    let next = with_exposed_provenance::<AtomicUsize>(link & !INHERITS_PRIORITY);
+    // SAFETY: a link in the calling thread's list leads to its head or to a lock
+    // that the thread holds; both stay in their place, and only this thread and
+    // the kernel, when the thread ends, use them.
+    unsafe { &*next }
+}
+
+/// The `previous` beside the `next` that a link leads to. The C library keeps one
+/// beside the head too.
+#[inline]
+fn previous_of<'a>(link: usize) -> &'a AtomicUsize {
+    next_of(link.wrapping_sub(size_of::<usize>()))
+}
+
+/// Looks the thread up in the kernel, once for each thread and after each fork.
+#[cold]
+fn first_call() -> Result<Caller, NoOwner> {
+    forget_in_children();
+    let head = robust_list().ok_or(NoOwner::Unsupported)?;
+    let id = gettid().as_raw_nonzero().get().cast_unsigned();
+    let caller = Caller { id, head, stays_in_its_thread: PhantomData };
+    CALLER.with(|cell| cell.set(Some(caller)));
+    Ok(caller)
+}
+
+/// The calling thread's list, if the C library keeps one in the form that locks of
+/// ours have. Others, such as musl, keep another form.
+fn robust_list() -> Option<&'static Head> {
+    const THIS_THREAD: libc::c_int = 0;
+    let mut head: *const Head = ptr::null();
+    let mut octets: usize = 0;
+    // SAFETY: the kernel writes one pointer and one size.
+    let result = unsafe {
+        libc::syscall(libc::SYS_get_robust_list, THIS_THREAD, &raw mut head, &raw mut octets)
+    };
+    if result != 0 || octets != size_of::<Head>() {
+        return None;
+    }
+    // SAFETY: what the C library registered for this thread is in its place as long
+    // as the thread runs; `Caller` does not leave the thread.
+    let head = unsafe { head.as_ref() }?;
+    (head.futex_offset == WORD_OFFSET).then_some(head)
+}
+
+/// Sees to it that the child of a fork, which is another thread, looks itself up
+/// again. Processes made by a bare clone(2) must not use locks of ours.
+fn forget_in_children() {
+    static ONCE: Once = Once::new();
+    extern "C" fn forget() {
+        CALLER.with(|cell| cell.set(None));
+    }
+    ONCE.call_once(|| {
+        // SAFETY: the function only writes to a thread-local cell, which a child may.
+        let _result = unsafe { libc::pthread_atfork(None, None, Some(forget)) };
+    });
+}

@@ -1,0 +1,41 @@
+//! The core's locks with this system's backend, so that users need not name it.
+
+/// Locks and signals for the threads of one process.
+pub mod private {
+    use farend_core::sync::{self, Private};
+
+    use crate::Default;
+
+    /// [`sync::Condvar`] between threads.
+    pub type Condvar = sync::Condvar<Private, Default>;
+    /// [`sync::Event`] between threads.
+    pub type Event = sync::Event<Private, Default>;
+    /// [`sync::Mutex`] between threads.
+    pub type Mutex<T> = sync::Mutex<T, Private, Default>;
+    /// [`sync::RawPrivate`]: a lock without data.
+    pub type RawMutex = sync::RawPrivate<Default>;
+    /// [`sync::RwLock`] between threads.
+    pub type RwLock<T> = sync::RwLock<T, Private, Default>;
+    /// [`sync::Semaphore`] between threads.
+    pub type Semaphore = sync::Semaphore<Private, Default>;
+}
+
+/// Locks and signals for processes that share memory.
+pub mod shared {
+    use farend_core::sync::{self, Shared};
+
+    use crate::Default;
+
+    /// [`sync::Condvar`] between processes.
+    pub type Condvar = sync::Condvar<Shared, Default>;
+    /// [`sync::Event`] between processes.
+    pub type Event = sync::Event<Shared, Default>;
+    /// [`sync::Mutex`] between processes.
+    pub type Mutex<T> = sync::Mutex<T, Shared, Default>;
+    /// [`sync::RawShared`]: a lock without data.
+    pub type RawMutex = sync::RawShared<Default>;
+    /// [`sync::RwLock`] between processes.
+    pub type RwLock<T> = sync::RwLock<T, Shared, Default>;
+    /// [`sync::Semaphore`] between processes.
+    pub type Semaphore = sync::Semaphore<Shared, Default>;
+}

@@ -1,0 +1,270 @@
+//! Locks between processes whose owners stand in a registry: their death is
+//! noticed by looking, which every system can.
+#![cfg(target_os = "linux")]
+#![expect(unsafe_code, reason = "shares memory with other processes, and forks")]
+
+use std::{
+    env,
+    io::{self, BufRead, BufReader},
+    os::{
+        fd::{AsFd, AsRawFd},
+        unix::process::CommandExt,
+    },
+    process::{Child, Command, Stdio},
+    sync::{Once, mpsc},
+    thread,
+    time::{Duration, Instant},
+};
+
+use farend_core::sync::{
+    LockError, Mutex, MutexGuard, Owners, RawShared, Refused, RwLock, Shared, Unlock as _,
+    WriteGuard,
+};
+use farend_futex::{Linux, Registered, linux::Memory, registry};
+
+type Backend = Registered<Linux>;
+type Lock = Mutex<u64, Shared, Backend>;
+type ReadersWriter = RwLock<u64, Shared, Backend>;
+
+const ROLE: &str = "FAREND_TEST_ROLE";
+
+/// Joins a registry of this test's own, which is removed when the tests are over.
+fn join() {
+    static JOINED: Once = Once::new();
+    JOINED.call_once(|| {
+        registry::join(&name()).unwrap();
+        if env::var_os(ROLE).is_none() {
+            // SAFETY: the function only removes a file.
+            unsafe { libc::atexit(remove) };
+        }
+    });
+}
+
+extern "C" fn remove() {
+    // Already gone is as good.
+    let _removed = rustix::shm::unlink(name());
+}
+
+fn name() -> String {
+    let process = env::var("FAREND_TEST_PARENT").unwrap_or_else(|_| std::process::id().to_string());
+    format!("/farend-test-{process}")
+}
+
+fn rounds() -> usize {
+    if env::var_os("FAREND_LONG").is_some() { 500 } else { 30 }
+}
+
+fn memory<T: farend_core::sync::SharedLayout>() -> (Memory, &'static T) {
+    let memory = Memory::create::<T>().unwrap();
+    // SAFETY: whoever maps it in this test maps it as this type.
+    let there = unsafe { memory.map() }.unwrap();
+    (memory, there)
+}
+
+/// This program as another process, in a role of [`another_process`].
+fn start(role: &str, memory: &Memory) -> Child {
+    Command::new(env::current_exe().unwrap())
+        .args(["--exact", "another_process", "--nocapture"])
+        .env(ROLE, format!("{role} {} {}", std::process::id(), memory.as_fd().as_raw_fd()))
+        .env("FAREND_TEST_PARENT", std::process::id().to_string())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+/// Waits until the other process says a word.
+fn wait_for(child: &mut Child, word: &str) {
+    let output = BufReader::new(child.stdout.as_mut().unwrap());
+    let said = output.lines().any(|line| line.unwrap().contains(word));
+    assert!(said, "the other process ended before it said {word}");
+}
+
+/// Not a test by itself: what the other processes run.
+#[test]
+fn another_process() {
+    let Ok(role) = env::var(ROLE) else { return };
+    let words: Vec<_> = role.split(' ').collect();
+    let memory = Memory::open_in(words[1].parse().unwrap(), words[2].parse().unwrap()).unwrap();
+    join();
+    if let Some(role) = words[0].strip_prefix("rw-") {
+        // SAFETY: the parent maps it as this type.
+        let lock: &ReadersWriter = unsafe { memory.map() }.unwrap();
+        return hold(lock, role);
+    }
+    // SAFETY: the parent maps it as this type.
+    let lock: &Lock = unsafe { memory.map() }.unwrap();
+    match words[0] {
+        "holder" => {
+            let mut guard = lock.lock().unwrap();
+            *guard += 1;
+            println!("\nholding");
+            thread::sleep(Duration::from_mins(10));
+            drop(guard);
+        }
+        "waiter" => {
+            println!("\nwaiting");
+            println!("\n{}", learn(lock));
+        }
+        other => panic!("no role {other}"),
+    }
+}
+
+fn hold(lock: &ReadersWriter, role: &str) {
+    if role == "reader" {
+        std::mem::forget(lock.read().unwrap());
+    } else {
+        std::mem::forget(lock.write().unwrap());
+    }
+    println!("\nholding");
+    thread::sleep(Duration::from_mins(10));
+}
+
+/// Takes the lock, makes its data sound if need be, and gives it up again.
+fn learn(lock: &Lock) -> &'static str {
+    match lock.lock_for(30_000_000_000) {
+        Ok(_) => "taken",
+        Err(LockError::OwnerDied(guard)) => {
+            MutexGuard::make_consistent(&guard).unwrap();
+            "died"
+        }
+        Err(LockError::Refused(refused)) => panic!("{refused}"),
+    }
+}
+
+#[test]
+fn every_waiter_learns_soon_that_the_holder_was_killed() {
+    const WAITERS: usize = 3;
+    join();
+    let (memory, lock) = memory::<Lock>();
+    let mut delays = Vec::new();
+    for round in 0..rounds() {
+        let mut holder = start("holder", &memory);
+        wait_for(&mut holder, "holding");
+        let (report, reports) = mpsc::channel();
+        let threads: Vec<_> = (0..WAITERS)
+            .map(|_| {
+                let report = report.clone();
+                thread::spawn(move || report.send((learn(lock), Instant::now())).unwrap())
+            })
+            .collect();
+        // Some of the time the holder dies before anybody sleeps.
+        thread::sleep(Duration::from_micros(u64::try_from(round).unwrap() * 977 % 15_000));
+        let killed = Instant::now();
+        holder.kill().unwrap();
+        let told: Vec<_> = reports.iter().take(WAITERS).collect();
+        // Only now: a zombie must do.
+        holder.wait().unwrap();
+        for thread in threads {
+            thread.join().unwrap();
+        }
+        let died = told.iter().filter(|(how, _)| *how == "died").count();
+        assert_eq!(died, 1, "one is told, the data is sound for the others");
+        delays.extend(told.iter().map(|(_, at)| at.saturating_duration_since(killed)));
+    }
+    delays.sort_unstable();
+    let median = delays[delays.len() / 2];
+    let longest = delays[delays.len() - 1];
+    println!("learned after {median:?}, at most {longest:?}");
+    assert!(median <= Duration::from_millis(50), "half of them only after {median:?}");
+    // Any longer is the machine's doing, unless it is for ever.
+    assert!(longest <= Duration::from_secs(5), "one only after {longest:?}");
+    assert_eq!(*lock.lock().unwrap(), u64::try_from(rounds()).unwrap());
+}
+
+#[test]
+fn a_waiter_of_another_process_learns_it_too() {
+    join();
+    let (memory, lock) = memory::<Lock>();
+    let mut holder = start("holder", &memory);
+    wait_for(&mut holder, "holding");
+    let mut waiter = start("waiter", &memory);
+    wait_for(&mut waiter, "waiting");
+    thread::sleep(Duration::from_millis(30));
+    holder.kill().unwrap();
+    wait_for(&mut waiter, "died");
+    holder.wait().unwrap();
+    assert!(waiter.wait().unwrap().success());
+    assert_eq!(learn(lock), "taken");
+}
+
+#[test]
+fn a_thread_that_ends_with_the_lock_counts_as_dead() {
+    join();
+    let (_memory, lock) = memory::<Lock>();
+    thread::spawn(move || std::mem::forget(lock.lock().unwrap())).join().unwrap();
+    assert_eq!(learn(lock), "died");
+    assert_eq!(learn(lock), "taken");
+}
+
+#[test]
+fn short_waits_learn_of_a_death_too() {
+    join();
+    for timeout_ns in [0, 1, 1_000_000] {
+        let (_memory, lock) = memory::<Lock>();
+        thread::spawn(move || std::mem::forget(lock.lock().unwrap())).join().unwrap();
+        assert!(matches!(lock.lock_for(timeout_ns), Err(LockError::OwnerDied(_))), "{timeout_ns}");
+    }
+}
+
+#[test]
+fn a_killed_reader_bars_nobody_and_a_killed_writer_is_told() {
+    join();
+    let (memory, lock) = memory::<ReadersWriter>();
+    for role in ["rw-reader", "rw-writer"] {
+        let mut holder = start(role, &memory);
+        wait_for(&mut holder, "holding");
+        assert!(lock.write_for(20_000_000).is_err(), "{role} lives");
+        holder.kill().unwrap();
+        holder.wait().unwrap();
+        match lock.write_for(30_000_000_000) {
+            Ok(_) => assert_eq!(role, "rw-reader"),
+            Err(LockError::OwnerDied(guard)) => {
+                assert_eq!(role, "rw-writer");
+                WriteGuard::make_consistent(&guard).unwrap();
+            }
+            Err(LockError::Refused(refused)) => panic!("{role}: {refused}"),
+        }
+        assert!(lock.read().is_ok());
+    }
+}
+
+#[test]
+fn a_living_holder_keeps_the_lock_however_long() {
+    join();
+    let (memory, lock) = memory::<Lock>();
+    let mut holder = start("holder", &memory);
+    wait_for(&mut holder, "holding");
+    let refused = lock.lock_for(5 * registry::SLICE_NS);
+    assert!(matches!(refused, Err(LockError::Refused(Refused::TimedOut))));
+    holder.kill().unwrap();
+    holder.wait().unwrap();
+    assert_eq!(learn(lock), "died");
+}
+
+#[test]
+fn ids_are_kept_and_those_of_ended_threads_are_dead() {
+    join();
+    let id = || Backend::id(Backend::caller().unwrap());
+    let own = id();
+    assert_eq!(id(), own);
+    let others: Vec<_> = (0..3_000).map(|_| thread::spawn(id).join().unwrap()).collect();
+    assert!(Backend::is_alive(own));
+    assert!(others.iter().all(|&other| other != own && !Backend::is_alive(other)));
+}
+
+#[test]
+fn the_child_of_a_fork_is_another_owner() {
+    join();
+    let (_memory, lock) = memory::<RawShared<Backend>>();
+    let _taken = lock.lock().unwrap();
+    let mut command = Command::new("true");
+    let in_child = move || {
+        let is_other = lock.unlock().is_err() && lock.lock_for(1_000) == Err(Refused::TimedOut);
+        if is_other { Ok(()) } else { Err(io::Error::other("the child owns the lock")) }
+    };
+    // SAFETY: only the child's own thread runs in it, and malloc works there.
+    unsafe { command.pre_exec(in_child) };
+    assert!(command.status().unwrap().success());
+    assert!(Backend::is_alive(Backend::id(Backend::caller().unwrap())));
+    lock.unlock().unwrap();
+}
