@@ -1,6 +1,6 @@
 //! Every lock and signal, in a random order.
 
-use std::sync::atomic::Ordering;
+use std::{sync::atomic::Ordering, thread, time::Duration};
 
 use anyhow::{Result, bail, ensure};
 use farend_core::sync::{LockError, MutexGuard, Refused, Shared, WriteGuard};
@@ -13,6 +13,8 @@ type Turns<'a> = MutexGuard<'a, u64, Shared, System>;
 
 /// Longest wait, in nanoseconds.
 const WAIT_NS_MAX: u64 = 200_000;
+/// Longest time that a lock is held, in microseconds.
+const HOLD_US_MAX: u64 = 300;
 /// Units of the semaphore, at most about so many.
 const TOKENS_MAX: u32 = 8;
 
@@ -37,6 +39,14 @@ impl Worker {
 
     fn took_over(&self) {
         self.seat.owners_died.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Holds a lock for long, at times: to be killed with it, and to be waited
+    /// for asleep.
+    fn dawdle(&mut self) {
+        if self.numbers.below(16) == 0 {
+            thread::sleep(Duration::from_micros(self.numbers.below(HOLD_US_MAX)));
+        }
     }
 
     fn wait_ns(&mut self) -> u64 {
@@ -66,6 +76,7 @@ impl Worker {
             Err(LockError::Refused(refused)) => bail!("mutex: {refused}"),
         };
         both[0] += 1;
+        self.dawdle();
         both[1] += 1;
         drop(both);
         self.done();
@@ -106,6 +117,7 @@ impl Worker {
             Err(LockError::Refused(refused)) => bail!("rwlock, write: {refused}"),
         };
         both[0] += 1;
+        self.dawdle();
         both[1] += 1;
         drop(both);
         self.done();
@@ -131,6 +143,7 @@ impl Worker {
             }
             ensure!(*turns >= seen, "condvar: turns went from {seen} back to {}", *turns);
         } else {
+            self.dawdle();
             *turns += 1;
             drop(turns);
             if wait_ns.is_multiple_of(2) {
