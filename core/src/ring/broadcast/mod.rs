@@ -33,10 +33,7 @@ pub use writer::Writer;
 
 use super::{
     Error, Kind, LINE_OCTETS, Layout, LayoutError, Liveness, Memory, SlowReader,
-    doorbell::Doorbell,
-    layout::HEADER_OCTETS,
-    owner::Claim,
-    seeded::{Fault, is_seeded},
+    doorbell::Doorbell, layout::HEADER_OCTETS, owner::Claim,
 };
 use crate::sync::{
     Futex, Shared,
@@ -153,11 +150,14 @@ impl<'m> Ring<'m> {
     /// Becomes one of the ring's readers, from the next message on.
     ///
     /// # Errors
-    /// [`Error::NoReaderFree`].
+    /// [`Error::NoReaderFree`]; [`Error::Corrupt`].
     pub fn reader<F: Futex<Shared>, L: Liveness>(&self) -> Result<Reader<'m, F, L>, Error> {
         for words in self.readers.iter() {
             if words.claim.take::<L>().is_ok() {
-                return Ok(Reader::new(self, words));
+                return Reader::new(self, words).inspect_err(|_| {
+                    words.needs_nothing();
+                    words.claim.leave::<L>();
+                });
             }
         }
         Err(Error::NoReaderFree { readers_max: self.readers.max })
@@ -220,6 +220,13 @@ impl ReaderWords<'_> {
         self.cursor.store(number.wrapping_add(1), Ordering::Release);
     }
 
+    /// As [`set_needs`](Self::set_needs), unless the cursor is not at `from` any
+    /// more; whether it was.
+    fn moves(self, from: u64, to: u64) -> bool {
+        let (from, to) = (from.wrapping_add(1), to.wrapping_add(1));
+        self.cursor.compare_exchange(from, to, Ordering::Release, Ordering::Relaxed).is_ok()
+    }
+
     fn needs_nothing(self) {
         self.cursor.store(0, Ordering::Release);
     }
@@ -227,9 +234,6 @@ impl ReaderWords<'_> {
     /// As [`needs_nothing`](Self::needs_nothing), unless the reader has moved on
     /// from `number` meanwhile.
     fn stops_needing(self, number: u64) {
-        if is_seeded(Fault::ClearedBlindly) {
-            return self.needs_nothing();
-        }
         let (seen, none) = (number.wrapping_add(1), 0);
         let _moved = self.cursor.compare_exchange(seen, none, Ordering::Release, Ordering::Relaxed);
     }
@@ -238,4 +242,24 @@ impl ReaderWords<'_> {
 /// Whether the writer waits for readers, so that they can read in place.
 const fn is_in_place(slow_reader: SlowReader) -> bool {
     !matches!(slow_reader, SlowReader::Overwrite)
+}
+
+#[cfg(all(test, not(any(farend_loom, farend_shuttle))))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_that_moved_on_is_neither_cleared_nor_moved() {
+        let (owner, cursor) = (AtomicU64::new(0), AtomicU64::new(0));
+        let words = ReaderWords { claim: Claim(&owner), cursor: &cursor };
+        words.set_needs(3);
+        assert!(words.moves(3, 7));
+        words.stops_needing(3);
+        assert_eq!(words.needs(), Some(7));
+        assert!(!words.moves(3, 8));
+        words.stops_needing(7);
+        assert_eq!(words.needs(), None);
+        assert!(!words.moves(7, 8));
+        assert_eq!(words.needs(), None);
+    }
 }

@@ -34,7 +34,7 @@ const FAULTS: [(&str, &str, bool); 20] = [
     ("LagOffByOne", OVERTAKEN, false),
     ("OneMessageTooMany", READING, false),
     ("OneMessageTooMany", ATTACHING, false),
-    ("ClearedBlindly", ATTACHING, false),
+    ("ImpossibleIgnored", ATTACHING, false),
     ("AttachWithoutFence", ATTACHING, true),
 ];
 
