@@ -30,7 +30,7 @@
 //! # }
 //!
 //! let mut words = [0; 128];
-//! let ring = spsc::Ring::create::<SameProcess>(Memory::from_words(&mut words), 256, 0)?;
+//! let ring = spsc::Ring::create::<SameProcess>(Memory::from_words(&mut words)?, 256, 0)?;
 //! let mut producer = ring.producer::<Never, SameProcess>()?;
 //! let mut consumer = ring.consumer::<Never, SameProcess>()?;
 //!

@@ -37,6 +37,8 @@ pub(super) enum Fault {
     LagOffByOne,
     /// The writer takes the slowest reader's slot while it is needed.
     OneMessageTooMany,
+    /// A cursor where no reader can be is not waited for.
+    ImpossibleIgnored,
     /// The fence between an attaching reader and the writer is left out.
     AttachWithoutFence,
 }

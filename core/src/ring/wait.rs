@@ -72,10 +72,14 @@ pub(super) fn wait_until<F: Futex<Shared>>(
         if !is_seeded(Fault::ArmedAfterTheLook) && look()? {
             return Ok(());
         }
-        if let Err(ended) = check(watch.is_due(now_ns)) {
-            // The peer may have sent something before it ended.
-            return if look()? { Ok(()) } else { Err(ended) };
+        let is_due = watch.is_due(now_ns);
+        let checked = check(is_due);
+        // The peer may have sent something before it ended, or what the check did
+        // may be what this waits for.
+        if (is_due || checked.is_err()) && look()? {
+            return Ok(());
         }
+        checked?;
         if now_ns >= deadline_ns {
             return Err(Error::TimedOut);
         }

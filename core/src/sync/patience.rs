@@ -162,13 +162,14 @@ mod tests {
     impl<S: Scope> Futex<S> for Storm {
         fn wait(_: &AtomicU32, _: u32, deadline_ns: Option<u64>) -> Waited {
             let woken_ns = NOW_NS.get() + 3;
-            let Some(deadline_ns) = deadline_ns.filter(|&deadline_ns| deadline_ns <= woken_ns)
-            else {
-                NOW_NS.set(woken_ns);
-                return Waited::Woken;
-            };
-            NOW_NS.set(deadline_ns.max(NOW_NS.get()));
-            Waited::TimedOut
+            if let Some(deadline_ns) = deadline_ns
+                && deadline_ns <= woken_ns
+            {
+                NOW_NS.set(deadline_ns.max(NOW_NS.get()));
+                return Waited::TimedOut;
+            }
+            NOW_NS.set(woken_ns);
+            Waited::Woken
         }
 
         fn wake_one(_: &AtomicU32) {}

@@ -17,12 +17,14 @@ use std::{
 };
 
 use farend_core::sync::{
-    LockError, Mutex, MutexGuard, Owners, RawShared, Refused, Shared, Unlock as _,
+    LockError, Mutex, MutexGuard, Owners, RawShared, Refused, RwLock, Shared, Unlock as _,
+    WriteGuard,
 };
 use farend_futex::{Linux, Registered, linux::Memory, registry};
 
 type Backend = Registered<Linux>;
 type Lock = Mutex<u64, Shared, Backend>;
+type ReadersWriter = RwLock<u64, Shared, Backend>;
 
 const ROLE: &str = "FAREND_TEST_ROLE";
 
@@ -84,6 +86,11 @@ fn another_process() {
     let words: Vec<_> = role.split(' ').collect();
     let memory = Memory::open_in(words[1].parse().unwrap(), words[2].parse().unwrap()).unwrap();
     join();
+    if let Some(role) = words[0].strip_prefix("rw-") {
+        // SAFETY: the parent maps it as this type.
+        let lock: &ReadersWriter = unsafe { memory.map() }.unwrap();
+        return hold(lock, role);
+    }
     // SAFETY: the parent maps it as this type.
     let lock: &Lock = unsafe { memory.map() }.unwrap();
     match words[0] {
@@ -100,6 +107,16 @@ fn another_process() {
         }
         other => panic!("no role {other}"),
     }
+}
+
+fn hold(lock: &ReadersWriter, role: &str) {
+    if role == "reader" {
+        std::mem::forget(lock.read().unwrap());
+    } else {
+        std::mem::forget(lock.write().unwrap());
+    }
+    println!("\nholding");
+    thread::sleep(Duration::from_mins(10));
 }
 
 /// Takes the lock, makes its data sound if need be, and gives it up again.
@@ -186,6 +203,28 @@ fn short_waits_learn_of_a_death_too() {
         let (_memory, lock) = memory::<Lock>();
         thread::spawn(move || std::mem::forget(lock.lock().unwrap())).join().unwrap();
         assert!(matches!(lock.lock_for(timeout_ns), Err(LockError::OwnerDied(_))), "{timeout_ns}");
+    }
+}
+
+#[test]
+fn a_killed_reader_bars_nobody_and_a_killed_writer_is_told() {
+    join();
+    let (memory, lock) = memory::<ReadersWriter>();
+    for role in ["rw-reader", "rw-writer"] {
+        let mut holder = start(role, &memory);
+        wait_for(&mut holder, "holding");
+        assert!(lock.write_for(20_000_000).is_err(), "{role} lives");
+        holder.kill().unwrap();
+        holder.wait().unwrap();
+        match lock.write_for(30_000_000_000) {
+            Ok(_) => assert_eq!(role, "rw-reader"),
+            Err(LockError::OwnerDied(guard)) => {
+                assert_eq!(role, "rw-writer");
+                WriteGuard::make_consistent(&guard).unwrap();
+            }
+            Err(LockError::Refused(refused)) => panic!("{role}: {refused}"),
+        }
+        assert!(lock.read().is_ok());
     }
 }
 

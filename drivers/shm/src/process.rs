@@ -1,6 +1,6 @@
 //! Which processes live, and since when.
 
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use farend_core::ring::{Liveness, Owner};
 use rustix::{
@@ -14,21 +14,21 @@ pub enum Processes {}
 
 impl Liveness for Processes {
     fn me() -> Owner {
-        static ME: Mutex<Option<Owner>> = Mutex::new(None);
+        static ME: AtomicU64 = AtomicU64::new(0);
         let pid = getpid();
+        let known = Owner::from_word(ME.load(Ordering::Relaxed));
         let pid_number = pid.as_raw_nonzero().get().cast_unsigned();
-        let mut me = ME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        match *me {
-            // Not so after a fork.
-            Some(owner) if owner.pid() == pid_number => owner,
-            _ => {
-                let start = match start_of(pid) {
-                    Start::At(start) => start,
-                    Start::Unknown | Start::Ended => 0,
-                };
-                *me.insert(Owner::new(pid_number, start))
-            }
+        // Not so at the first call, and after a fork.
+        if known.pid() == pid_number {
+            return known;
         }
+        let start = match start_of(pid) {
+            Start::At(start) => start,
+            Start::Unknown | Start::Ended => 0,
+        };
+        let me = Owner::new(pid_number, start);
+        ME.store(me.to_word(), Ordering::Relaxed);
+        me
     }
 
     fn is_alive(owner: Owner) -> bool {
@@ -76,11 +76,11 @@ fn start_of(pid: Pid) -> Start {
     }
 }
 
-/// Reads proc_pid_stat(5): the state is field 3, the number of threads 20, the
+/// Reads a line of `/proc/pid/stat`, see proc(5): the state is field 3, the number of threads 20, the
 /// start 22. The name before them is in brackets and may have any octet.
 #[cfg(target_os = "linux")]
-fn parse_stat(stat: &str) -> Option<Start> {
-    let (_name, fields) = stat.rsplit_once(')')?;
+fn parse_stat(line: &str) -> Option<Start> {
+    let (_name, fields) = line.rsplit_once(')')?;
     let mut fields = fields.split_ascii_whitespace();
     let state = fields.next()?;
     let threads: u64 = fields.nth(16)?.parse().ok()?;

@@ -84,7 +84,9 @@ impl Segment {
     /// Takes a segment that another process has passed.
     pub(crate) fn from_fd(file: OwnedFd) -> Result<Self, SegmentError> {
         let octets = check_file(file.as_fd())?;
-        check_seals(file.as_fd())?;
+        if !keeps_its_size(file.as_fd()) {
+            return Err(SegmentError::NotSealed);
+        }
         Self::map(file, octets, None)
     }
 
@@ -156,6 +158,7 @@ fn check_file(file: BorrowedFd<'_>) -> Result<u64, SegmentError> {
     }
     let mode = Mode::from_raw_mode(stat.st_mode);
     if mode.intersects(Mode::RWXG | Mode::RWXO) && !is_passed_only(file) {
+        #[allow(clippy::useless_conversion, reason = "16 bits on macOS")]
         return Err(SegmentError::Exposed { mode: mode.bits().into() });
     }
     let octets = u64::try_from(stat.st_size).unwrap_or(0);
@@ -210,7 +213,11 @@ fn judge(
 ) -> Result<bool, SegmentError> {
     match layout::Layout::read(memory) {
         Err(LayoutError::Blank) => return Ok(false),
-        Err(error @ LayoutError::Foreign) => return Err(error.into()),
+        Err(LayoutError::Foreign) => return Err(LayoutError::Foreign.into()),
+        // Makers size a segment in one step.
+        Err(LayoutError::Truncated { octets, .. }) if octets < layout::HEADER_OCTETS as u64 => {
+            return Err(LayoutError::Foreign.into());
+        }
         // Of whatever version and kind: the creator stands in the same place.
         _ => check_realm(memory)?,
     }
@@ -225,16 +232,25 @@ fn judge(
 #[cfg(target_os = "linux")]
 mod linux {
     use rustix::fs::{FallocateFlags, MemfdFlags, SealFlags, fallocate, fcntl_add_seals};
-    use rustix::fs::{fcntl_get_seals, memfd_create};
+    use rustix::{
+        fs::{fcntl_get_seals, memfd_create},
+        system::sysinfo,
+    };
 
-    use super::*;
+    use super::{AsFd, BorrowedFd, Errno, OwnedFd, SegmentError, ftruncate};
 
     const SEALS: SealFlags = SealFlags::SHRINK.union(SealFlags::GROW).union(SealFlags::SEAL);
 
     /// Gives a segment its size, and the memory for it: memory that turns out to be
     /// missing at the first use ends the process.
     pub(super) fn allocate(file: BorrowedFd<'_>, octets: u64) -> Result<(), SegmentError> {
-        ftruncate(file, octets)
+        // Memory without a name has no limit of its own: the machine would be out
+        // of memory before the call returned.
+        let memory = sysinfo();
+        #[allow(clippy::useless_conversion, reason = "32 bits on some processors")]
+        let most = u64::from(memory.mem_unit).saturating_mul(memory.totalram.into());
+        let fits = if octets < most { Ok(()) } else { Err(Errno::NOMEM) };
+        fits.and_then(|()| ftruncate(file, octets))
             .and_then(|()| fallocate(file, FallocateFlags::empty(), 0, octets))
             .map_err(SegmentError::system("get memory for the segment"))
     }
@@ -248,25 +264,27 @@ mod linux {
         Ok(file)
     }
 
-    pub(super) fn check_seals(file: BorrowedFd<'_>) -> Result<(), SegmentError> {
-        if is_passed_only(file) { Ok(()) } else { Err(SegmentError::NotSealed) }
+    pub(super) fn keeps_its_size(file: BorrowedFd<'_>) -> bool {
+        fcntl_get_seals(file).is_ok_and(|seals| seals.contains(SEALS))
     }
 
     /// Whether this is memory without a name: it is had only from who has it, so
     /// that its permissions (0777, whatever is asked for) do not matter.
     pub(super) fn is_passed_only(file: BorrowedFd<'_>) -> bool {
-        fcntl_get_seals(file).is_ok_and(|seals| seals.contains(SEALS))
+        keeps_its_size(file)
     }
 }
 
 #[cfg(target_os = "linux")]
-use linux::{allocate, check_seals, is_passed_only, unnamed};
+use linux::{allocate, is_passed_only, keeps_its_size, unnamed};
 
 #[cfg(not(target_os = "linux"))]
 mod others {
     use std::sync::atomic::{AtomicU32, Ordering};
 
-    use super::*;
+    use super::{
+        AsFd, BorrowedFd, MODE, Name, OFlags, OwnedFd, SegmentError, UnlinkAtEnd, ftruncate, shm,
+    };
 
     /// Gives a segment its size, which it keeps: macOS sizes a segment once.
     pub(super) fn allocate(file: BorrowedFd<'_>, octets: u64) -> Result<(), SegmentError> {
@@ -287,8 +305,8 @@ mod others {
     }
 
     /// There are no seals, but a segment is sized only once.
-    pub(super) fn check_seals(_file: BorrowedFd<'_>) -> Result<(), SegmentError> {
-        Ok(())
+    pub(super) fn keeps_its_size(_file: BorrowedFd<'_>) -> bool {
+        true
     }
 
     pub(super) fn is_passed_only(_file: BorrowedFd<'_>) -> bool {
@@ -297,4 +315,4 @@ mod others {
 }
 
 #[cfg(not(target_os = "linux"))]
-use others::{allocate, check_seals, is_passed_only, unnamed};
+use others::{allocate, is_passed_only, keeps_its_size, unnamed};

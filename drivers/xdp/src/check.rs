@@ -35,6 +35,16 @@ pub(crate) fn check(line: &CommandLine) -> Result<(), Failure> {
 #[cfg(target_os = "linux")]
 fn examine(plan: &Plan, target: &Target, choice: tier::TierChoice) {
     let Target::Interface(interface) = target else { return };
+    if choice == tier::TierChoice::AfXdp {
+        let queues = plan.af_xdp.queues.as_ref().map(|queues| queues.0.as_slice());
+        match tier::af_xdp::forecast(interface, queues) {
+            Ok(numbers) => say(format!("{}: {numbers}", interface.name)),
+            Err(error) => say(format!("warning: {}: {error}", interface.name)),
+        }
+        if let Some(line) = tier::af_xdp::memory_trouble(interface, queues) {
+            say(format!("warning: {}: {line}", interface.name));
+        }
+    }
     for line in crate::doctor::examine(interface, choice, &plan.settings) {
         say(format!("warning: {}: {line}", interface.name));
     }

@@ -364,6 +364,24 @@ fn an_idle_process_uses_no_cpu_and_busy_polling_uses_one() {
 }
 
 #[test]
+fn several_interfaces_are_served_at_once_and_one_may_end() {
+    let Some(pair) = Pair::new(1_500) else { return };
+    let Pair { far, near } = &pair;
+    ip(&format!("-n {far} link add more type veth peer name most netns {near}"));
+    ip(&format!("-n {far} link set more address 02:00:00:00:00:01 up"));
+    ip(&format!("-n {near} link set most up"));
+    let farend = Farend::ready(far, "far more --tier af-xdp --stats json");
+    let answered = |interface: &'static str| inside(near, || flows(&Raw::open(interface), 1, 10));
+    assert_eq!((answered("near"), answered("most")), (10, 10));
+    ip(&format!("-n {near} link del most"));
+    farend.wait_for("more: the interface was deleted; the other interfaces go on");
+    assert_eq!(answered("near"), 10);
+    let end = farend.stop();
+    assert_eq!(end.code, Some(1), "{end:?}");
+    assert_eq!((reflected(&end), lost(&end)), (30, 0), "{end:?}");
+}
+
+#[test]
 fn a_rate_cap_is_kept() {
     let Some(pair) = Pair::new(1_500) else { return };
     let farend = ready(&pair, "--max-rate 1000");
@@ -436,6 +454,7 @@ fn auto_takes_it_when_an_option_needs_it_and_says_so() {
     let end = Farend::run(&pair.far, "", "far --tier af-xdp --queues 0 --check");
     assert_eq!(end.code, Some(0), "{end:?}");
     assert!(end.stdout.contains("tier = \"af-xdp\"") && end.stdout.contains("queues = \"0\""));
+    assert!(end.stderr.contains("far: UMEM of 8 MiB: 4096 chunks of 2048 octets"), "{end:?}");
 }
 
 #[test]

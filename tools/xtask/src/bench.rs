@@ -12,6 +12,7 @@ mod kernel;
 mod machine;
 mod report;
 mod samples;
+mod sync;
 mod testpmd;
 mod tier;
 mod veth;
@@ -26,7 +27,7 @@ use crate::{host, shell::Shell};
 #[expect(clippy::struct_excessive_bools, reason = "switches of the command line")]
 pub(crate) struct Arguments {
     /// Only groups whose name contains this: kernel, veth, instructions,
-    /// af-packet, af-xdp
+    /// af-packet, af-xdp, sync
     filter: Option<String>,
     /// Print one JSON object a line
     #[arg(long)]
@@ -58,12 +59,13 @@ struct Group {
     measure: fn(&Shell, Effort, &mut Report) -> Result<()>,
 }
 
-const GROUPS: [Group; 5] = [
+const GROUPS: [Group; 6] = [
     Group { name: "instructions", needs_root: false, measure: instructions::measure },
     Group { name: "kernel", needs_root: true, measure: kernel::measure },
     Group { name: "veth", needs_root: true, measure: veth::measure },
     Group { name: "af-packet", needs_root: true, measure: af_packet::measure },
     Group { name: "af-xdp", needs_root: true, measure: af_xdp::measure },
+    Group { name: "sync", needs_root: false, measure: sync::measure },
 ];
 
 /// Measures and prints.
@@ -86,6 +88,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         (group.measure)(&shell, effort, &mut report)?;
     }
     report.print_table();
+    report.remark(&machine.describe());
     for warning in machine.warnings() {
         report.warn(&warning);
     }

@@ -22,7 +22,7 @@ const TARGETS: [&str; 2] = ["aarch64-apple-darwin", "x86_64-apple-darwin"];
 
 /// Packages whose types and lints are checked for a Mac, beside the one that is
 /// linked.
-const CHECKED: [&str; 2] = ["farend-udp", "farend-tester"];
+const CHECKED: [&str; 3] = ["farend-shm", "farend-udp", "farend-tester"];
 
 /// The package with the blocking backends.
 const LINKED: &str = "farend-futex";

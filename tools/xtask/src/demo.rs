@@ -33,12 +33,12 @@ const DURATION_S: f64 = 0.6;
 const MTU_OCTETS: u32 = 9000;
 
 /// The tiers, best first.
-const TIERS: [&str; 4] = ["xdp", "xdp-generic", "af-packet", "udp"];
+const TIERS: [&str; 5] = ["xdp", "xdp-generic", "af-xdp", "af-packet", "udp"];
 
 /// How much to show.
 #[derive(Debug, Default, clap::Args)]
 pub(crate) struct Arguments {
-    /// Only these tiers: xdp, xdp-generic, af-packet, udp
+    /// Only these tiers: xdp, xdp-generic, af-xdp, af-packet, udp
     #[arg(value_parser = TIERS)]
     tiers: Vec<String>,
     /// Only the udp tier on loopback, as without root

@@ -56,7 +56,8 @@ const READERS_OFFSET: usize = SPACE_OFFSET + LINE_OCTETS;
 
 /// Octets of a slot, with its word.
 pub(super) const fn slot_octets(message_octets_max: u64) -> u64 {
-    message_octets_max.next_multiple_of(slots::WORD_OCTETS).wrapping_add(slots::WORD_OCTETS)
+    let words = message_octets_max.div_ceil(slots::WORD_OCTETS).wrapping_add(1);
+    words.wrapping_mul(slots::WORD_OCTETS)
 }
 
 /// Where the slots start. There are at most [`READERS_MAX`] readers.
@@ -150,11 +151,14 @@ impl<'m> Ring<'m> {
     /// Becomes one of the ring's readers, from the next message on.
     ///
     /// # Errors
-    /// [`Error::NoReaderFree`].
+    /// [`Error::NoReaderFree`]; [`Error::Corrupt`].
     pub fn reader<F: Futex<Shared>, L: Liveness>(&self) -> Result<Reader<'m, F, L>, Error> {
         for words in self.readers.iter() {
             if words.claim.take::<L>().is_ok() {
-                return Ok(Reader::new(self, words));
+                return Reader::new(self, words).inspect_err(|_| {
+                    words.needs_nothing();
+                    words.claim.leave::<L>();
+                });
             }
         }
         Err(Error::NoReaderFree { readers_max: self.readers.max })
@@ -199,8 +203,9 @@ impl<'m> Readers<'m> {
 
     /// How many readers there are, dead ones included that nobody has noticed.
     fn count(self) -> u32 {
-        let count = self.iter().filter(|words| words.claim.owner().is_process()).count();
-        u32::try_from(count).unwrap_or(u32::MAX)
+        self.iter()
+            .filter(|words| words.claim.owner().is_process())
+            .fold(0, |count: u32, _| count.wrapping_add(1))
     }
 }
 
@@ -217,12 +222,46 @@ impl ReaderWords<'_> {
         self.cursor.store(number.wrapping_add(1), Ordering::Release);
     }
 
+    /// As [`set_needs`](Self::set_needs), unless the cursor is not at `from` any
+    /// more; whether it was.
+    fn moves(self, from: u64, to: u64) -> bool {
+        let (from, to) = (from.wrapping_add(1), to.wrapping_add(1));
+        self.cursor.compare_exchange(from, to, Ordering::Release, Ordering::Relaxed).is_ok()
+    }
+
     fn needs_nothing(self) {
         self.cursor.store(0, Ordering::Release);
+    }
+
+    /// As [`needs_nothing`](Self::needs_nothing), unless the reader has moved on
+    /// from `number` meanwhile.
+    fn stops_needing(self, number: u64) {
+        let (seen, none) = (number.wrapping_add(1), 0);
+        let _moved = self.cursor.compare_exchange(seen, none, Ordering::Release, Ordering::Relaxed);
     }
 }
 
 /// Whether the writer waits for readers, so that they can read in place.
 const fn is_in_place(slow_reader: SlowReader) -> bool {
     !matches!(slow_reader, SlowReader::Overwrite)
+}
+
+#[cfg(all(test, not(any(farend_loom, farend_shuttle))))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_that_moved_on_is_neither_cleared_nor_moved() {
+        let (owner, cursor) = (AtomicU64::new(0), AtomicU64::new(0));
+        let words = ReaderWords { claim: Claim(&owner), cursor: &cursor };
+        words.set_needs(3);
+        assert!(words.moves(3, 7));
+        words.stops_needing(3);
+        assert_eq!(words.needs(), Some(7));
+        assert!(!words.moves(3, 8));
+        words.stops_needing(7);
+        assert_eq!(words.needs(), None);
+        assert!(!words.moves(7, 8));
+        assert_eq!(words.needs(), None);
+    }
 }

@@ -52,24 +52,16 @@ pub struct Message {
     pub lost: u64,
 }
 
-/// How often one call tries again after the writer came past.
+/// How often one call tries again after the writer came past it.
 const ATTEMPTS: u32 = 4;
 
 /// Messages are given back when they are this part of the ring.
 const GROUPS: u64 = 8;
 
 impl<'m, F: Futex<Shared>, L: Liveness> Reader<'m, F, L> {
-    pub(super) fn new(ring: &Ring<'m>, own: ReaderWords<'m>) -> Self {
-        let tail = ring.writer.tail;
-        own.set_needs(tail.load(Ordering::Acquire));
-        // SeqCst fence: pairs with the writer's in `see_readers`. Either it saw the
-        // cursor, or the load below sees how far it had come without.
-        if !is_seeded(Fault::AttachWithoutFence) {
-            fence(Ordering::SeqCst);
-        }
-        let number = tail.load(Ordering::Acquire);
-        own.set_needs(number);
-        Self {
+    pub(super) fn new(ring: &Ring<'m>, own: ReaderWords<'m>) -> Result<Self, Error> {
+        let number = Self::attach(ring, own)?;
+        Ok(Self {
             slots: ring.slots,
             own,
             readers: ring.readers,
@@ -81,7 +73,30 @@ impl<'m, F: Futex<Shared>, L: Liveness> Reader<'m, F, L> {
             lost: 0,
             watch: Watch::default(),
             system: PhantomData,
+        })
+    }
+
+    /// Makes the writer wait for this reader from the next message on; gives that
+    /// message's number.
+    fn attach(ring: &Ring<'m>, own: ReaderWords<'m>) -> Result<u64, Error> {
+        let tail = ring.writer.tail;
+        for _ in 0..ATTEMPTS {
+            // The writer may go on meanwhile, so that this is too far behind to be
+            // true; it then takes the ring for full until the cursor moves.
+            let first = tail.load(Ordering::Acquire);
+            own.set_needs(first);
+            // SeqCst fence: pairs with the writer's in `see_readers`. Either it saw
+            // the cursor, or the load below sees how far it had come without.
+            if !is_seeded(Fault::AttachWithoutFence) {
+                fence(Ordering::SeqCst);
+            }
+            let number = tail.load(Ordering::Acquire);
+            // Unless the writer lost its patience in between.
+            if own.moves(first, number) {
+                return Ok(number);
+            }
         }
+        Err(Corruption::Cursor(tail.load(Ordering::Relaxed)).into())
     }
 
     /// Octets of the longest message.
@@ -179,12 +194,13 @@ impl<'m, F: Futex<Shared>, L: Liveness> Reader<'m, F, L> {
             }
             Found::Message { octets } => {
                 self.peeked = found;
+                let offset = self.slots.octets_offset(self.number);
                 // SAFETY: the word was loaded with Acquire, so the writer's stores
                 // of the message have happened before. It does not overwrite what
                 // this reader's cursor keeps, and the cursor moves only with the
                 // reader, which is borrowed.
-                let lent = unsafe { self.slots.lend(self.number, octets) };
-                lent.map(Some)
+                let lent = unsafe { self.slots.memory().lend(offset, octets) };
+                lent.ok_or(Error::Corrupt(Corruption::Missing)).map(Some)
             }
             Found::Other => Err(Corruption::MessageWord(found).into()),
         }

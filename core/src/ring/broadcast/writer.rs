@@ -156,11 +156,11 @@ impl<'m, F: Futex<Shared>, L: Liveness> Writer<'m, F, L> {
         // Readers may sleep on what was pushed without a flush.
         self.flush();
         let (bell, mut watch) = (self.readers.bell, self.watch);
-        let (readers, number) = (self.readers, self.number);
+        let (readers, number, capacity) = (self.readers, self.number, self.slots.capacity());
         let look = || Ok(self.has_room());
         let waited = wait_until::<F>(bell, &mut watch, deadline_ns, look, |is_due| {
             if is_due {
-                readers.remove_dead::<L>(number);
+                readers.remove_dead::<L>(number, capacity);
             }
             Ok(())
         });
@@ -208,7 +208,7 @@ impl<'m, F: Futex<Shared>, L: Liveness> Writer<'m, F, L> {
         // One writer, so no addition is lost.
         self.own.dropped.store(self.dropped().wrapping_add(1), Ordering::Relaxed);
         if self.watch.is_due(F::now_ns()) {
-            self.readers.remove_dead::<L>(self.number);
+            self.readers.remove_dead::<L>(self.number, self.slots.capacity());
         }
     }
 }
@@ -216,26 +216,30 @@ impl<'m, F: Futex<Shared>, L: Liveness> Writer<'m, F, L> {
 impl Readers<'_> {
     /// How far the slowest reader is behind message `number`, at most `capacity`.
     ///
-    /// A cursor that is further behind, or ahead, is not where a reader can be. It
-    /// is cleared, so that a broken reader stops nobody; the reader finds out by
-    /// itself.
+    /// A cursor that is further behind, or ahead, is not where a reader can be, but
+    /// for a moment while it attaches: the ring is full for that moment.
     fn slowest_behind(self, number: u64, capacity: u64) -> u64 {
         let mut slowest = 0;
         for words in self.iter() {
             let Some(needs) = words.needs() else { continue };
             let behind = number.wrapping_sub(needs);
-            if behind > capacity {
-                words.needs_nothing();
-            } else {
-                slowest = slowest.max(behind);
+            if behind > capacity && is_seeded(Fault::ImpossibleIgnored) {
+                continue;
             }
+            slowest = slowest.max(behind.min(capacity));
         }
         slowest
     }
 
-    /// Removes the readers that are behind and dead.
-    fn remove_dead<L: Liveness>(self, number: u64) {
+    /// Removes the readers that are behind and dead, and clears cursors that no
+    /// reader has, so that a broken one stops nobody; it finds out by itself.
+    fn remove_dead<L: Liveness>(self, number: u64, capacity: u64) {
         for words in self.iter() {
+            if let Some(needs) = words.needs()
+                && number.wrapping_sub(needs) > capacity
+            {
+                words.stops_needing(needs);
+            }
             // `take` succeeds if nobody has the reader's place or a dead process
             // has. It makes the place the caller's, so that nobody else can take it
             // while the cursor is cleared.

@@ -26,11 +26,15 @@ unsafe impl Sync for Memory<'_> {}
 
 impl<'m> Memory<'m> {
     /// Takes memory that this process owns: for threads, for firmware, for tests.
-    #[must_use]
-    pub fn from_words(words: &'m mut [u64]) -> Self {
+    ///
+    /// # Errors
+    /// [`LayoutError::Misaligned`] on a processor that does not align a `u64` as an
+    /// atomic word must be.
+    pub fn from_words(words: &'m mut [u64]) -> Result<Self, LayoutError> {
         let octets = size_of_val(words);
-        // Borrowed exclusively for 'm: nobody reaches the words in another way.
-        Self { base: NonNull::from(words).cast(), octets, region: PhantomData }
+        // SAFETY: the words are borrowed exclusively for 'm, so nobody reaches them
+        // in another way.
+        unsafe { Self::from_raw(NonNull::from(words).cast(), octets) }
     }
 
     /// Takes memory that was mapped.
@@ -157,7 +161,7 @@ mod tests {
     #[test]
     fn words_outside_the_memory_or_across_its_end_do_not_exist() {
         let mut words = [0; 4];
-        let memory = Memory::from_words(&mut words);
+        let memory = Memory::from_words(&mut words).unwrap();
         assert_eq!(memory.octets(), 32);
         assert!(memory.word64(24).is_some());
         assert!(memory.word64(25).is_none());
@@ -176,7 +180,7 @@ mod tests {
     #[test]
     fn octets_are_those_of_the_words() {
         let mut words = [0; 2];
-        let memory = Memory::from_words(&mut words);
+        let memory = Memory::from_words(&mut words).unwrap();
         memory.word64(8).unwrap().store(u64::from_ne_bytes(*b"12345678"), Ordering::Relaxed);
         // SAFETY: no other thread has the memory.
         let octets = unsafe { memory.lend(8, 8) };

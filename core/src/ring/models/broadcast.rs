@@ -125,7 +125,7 @@ fn a_reader_that_comes_late_is_waited_for() {
             }
         });
         let mut number = 0;
-        for _ in 0..4 {
+        for _ in 0..5 {
             let is_sent = writer.push_with_head(message(number), &[]).unwrap();
             number += u64::from(is_sent);
         }

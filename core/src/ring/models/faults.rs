@@ -15,7 +15,7 @@ const ATTACHING: &str = "broadcast::a_reader_that_comes_late_is_waited_for";
 
 /// A fault, the model that finds it, and whether only loom can: an order that is
 /// missing shows in no order of steps, only in a weaker memory.
-const FAULTS: [(&str, &str, bool); 19] = [
+const FAULTS: [(&str, &str, bool); 20] = [
     ("ForgottenWake", SLEEPING, false),
     ("ForgottenWake", READING, false),
     ("ArmedAfterTheLook", SLEEPING, false),
@@ -26,7 +26,7 @@ const FAULTS: [(&str, &str, bool); 19] = [
     ("NextWordKept", SLEEPING, false),
     ("StaleCursor", SLEEPING, false),
     ("NoRoomForTheNextWord", SLEEPING, false),
-    ("GivenBackEarly", SLEEPING, true),
+    ("GivenBackEarly", LOOKING, true),
     ("TornMessage", OVERTAKEN, false),
     ("ReaderWithoutFence", OVERTAKEN, true),
     ("WriterWithoutFence", OVERTAKEN, true),
@@ -34,6 +34,7 @@ const FAULTS: [(&str, &str, bool); 19] = [
     ("LagOffByOne", OVERTAKEN, false),
     ("OneMessageTooMany", READING, false),
     ("OneMessageTooMany", ATTACHING, false),
+    ("ImpossibleIgnored", ATTACHING, false),
     ("AttachWithoutFence", ATTACHING, true),
 ];
 

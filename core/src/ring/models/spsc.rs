@@ -48,7 +48,7 @@ fn sides_that_only_look_see_whole_records_in_order() {
     const ROUNDS: usize = if cfg!(farend_loom) { 4 } else { 30 };
     check(|| {
         let (mut producer, mut consumer) = sides(64);
-        let octets_of = |number: u8| usize::from(number % 4) * 8;
+        let octets_of = |number: u8| 24 - usize::from(number % 4) * 8;
         let sending = thread::spawn(move || {
             let mut sent = 0;
             for _ in 0..ROUNDS {

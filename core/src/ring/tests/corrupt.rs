@@ -6,13 +6,13 @@ use super::{
     super::{Corruption, Error, Layout, Memory, SlowReader, broadcast, spsc},
     Looking, Numbers, Played, over, words,
 };
-use crate::sync::primitive::Ordering;
+use crate::sync::{Clock, primitive::Ordering};
 
 const ROUNDS: usize = 20_000;
 
 /// Overwrites words of a ring, most of them those of cursors and messages.
 fn scribble(memory: Memory<'_>, numbers: &mut Numbers) {
-    for _ in 0..1 + numbers.below(4) {
+    for _ in 0..=numbers.below(4) {
         let place = 128 + 8 * numbers.below(memory.octets() / 8 - 16);
         let word = memory.word64(place).unwrap();
         let value = match numbers.below(4) {
@@ -120,6 +120,7 @@ fn a_cursor_that_is_tampered_with_stops_nobody_else() {
     assert_eq!(victim.peek(), Ok(Some(&b"0"[..])));
     victim.tamper(u64::MAX - 5);
     for number in 1..20 {
+        writer.wait_room(Looking::now_ns() + 60_000_000_000).unwrap();
         assert!(writer.push(&[number]).unwrap(), "message {number}");
         assert!(other.read(&mut [0; 8]).unwrap().is_some());
     }

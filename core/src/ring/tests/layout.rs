@@ -110,7 +110,7 @@ fn random_headers_are_refused_or_sound() {
     let mut sound = 0;
     for _ in 0..100_000 {
         let mut memory = made();
-        for _ in 0..1 + numbers.below(3) {
+        for _ in 0..=numbers.below(3) {
             let index = numbers.below(9);
             memory[index] = if numbers.below(2) == 0 {
                 numbers.next()

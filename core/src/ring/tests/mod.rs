@@ -115,5 +115,5 @@ impl Numbers {
 
 /// Memory over the words of a test.
 fn over(words: &mut [u64]) -> Memory<'_> {
-    Memory::from_words(words)
+    Memory::from_words(words).unwrap()
 }

@@ -188,7 +188,7 @@ fn a_new_producer_goes_on_after_the_last_whole_record_of_a_dead_one() {
         producer.set_back(before);
         let mut loan = producer.reserve(30).unwrap().unwrap();
         loan.fill(0xEE);
-        forget(loan);
+        drop(loan);
         producer.set_back(before);
         forget(producer);
         for index in sent - records..sent {

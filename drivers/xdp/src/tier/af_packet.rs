@@ -23,6 +23,7 @@ mod block;
 mod error;
 mod link;
 mod offload;
+mod port;
 mod ring;
 mod shield;
 mod sys;

@@ -33,9 +33,12 @@ use std::os::fd::AsFd;
 use farend_core::{Counters, Policy};
 use farend_driver::{observe::Watchers, privileges::Capability, worker::WorkerStatistics};
 
+use rustix::process::{Resource, getrlimit};
+
 use self::{
     error::OpenError,
     group::{Group, Shared},
+    layout::Layout,
     losses::Losses,
     program::{HandedOver, Redirect},
     socket::BindMode,
@@ -301,6 +304,37 @@ impl From<OpenError> for Refusal {
 pub fn rehearse(policy: &Policy) -> Result<(), TierError> {
     socket::rehearse()?;
     Redirect::load(policy).map(drop)
+}
+
+/// What would be opened, in numbers.
+///
+/// # Errors
+///
+/// Queues that do not exist, frames that do not fit.
+pub fn forecast(interface: &Interface, queues: Option<&[u32]>) -> Result<String, TierError> {
+    let queues = queues::select(interface, queues)?;
+    Ok(layout_of(interface, &queues)?.to_string())
+}
+
+/// Warns of memory that the kernel will not lock.
+#[must_use]
+pub fn memory_trouble(interface: &Interface, queues: Option<&[u32]>) -> Option<String> {
+    let queues = queues::select(interface, queues).ok()?;
+    let wanted_octets = layout_of(interface, &queues).ok()?.umem_octets() as u64;
+    let limit_octets = getrlimit(Resource::Memlock).current?;
+    let is_limited = !Capability::IPC_LOCK.is_held() && limit_octets < wanted_octets;
+    is_limited.then(|| {
+        format!(
+            "AF_XDP needs {} KiB of locked memory, and {} KiB are allowed: ulimit -l {0}",
+            wanted_octets.div_ceil(1 << 10),
+            limit_octets >> 10
+        )
+    })
+}
+
+fn layout_of(interface: &Interface, queues: &[u32]) -> Result<Layout, OpenError> {
+    let count = u32::try_from(queues.len()).unwrap_or(u32::MAX);
+    Layout::new(count, interface.mtu_octets, super::xdp::kernel())
 }
 
 /// Looks for queues and CPUs that do not exist.

@@ -28,6 +28,13 @@ impl Machine {
         Self { load: load(), times: Times::read() }
     }
 
+    /// How busy it was, in words.
+    pub(crate) fn describe(&self) -> String {
+        let load = |load: Option<f64>| load.map_or("?".to_owned(), |load| format!("{load:.2}"));
+        let cpus = std::thread::available_parallelism().map_or(0, usize::from);
+        format!("load {} before, {} after; {cpus} CPUs", load(self.load), load(self::load()))
+    }
+
     /// What must be known of a run that ends now.
     pub(crate) fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();

@@ -73,10 +73,39 @@ impl Row {
     }
 }
 
-/// A remark on the whole run.
+/// One contender by itself, beside the row that judges it.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Detail {
+    /// Of which comparison, and its name.
+    pub(crate) contender: String,
+    /// Its median.
+    pub(crate) value: f64,
+    /// Unit of `value` and `spread`.
+    pub(crate) unit: String,
+    /// Distance between the quartiles.
+    pub(crate) spread: f64,
+    /// Medians of each run's quantiles, in nanoseconds of one operation.
+    pub(crate) p50_ns: Option<f64>,
+    pub(crate) p99_ns: Option<f64>,
+    pub(crate) p999_ns: Option<f64>,
+    /// Operations of all runs: of messages, those that were delivered.
+    pub(crate) operations: u64,
+    /// Messages that readers were told to have missed.
+    pub(crate) lagged: Option<u64>,
+    /// CPUs of both sides, if each was kept on one.
+    pub(crate) cpus: Option<[usize; 2]>,
+}
+
+/// A warning on the whole run.
+#[derive(Debug, Serialize)]
+struct Warning<'a> {
+    warning: &'a str,
+}
+
+/// Something else on the whole run.
 #[derive(Debug, Serialize)]
 struct Remark<'a> {
-    warning: &'a str,
+    remark: &'a str,
 }
 
 /// Collects rows; as JSON it prints each at once.
@@ -84,11 +113,12 @@ struct Remark<'a> {
 pub(crate) struct Report {
     is_json: bool,
     rows: Vec<Row>,
+    details: Vec<Detail>,
 }
 
 impl Report {
     pub(crate) fn new(is_json: bool) -> Self {
-        Self { is_json, rows: Vec::new() }
+        Self { is_json, rows: Vec::new(), details: Vec::new() }
     }
 
     /// Takes one row.
@@ -101,10 +131,27 @@ impl Report {
         self.rows.push(row);
     }
 
+    /// Takes what is told of one contender.
+    pub(crate) fn detail(&mut self, detail: Detail) {
+        if self.is_json {
+            print_json(&detail);
+        }
+        self.details.push(detail);
+    }
+
     /// Says something about the whole run.
+    pub(crate) fn remark(&self, remark: &str) {
+        if self.is_json {
+            print_json(&Remark { remark });
+        } else {
+            println!("{remark}");
+        }
+    }
+
+    /// Warns of something about the whole run.
     pub(crate) fn warn(&self, warning: &str) {
         if self.is_json {
-            print_json(&Remark { warning });
+            print_json(&Warning { warning });
         } else {
             println!("warning: {warning}");
         }
@@ -140,6 +187,34 @@ impl Report {
                 row.unit,
                 number(row.against_value),
                 row.must.as_deref().unwrap_or(""),
+            );
+        }
+        self.print_details();
+    }
+
+    fn print_details(&self) {
+        if self.details.is_empty() {
+            return;
+        }
+        println!(
+            "\n{:<36} {:>12} {:>9} {:<11} {:>9} {:>9} {:>9} {:>12}",
+            "contender", "value", "spread", "unit", "p50 ns", "p99 ns", "p99.9 ns", "operations"
+        );
+        for detail in &self.details {
+            let number = |value: Option<f64>| value.map_or("-".to_owned(), format_number);
+            let lagged = detail.lagged.map_or(String::new(), |lagged| format!(", lag {lagged}"));
+            let cpus =
+                detail.cpus.map_or(String::new(), |[near, far]| format!(" CPU {near}+{far}"));
+            println!(
+                "{:<36} {:>12} {:>9} {:<11} {:>9} {:>9} {:>9} {:>12}{lagged}{cpus}",
+                detail.contender,
+                format_number(detail.value),
+                format_number(detail.spread),
+                detail.unit,
+                number(detail.p50_ns),
+                number(detail.p99_ns),
+                number(detail.p999_ns),
+                detail.operations,
             );
         }
     }

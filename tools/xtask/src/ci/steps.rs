@@ -57,7 +57,12 @@ pub(crate) const STEPS: [Step; 10] = [
 
 fn fmt(shell: &Shell) -> Result<()> {
     shell.run(cargo().args(["fmt", "--all", "--check"]))?;
-    for manifest in ["ebpf/Cargo.toml", "fuzz/Cargo.toml", "tests/no-panic/probe/Cargo.toml"] {
+    for manifest in [
+        "benches/sync/Cargo.toml",
+        "ebpf/Cargo.toml",
+        "fuzz/Cargo.toml",
+        "tests/no-panic/probe/Cargo.toml",
+    ] {
         shell.run(cargo().args(["fmt", "--manifest-path", manifest, "--check"]))?;
     }
     Ok(())

@@ -97,11 +97,6 @@ impl Cursor {
         }
     }
 
-    /// Frames that the block says it still has.
-    pub(super) const fn frames(&self) -> u32 {
-        self.frames
-    }
-
     /// The next frame; `None` behind the last one.
     pub(super) fn next(&mut self, block: &[u8]) -> Option<Result<Frame, Corrupt>> {
         if self.frames == 0 {

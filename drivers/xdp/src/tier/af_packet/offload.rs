@@ -33,26 +33,27 @@ impl Offload {
         is_due.then_some(header)
     }
 
-    /// Writes the header before a frame that has grown by so many octets in
-    /// front of its network header; gives header and frame together.
-    pub(super) fn write(
-        mut self,
+    /// Puts the header in front of a frame that has grown by so many octets
+    /// before its network header. `None` if there is no such header.
+    pub(super) fn follow(
+        header: Option<Self>,
         block: &mut [u8],
         frame: &Range<usize>,
         grown_octets: usize,
-    ) -> Option<Range<usize>> {
-        let start = frame.start.checked_sub(HEADER_OCTETS)?;
+    ) -> Option<()> {
+        let Self(mut header) = header.unwrap_or(Self([0; HEADER_OCTETS]));
         let grown = u16::try_from(grown_octets).ok()?;
         for at in [HEADERS_LENGTH, CHECKSUM_START] {
-            let field = self.0.get_mut(at..)?.first_chunk_mut::<2>()?;
+            let field = header.get_mut(at..)?.first_chunk_mut::<2>()?;
             let value = u16::from_ne_bytes(*field);
             // A length of 0 means that the kernel shall find it out.
             if value != 0 {
                 *field = value.checked_add(grown)?.to_ne_bytes();
             }
         }
-        *block.get_mut(start..)?.first_chunk_mut()? = self.0;
-        Some(start..frame.end)
+        let start = frame.start.checked_sub(HEADER_OCTETS)?;
+        *block.get_mut(start..)?.first_chunk_mut()? = header;
+        Some(())
     }
 }
 
@@ -78,10 +79,17 @@ mod tests {
         block[16..18].copy_from_slice(&34_u16.to_ne_bytes());
         block[18..20].copy_from_slice(&6_u16.to_ne_bytes());
         let offload = Offload::read(&block, &(20..64)).unwrap();
-        assert_eq!(offload.write(&mut block, &(16..64), 4), Some(6..64));
+        assert_eq!(Offload::follow(Some(offload), &mut block, &(16..64), 4), Some(()));
         assert_eq!(block[6], NEEDS_CHECKSUM);
         assert_eq!(block[8..10], [0, 0]);
         assert_eq!(block[12..14], 38_u16.to_ne_bytes());
         assert_eq!(block[14..16], 6_u16.to_ne_bytes());
+    }
+
+    #[test]
+    fn a_finished_frame_that_grew_stays_finished() {
+        let mut block = [0xff; 64];
+        assert_eq!(Offload::follow(None, &mut block, &(16..64), 4), Some(()));
+        assert_eq!(Offload::read(&block, &(16..64)), None);
     }
 }

@@ -11,7 +11,7 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with, sockopt};
 use super::{
     block::RESERVE_OCTETS,
     error::OpenError,
-    sys::{self, Block, Map},
+    sys::{self, Map},
 };
 
 /// Longest time, in milliseconds, that a frame waits in a block that does not
@@ -27,7 +27,7 @@ const BLOCK_OCTETS_MIN: usize = 64 << 10;
 const RING_OCTETS: usize = 16 << 20;
 
 /// Octets of a block that may not be a frame's: descriptors and headroom.
-const OVERHEAD_OCTETS: usize = 256;
+pub(super) const OVERHEAD_OCTETS: usize = 256;
 
 /// Every `EtherType` (packet(7), `ETH_P_ALL`).
 const ETHER_TYPE_ANY: u16 = 3;
@@ -92,14 +92,31 @@ impl Ring {
         self.map.blocks()
     }
 
-    /// Hands the oldest filled block to `work`, and then back to the kernel.
-    /// `None` if there is none.
-    pub(super) fn with_block<T>(&mut self, work: impl FnOnce(&mut Block<'_>) -> T) -> Option<T> {
-        let mut block = self.map.claim(self.next)?;
-        let outcome = work(&mut block);
-        drop(block);
-        self.next = (self.next + 1) % self.map.blocks();
-        Some(outcome)
+    /// Octets of each block.
+    pub(super) fn block_octets(&self) -> usize {
+        self.map.block_octets()
+    }
+
+    /// Takes the oldest filled block. It is ours until it is given back, and
+    /// the next one may be taken before.
+    pub(super) fn claim(&mut self) -> Option<usize> {
+        let index = self.next;
+        if !self.map.claim(index) {
+            return None;
+        }
+        self.next = (index + 1) % self.map.blocks();
+        Some(index)
+    }
+
+    /// The octets of a block that is ours.
+    #[inline]
+    pub(super) fn block_mut(&mut self, index: usize) -> Option<&mut [u8]> {
+        self.map.octets_mut(index)
+    }
+
+    /// Hands a block back to the kernel.
+    pub(super) fn give_back(&mut self, index: usize) {
+        self.map.give_back(index);
     }
 
     /// Frames that found no room in the ring since the last call.

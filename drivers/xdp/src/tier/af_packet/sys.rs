@@ -144,7 +144,8 @@ pub(super) fn interface_flags(socket: BorrowedFd<'_>, name: &str) -> io::Result<
 pub(super) struct Map {
     base: NonNull<c_void>,
     block_octets: usize,
-    blocks: usize,
+    /// Which blocks are ours.
+    claimed: Vec<bool>,
 }
 
 // SAFETY: the memory belongs to the process, not to a thread, and only
@@ -167,68 +168,82 @@ impl Map {
         // no memory of ours.
         let base = unsafe { mmap(ptr::null_mut(), octets, protection, flags, socket, 0) }?;
         let base = NonNull::new(base).ok_or(Errno::NOMEM)?;
-        Ok(Self { base, block_octets, blocks })
+        Ok(Self { base, block_octets, claimed: vec![false; blocks] })
     }
 
     pub(super) fn blocks(&self) -> usize {
-        self.blocks
+        self.claimed.len()
     }
 
-    /// Takes a block if it is ours by now. It goes back when dropped.
-    pub(super) fn claim(&mut self, index: usize) -> Option<Block<'_>> {
-        if index >= self.blocks {
+    pub(super) fn block_octets(&self) -> usize {
+        self.block_octets
+    }
+
+    /// Takes a block if the kernel has filled it; says whether it is ours now.
+    pub(super) fn claim(&mut self, index: usize) -> bool {
+        let Some(status) = self.status(index) else { return false };
+        // Acquire: pairs with the kernel's write barrier before it sets the
+        // status; the frames are read after it.
+        let is_filled = status.load(Ordering::Acquire) & libc::TP_STATUS_USER != 0;
+        match self.claimed.get_mut(index) {
+            Some(is_claimed) if is_filled && !*is_claimed => *is_claimed = true,
+            _ => return false,
+        }
+        true
+    }
+
+    /// All octets of a block that is ours, its descriptor too.
+    #[inline]
+    pub(super) fn octets_mut(&mut self, index: usize) -> Option<&mut [u8]> {
+        if !*self.claimed.get(index)? {
+            return None;
+        }
+        let start = self.start(index)?.cast::<u8>();
+        // SAFETY: the block lies in the mapping, which lives as long as `self`.
+        // The kernel writes nothing in a block that is ours, which it is until
+        // `give_back`; and `self` is borrowed for as long as the octets are.
+        Some(unsafe { std::slice::from_raw_parts_mut(start.as_ptr(), self.block_octets) })
+    }
+
+    /// Hands a block to the kernel, to be filled again.
+    pub(super) fn give_back(&mut self, index: usize) {
+        let Some(is_claimed) = self.claimed.get_mut(index) else { return };
+        if std::mem::take(is_claimed)
+            && let Some(status) = self.status(index)
+        {
+            // Release: all reads and writes of the frames come before the
+            // kernel may fill the block again.
+            status.store(libc::TP_STATUS_KERNEL, Ordering::Release);
+        }
+    }
+
+    fn start(&self, index: usize) -> Option<NonNull<c_void>> {
+        if index >= self.claimed.len() {
             return None;
         }
         // SAFETY: the index was just compared, so the block lies in the mapping.
-        let start = unsafe { self.base.byte_add(index * self.block_octets) };
+        Some(unsafe { self.base.byte_add(index * self.block_octets) })
+    }
+
+    fn status(&self, index: usize) -> Option<&AtomicU32> {
+        let start = self.start(index)?;
         // SAFETY: a block is at least as long as its descriptor, of which the
         // status is a part.
         let status = unsafe { start.byte_add(STATUS_OFFSET) }.cast::<u32>();
         // SAFETY: blocks start at pages, so the status is aligned; it lives as
         // long as the mapping, and is never written but atomically while others
         // may look.
-        let status = unsafe { AtomicU32::from_ptr(status.as_ptr()) };
-        // Acquire: pairs with the kernel's write barrier before it sets the
-        // status; the frames are read after it.
-        if status.load(Ordering::Acquire) & libc::TP_STATUS_USER == 0 {
-            return None;
-        }
-        Some(Block { start: start.cast(), status, octets: self.block_octets })
+        Some(unsafe { AtomicU32::from_ptr(status.as_ptr()) })
     }
 }
 
 impl Drop for Map {
     fn drop(&mut self) {
-        // SAFETY: no block is out, because each borrows the map; base and
+        let octets = self.block_octets * self.claimed.len();
+        // SAFETY: no octets are borrowed, because they borrow the map; base and
         // length are those of the mapping.
-        let unmapped = unsafe { munmap(self.base.as_ptr(), self.block_octets * self.blocks) };
+        let unmapped = unsafe { munmap(self.base.as_ptr(), octets) };
         debug_assert!(unmapped.is_ok());
-    }
-}
-
-/// A block that is ours. Dropping it hands it to the kernel, to be filled
-/// again.
-pub(super) struct Block<'map> {
-    start: NonNull<u8>,
-    status: &'map AtomicU32,
-    octets: usize,
-}
-
-impl Block<'_> {
-    /// All octets of the block, its descriptor too.
-    pub(super) fn octets_mut(&mut self) -> &mut [u8] {
-        // SAFETY: the block lies in the mapping, which outlives `'map`. The
-        // kernel writes nothing in a block that is ours, and `claim` borrows
-        // the map, so there is no other block of it.
-        unsafe { std::slice::from_raw_parts_mut(self.start.as_ptr(), self.octets) }
-    }
-}
-
-impl Drop for Block<'_> {
-    fn drop(&mut self) {
-        // Release: all reads and writes of the frames come before the kernel
-        // may fill the block again.
-        self.status.store(libc::TP_STATUS_KERNEL, Ordering::Release);
     }
 }
 

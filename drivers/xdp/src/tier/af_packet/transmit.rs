@@ -93,23 +93,21 @@ impl Transmitter {
     }
 
     /// Queues a part of the block, and sends what is queued once that is a
-    /// burst. Order is kept. Gives how many are not queued any more.
-    pub(super) fn push(&mut self, block: &[u8], frame: Range<usize>, is_offloaded: bool) -> usize {
-        let mut gone = 0;
+    /// burst. Order is kept.
+    pub(super) fn push(&mut self, block: &[u8], frame: Range<usize>, is_offloaded: bool) {
         if is_offloaded != self.is_offloaded {
-            gone += self.flush(block);
+            self.flush(block);
             self.is_offloaded = is_offloaded;
         }
         self.frames.push(frame);
         if self.frames.len() >= BURST_FRAMES {
-            gone += self.flush(block);
+            self.flush(block);
         }
-        gone
     }
 
-    /// Sends all that is queued; gives how many that were. What the kernel has
-    /// no room for is tried again for a bounded time.
-    pub(super) fn flush(&mut self, block: &[u8]) -> usize {
+    /// Sends all that is queued. What the kernel has no room for is tried
+    /// again for a bounded time.
+    pub(super) fn flush(&mut self, block: &[u8]) {
         let socket = if self.is_offloaded { &self.offloaded } else { &self.finished };
         let mut rest = self.frames.as_slice();
         let mut tries = 0;
@@ -142,9 +140,7 @@ impl Transmitter {
                 },
             }
         }
-        let gone = self.frames.len();
         self.frames.clear();
-        gone
     }
 }
 

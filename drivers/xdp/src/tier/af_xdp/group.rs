@@ -16,7 +16,7 @@ use super::{
     Options, Refusal,
     error::OpenError,
     layout::Layout,
-    port,
+    layout_of, port,
     program::Redirect,
     queues,
     socket::{self, BindMode, Request, Sockets},
@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     interface::Interface,
-    tier::{Threaded, Tier, TierError, xdp},
+    tier::{Threaded, Tier, TierError},
 };
 
 /// What all queues of an interface are opened with.
@@ -109,8 +109,7 @@ impl Group {
     /// Opens the queues. Their workers wait for [`start`](Self::start).
     pub(super) fn open(shared: &Shared, queues: &[u32], mode: BindMode) -> Result<Self, Refusal> {
         let interface = &shared.interface;
-        let count = u32::try_from(queues.len()).unwrap_or(u32::MAX);
-        let layout = Layout::new(count, interface.mtu_octets, xdp::kernel())?;
+        let layout = layout_of(interface, queues)?;
         let request = Request {
             interface_index: interface.index,
             queues,

@@ -26,17 +26,23 @@ const PATIENCE: Timespec = Timespec { tv_sec: 1, tv_nsec: 0 };
 
 /// Measures the median on this CPU.
 pub(super) fn measure(cpu: u32) -> io::Result<Duration> {
-    let bell = eventfd(0, EventfdFlags::CLOEXEC)?;
+    let bell = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
     let (sender, receiver) = mpsc::channel();
     let mut times = thread::scope(|scope| {
         let sleeper = thread::Builder::new().spawn_scoped(scope, || -> io::Result<()> {
             queues::pin(cpu)?;
             for _ in 0..ROUNDS {
                 let mut waiting = [PollFd::new(&bell, PollFlags::IN)];
-                poll(&mut waiting, Some(&PATIENCE))?;
-                // Nobody listens any more: the other side has failed.
-                let _ = sender.send(Instant::now());
+                let rings = poll(&mut waiting, Some(&PATIENCE))?;
+                let awake = Instant::now();
+                if rings == 0 {
+                    break;
+                }
+                // Before the answer, after which it may ring again.
                 read(&bell, &mut [0; 8])?;
+                if sender.send(awake).is_err() {
+                    break;
+                }
             }
             Ok(())
         })?;

@@ -1,15 +1,5 @@
-//! What the AF_XDP tier does on one queue, over the rings of the crate `xdp`
-//! instead of our own: for comparison, see
-//! `docs/decisions/0005-af-xdp-rings.md`.
-//!
-//! ```text
-//! cargo run --release --example rings_of_crate -- far0
-//! ```
-//!
-//! It answers until SIGTERM, in copy mode, and then says how many frames. Give
-//! it and `farend-xdp far0 --tier af-xdp --queues 0 --cpus 0` the same load.
+//! The loop.
 #![expect(unsafe_code, reason = "the crate's rings leave lifetimes to the caller")]
-#![cfg_attr(not(target_os = "linux"), allow(unused))]
 
 use std::{error::Error, io::ErrorKind, os::fd::AsRawFd, time::Duration};
 
@@ -22,10 +12,10 @@ use farend_core::{Policy, RateLimit, Verdict, reflect};
 use farend_driver::signals::Signals;
 use farend_xdp::interface::{Interface, Rtnetlink};
 use xdp::{
-    RingConfigBuilder, Umem,
+    RingConfigBuilder, Umem, WakableRings,
     nic::NicIndex,
     slab::{HeapSlab, Slab},
-    socket::{PollTimeout, XdpSocketBuilder},
+    socket::{PollTimeout, XdpSocket, XdpSocketBuilder},
     umem::{FrameSize, UmemCfgBuilder},
 };
 
@@ -34,9 +24,11 @@ const CHUNKS: u32 = 4_096;
 const RING_ENTRIES: u32 = 2_048;
 const BURST_FRAMES: usize = 64;
 
-static OBJECT: &[u8] = aya::include_bytes_aligned!("../../../ebpf/prebuilt/farend-redirect.bpf.o");
+static OBJECT: &[u8] =
+    aya::include_bytes_aligned!("../../../../ebpf/prebuilt/farend-redirect.bpf.o");
 
-fn main() -> Result<(), Box<dyn Error>> {
+/// Answers on the interface that the command line names, until SIGTERM.
+pub(crate) fn run() -> Result<(), Box<dyn Error>> {
     let name = std::env::args().nth(1).ok_or("which interface? rings_of_crate IFACE")?;
     let interface = Interface::find(&mut Rtnetlink::open()?, &name)?;
     let interface = interface.map_err(|unknown| unknown.to_string())?;
@@ -57,7 +49,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         fill_count: RING_ENTRIES,
         completion_count: RING_ENTRIES,
     };
-    let (mut rings, mut flags) = builder.build_wakable_rings(&umem, config.build()?)?;
+    let (rings, mut flags) = builder.build_wakable_rings(&umem, config.build()?)?;
     flags.force_copy();
     let socket = builder.bind(NicIndex::new(interface.index), 0, flags)?;
 
@@ -70,7 +62,19 @@ fn main() -> Result<(), Box<dyn Error>> {
     program.load()?;
     program.attach(&name, XdpMode::Driver)?;
     eprintln!("ready: {name}");
+    let reflected = answer(&socket, rings, &mut umem, &policy, &signals)?;
+    println!("{reflected}");
+    Ok(())
+}
 
+/// Answers until a signal comes; says how many frames.
+fn answer(
+    socket: &XdpSocket,
+    mut rings: WakableRings,
+    umem: &mut Umem,
+    policy: &Policy,
+    signals: &Signals,
+) -> Result<u64, Box<dyn Error>> {
     let (mut rx, mut tx) =
         (rings.rx_ring.take().ok_or("no rx")?, rings.tx_ring.take().ok_or("no tx")?);
     let mut burst = HeapSlab::with_capacity(BURST_FRAMES);
@@ -78,21 +82,21 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (mut limit, mut reflected) = (RateLimit::default(), 0_u64);
     let now = PollTimeout::new(Some(Duration::ZERO));
     let pause = PollTimeout::new(Some(Duration::from_millis(16)));
-    // SAFETY: the memory outlives the socket: it is declared before.
-    unsafe { rings.fill_ring.enqueue(&mut umem, RING_ENTRIES as usize, true)? };
+    // SAFETY: the caller made the memory before the socket, so it outlives it.
+    unsafe { rings.fill_ring.enqueue(umem, RING_ENTRIES as usize, true)? };
     while !signals.is_stop_requested() {
-        rings.completion_ring.dequeue(&mut umem, RING_ENTRIES as usize);
+        rings.completion_ring.dequeue(umem, RING_ENTRIES as usize);
         // A whole burst at once: the crate refuses what does not fit as a
         // whole.
         let blank = umem.allocatable().min(BURST_FRAMES);
         // SAFETY: as before.
-        unsafe { rings.fill_ring.enqueue(&mut umem, blank, false)? };
+        unsafe { rings.fill_ring.enqueue(umem, blank, false)? };
         // SAFETY: no frame leaves this loop.
-        let received = unsafe { rx.recv(&umem, &mut burst) };
+        let received = unsafe { rx.recv(umem, &mut burst) };
         while answers.available() > 0
             && let Some(mut frame) = burst.pop_back()
         {
-            if let Verdict::Reflect(_) = reflect(&mut frame[..], &policy, &mut limit) {
+            if let Verdict::Reflect(_) = reflect(&mut frame[..], policy, &mut limit) {
                 reflected += 1;
                 answers.push_front(frame);
             } else {
@@ -113,6 +117,5 @@ fn main() -> Result<(), Box<dyn Error>> {
             socket.poll_read(now)?;
         }
     }
-    println!("{reflected}");
-    Ok(())
+    Ok(reflected)
 }

@@ -1,0 +1,181 @@
+//! Other processes to test with: this test's own program, started again.
+
+// Each test of this crate uses a part.
+#![allow(dead_code)]
+
+use std::{
+    env,
+    io::Read,
+    process::{self, Child, Command, Stdio},
+    sync::atomic::{AtomicU32, Ordering},
+    thread,
+    time::{Duration, Instant},
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+/// Longer than anything here takes, even on a busy machine.
+pub(crate) const LONG: Duration = Duration::from_secs(30);
+
+const ROLE: &str = "FAREND_SHM_ROLE";
+const ARGUMENTS: &str = "FAREND_SHM_ARGUMENTS";
+
+/// A name that no other test and no other run uses.
+pub(crate) fn fresh_name() -> String {
+    static NAMES: AtomicU32 = AtomicU32::new(0);
+    format!("/farend-t{}-{}", process::id(), NAMES.fetch_add(1, Ordering::Relaxed))
+}
+
+/// How often to kill: 100 times, or 1,000 with `FAREND_LONG=1`.
+pub(crate) fn kills() -> u32 {
+    if env::var_os("FAREND_LONG").is_some_and(|value| value == "1") { 1_000 } else { 100 }
+}
+
+/// What this process is to do, if it was started by [`Peer::start`].
+pub(crate) fn role() -> Option<(String, Vec<String>)> {
+    let role = env::var(ROLE).ok()?;
+    let arguments = env::var(ARGUMENTS).unwrap_or_default();
+    Some((role, arguments.split(' ').map(str::to_owned).collect()))
+}
+
+/// Another process. It is killed at the end, if it still runs.
+pub(crate) struct Peer(Child);
+
+impl Peer {
+    /// The command that starts a process which runs the test `peer_process` in
+    /// this role.
+    pub(crate) fn command(role: &str, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env::current_exe().unwrap());
+        Self::prepare(&mut command, role, arguments);
+        command
+    }
+
+    /// Adds role and arguments to a command that runs this test's program.
+    pub(crate) fn prepare(command: &mut Command, role: &str, arguments: &[&str]) {
+        command
+            .args(["peer_process", "--exact", "--nocapture", "--test-threads=1"])
+            .env(ROLE, role)
+            .env(ARGUMENTS, arguments.join(" "))
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped());
+    }
+
+    pub(crate) fn start(role: &str, arguments: &[&str]) -> Self {
+        Self(Self::command(role, arguments).spawn().unwrap())
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.0.id()
+    }
+
+    /// Kills the process after a while. It is not waited for, so that it stays a
+    /// zombie whose id nobody else gets.
+    pub(crate) fn kill_after(&self, delay: Duration) -> Killing {
+        let pid = Pid::from_child(&self.0);
+        let killing = thread::spawn(move || {
+            thread::sleep(delay);
+            kill_process(pid, Signal::KILL).unwrap();
+            Instant::now()
+        });
+        Killing::Later(killing)
+    }
+
+    fn has_ended(&mut self) -> bool {
+        self.0.try_wait().unwrap().is_some()
+    }
+
+    /// Waits for the process, which must have found nothing wrong, be it killed or
+    /// not.
+    pub(crate) fn finish(mut self) {
+        let started = Instant::now();
+        while !self.has_ended() {
+            assert!(started.elapsed() < LONG, "a process hangs");
+            thread::sleep(Duration::from_millis(1));
+        }
+        let mut complaint = String::new();
+        self.0.stderr.take().unwrap().read_to_string(&mut complaint).unwrap();
+        assert!(!complaint.contains("panicked"), "{complaint}");
+    }
+}
+
+/// A process that is being killed.
+pub(crate) enum Killing {
+    Later(thread::JoinHandle<Instant>),
+    Done(Instant),
+}
+
+impl Killing {
+    /// How long ago the process was killed, if it was.
+    pub(crate) fn elapsed(&mut self) -> Option<Duration> {
+        if matches!(self, Self::Later(killing) if killing.is_finished()) {
+            let Self::Later(killing) = std::mem::replace(self, Self::Done(Instant::now())) else {
+                return None;
+            };
+            *self = Self::Done(killing.join().unwrap());
+        }
+        match self {
+            Self::Later(_) => None,
+            Self::Done(at) => Some(at.elapsed()),
+        }
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        let _ended = self.0.kill();
+        let _ended = self.0.wait();
+    }
+}
+
+/// Small random numbers, other ones in each run.
+pub(crate) struct Numbers(u64);
+
+impl Numbers {
+    pub(crate) fn new() -> Self {
+        let nanoseconds = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().subsec_nanos();
+        Self(u64::from(nanoseconds) << 32 | u64::from(process::id()))
+    }
+
+    pub(crate) fn below(&mut self, limit: u64) -> u64 {
+        // Steele, Lea and Flood's SplitMix64.
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        (mixed ^ (mixed >> 31)) % limit
+    }
+}
+
+/// Octets of a numbered message at least.
+const MESSAGE_OCTETS_MIN: usize = 16;
+
+/// A message that tells its number, has a length that depends on it, and a
+/// checksum over all.
+pub(crate) fn message(number: u64) -> Vec<u8> {
+    let extra = usize::try_from(number * 7 % 200).unwrap();
+    let mut message = number.to_le_bytes().to_vec();
+    message.extend((0..extra).map(|index| u8::try_from((extra + index) % 256).unwrap()));
+    let sum = checksum(&message);
+    message.extend(sum.to_le_bytes());
+    message
+}
+
+/// Octets of the longest of these messages.
+pub(crate) const MESSAGE_OCTETS_MAX: usize = MESSAGE_OCTETS_MIN + 199;
+
+/// The number of a message, which must be whole.
+pub(crate) fn number_of(message: &[u8]) -> u64 {
+    let (body, sum) = message.split_last_chunk().expect("a message without a checksum");
+    assert_eq!(checksum(body), u64::from_le_bytes(*sum), "a message that is not whole");
+    let number = u64::from_le_bytes(*body.first_chunk().expect("a message without a number"));
+    let extra = usize::try_from(number * 7 % 200).unwrap();
+    assert_eq!(message.len(), MESSAGE_OCTETS_MIN + extra, "a message of another length");
+    number
+}
+
+/// Fowler, Noll and Vo's FNV-1a.
+fn checksum(octets: &[u8]) -> u64 {
+    octets.iter().fold(0xCBF2_9CE4_8422_2325, |sum, octet| {
+        (sum ^ u64::from(*octet)).wrapping_mul(0x0100_0000_01B3)
+    })
+}

@@ -1,0 +1,118 @@
+//! Locks and rings beside the floor and their peers, delivered messages
+//! counted: `benches/sync`, whose contenders take turns here.
+
+mod contender;
+mod musts;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+use self::{
+    contender::{Contender, Run},
+    musts::MUSTS,
+};
+use super::{
+    Effort,
+    report::{Report, Row},
+};
+use crate::shell::{Shell, capture, cargo, target};
+
+/// Measures the rows of this group.
+pub(crate) fn measure(shell: &Shell, effort: Effort, report: &mut Report) -> Result<()> {
+    let program = build(shell)?;
+    let all = list(&program)?;
+    let mut rows: Vec<&str> = all.iter().map(|contender| contender.row.as_str()).collect();
+    rows.dedup();
+    for row in rows {
+        shell.say(&format!("measuring {row}, {} turns", effort.turns));
+        let contenders = all.iter().filter(|contender| contender.row == row).cloned();
+        let contenders = in_turns(&program, effort.turns, contenders.collect())?;
+        for contender in &contenders {
+            report.detail(contender.detail());
+        }
+        for must in MUSTS.iter().filter(|must| must.row == row) {
+            report.push(must.judge(&contenders)?);
+        }
+        extra(row, &contenders, report)?;
+    }
+    Ok(())
+}
+
+/// Runs each contender once, then each once more. The first turn warms up and
+/// is not kept.
+fn in_turns(
+    program: &Path,
+    turns: usize,
+    mut contenders: Vec<Contender>,
+) -> Result<Vec<Contender>> {
+    for turn in 0..=turns {
+        for contender in &mut contenders {
+            let run = Run::of(program, contender)?;
+            if turn > 0 {
+                contender.runs.push(run);
+            }
+        }
+    }
+    Ok(contenders)
+}
+
+/// What must hold of our own contender alone.
+fn extra(row: &str, contenders: &[Contender], report: &mut Report) -> Result<()> {
+    match row {
+        "contended" => {
+            let ours = musts::find(contenders, "farend")?;
+            let share = ours.samples(|run| run.smaller_share.unwrap_or(0.0));
+            report.push(Row {
+                spread: share.spread(),
+                ..Row::plain(
+                    "sync: contended, smaller share of two".to_owned(),
+                    share.median(),
+                    "of all",
+                    "at least 0.4".to_owned(),
+                    share.median() >= 0.4,
+                )
+            });
+        }
+        "broadcast-4" => {
+            // A run in which a message is neither delivered nor told is an
+            // error, so that what was measured holds.
+            let ours = musts::find(contenders, "overwrite")?;
+            let rate = ours.samples(|run| run.value);
+            report.push(Row {
+                spread: rate.spread(),
+                ..Row::plain(
+                    "sync: broadcast 64 B, 4 readers, all".to_owned(),
+                    rate.median(),
+                    "messages/s",
+                    "each delivered or in the lag count".to_owned(),
+                    true,
+                )
+            });
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+/// Builds the contenders as their users build them.
+fn build(shell: &Shell) -> Result<PathBuf> {
+    shell.say("building benches/sync with its peers; the first time takes some minutes");
+    let folder = target().join("benches-sync");
+    let mut build = cargo();
+    build.env("CARGO_TARGET_DIR", &folder).args(["build", "--release", "--locked", "--quiet"]);
+    shell
+        .run(build.args(["--manifest-path", "benches/sync/Cargo.toml"]))
+        .context("cannot build benches/sync")?;
+    Ok(folder.join("release/sync"))
+}
+
+/// Every contender, in the order of the rows.
+fn list(program: &Path) -> Result<Vec<Contender>> {
+    let said = capture(std::process::Command::new(program).arg("list"))?;
+    let contenders: Option<Vec<Contender>> = said.lines().map(Contender::parse).collect();
+    match contenders {
+        Some(contenders) if !contenders.is_empty() => Ok(contenders),
+        _ => bail!("benches/sync names no contenders: {said:?}"),
+    }
+}
