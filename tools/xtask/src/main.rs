@@ -9,6 +9,7 @@ mod ebpf;
 mod fuzz;
 mod hex;
 mod host;
+mod models;
 mod probe;
 mod programs;
 mod shell;
