@@ -1,13 +1,20 @@
 //! Runs the core over one frame a number of times, for callgrind to count.
 //!
-//! `instructions reflect|empty RUNS POLICY FRAME`, policy and frame in hex.
-//! `empty` does everything but reflect, so that the difference of the two is
-//! the core's alone.
+//! `instructions reflect|empty|turn RUNS POLICY FRAME`, policy and frame in
+//! hex. `empty` does everything but reflect, so that the difference of the two
+//! is the core's alone. `turn` is one turn of a port over the four rings for
+//! each run, of a whole burst; count inside `turn_a_burst` alone, because the
+//! scripted kernel works outside.
 #![deny(unsafe_code)]
 
 use std::{env, hint::black_box, process::ExitCode};
 
-use farend_core::{Policy, RateLimit, Reason, Verdict, reflect};
+use farend_core::{
+    Counters, Policy, RateLimit, Reason, Verdict,
+    port::{BURST_FRAMES_MAX, Burst, Port, Queue},
+    reflect,
+};
+use farend_scripted_kernel::kernel::{Mood, ScriptedKernel, Sizes};
 
 /// Octets at the front of the frame that are written anew for each run: more
 /// than the core ever changes in these frames.
@@ -18,7 +25,7 @@ fn main() -> ExitCode {
     match run(&arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error}; usage: instructions reflect|empty RUNS POLICY FRAME");
+            eprintln!("error: {error}; usage: instructions reflect|empty|turn RUNS POLICY FRAME");
             ExitCode::from(2)
         }
     }
@@ -31,6 +38,9 @@ fn run(arguments: &[String]) -> Result<(), String> {
     let runs: u32 = runs.parse().map_err(|_| format!("{runs} is no number"))?;
     let policy = Policy::from_octets(&from_hex(policy)?).map_err(|error| error.to_string())?;
     let mut frame = from_hex(frame)?;
+    if case == "turn" {
+        return turn_bursts(runs, &policy, &frame);
+    }
     if frame.len() < FRONT_OCTETS {
         frame.resize(FRONT_OCTETS, 0);
     }
@@ -67,6 +77,41 @@ fn turn_round(frame: &mut [u8], policy: &Policy, limit: &mut RateLimit) -> Verdi
 #[inline(never)]
 fn leave(_frame: &mut [u8], _policy: &Policy, _limit: &mut RateLimit) -> Verdict {
     Verdict::Pass(Reason::EtherType)
+}
+
+/// Sends the frame through a port, a burst for each run.
+fn turn_bursts(runs: u32, policy: &Policy, frame: &[u8]) -> Result<(), String> {
+    let sizes = Sizes::default();
+    let mut queue = Queue::new(ScriptedKernel::parts(sizes)).map_err(|error| error.to_string())?;
+    // Awake by itself, as a driver's own polling is.
+    let mood = Mood { wants_kicks: false, ..Mood::default() };
+    queue.kernel_mut().set_mood(mood);
+    let (mut limit, mut counters) = (RateLimit::default(), Counters::new());
+    let mut pending = Burst::new();
+    for _run in 0..runs {
+        for _frame in 0..BURST_FRAMES_MAX {
+            queue.kernel_mut().receive(frame, sizes.chunk_octets as usize, 0);
+        }
+        turn_a_burst(&mut queue, policy, &mut limit, &mut counters, &mut pending);
+        queue.kernel_mut().transmit(BURST_FRAMES_MAX);
+        if queue.kernel_mut().sent.drain(..).len() != BURST_FRAMES_MAX {
+            return Err("the frame is not answered".to_owned());
+        }
+    }
+    Ok(())
+}
+
+/// What is counted.
+#[inline(never)]
+fn turn_a_burst(
+    queue: &mut Queue<ScriptedKernel>,
+    policy: &Policy,
+    limit: &mut RateLimit,
+    counters: &mut Counters,
+    pending: &mut Burst,
+) {
+    // The scripted kernel never fails.
+    let _turn = black_box(queue.turn(policy, limit, counters, &mut (), pending));
 }
 
 fn from_hex(text: &str) -> Result<Vec<u8>, String> {

@@ -17,10 +17,10 @@
 //! says which round's message the slot has, so a reader waits on the cache line
 //! that the message starts in, and sees by the same word when it was overtaken.
 //!
-//! With [`SlowReader::Block`](super::SlowReader::Block) and
-//! [`SlowReader::DropNewest`](super::SlowReader::DropNewest) the writer does not
+//! With [`SlowReader::Block`] and
+//! [`SlowReader::DropNewest`] the writer does not
 //! go past the slowest reader's cursor, so readers may read in place. With
-//! [`SlowReader::Overwrite`](super::SlowReader::Overwrite) it never looks at them:
+//! [`SlowReader::Overwrite`] it never looks at them:
 //! they copy word by word and look at the slot's word again, and a message that
 //! changed meanwhile is counted as lost, never handed out.
 
