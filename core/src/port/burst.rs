@@ -176,29 +176,72 @@ impl Burst {
         mut is_kept: impl FnMut(&mut Frame, usize) -> bool,
     ) {
         let (mut at, mut kept) = (from, from);
-        while let Some(frame) = self.get_mut(at) {
+        let (head, len) = (self.head, self.len);
+        while at < len {
+            let frame = &mut self.frames[head.wrapping_add(at) & MASK];
             let is_run = frame.has_more();
-            let len = frame.len();
-            let (frames, octets) = if is_run { self.packet_at(at) } else { (1, len) };
-            let Some(frame) = self.get_mut(at) else { break };
+            let (frames, octets) = if is_run { self.packet_at(at) } else { (1, frame.len()) };
+            let frame = &mut self.frames[head.wrapping_add(at) & MASK];
             let is_moved = !is_kept(frame, octets) && others.room() >= frames;
-            for place in at..at.saturating_add(frames) {
-                let token = self.token(place);
-                if is_moved {
-                    // There is room: it was asked for.
-                    let _none_left = others.push(Frame(token));
-                } else {
-                    if kept != place {
-                        self.set(kept, token);
-                    }
-                    kept = kept.saturating_add(1);
-                }
+            if is_moved || is_run || kept != at {
+                kept = self.displace(at, frames, kept, is_moved.then_some(&mut *others));
+            } else {
+                kept = kept.wrapping_add(1);
             }
-            at = at.saturating_add(frames);
+            at = at.wrapping_add(frames);
         }
-        if kept < self.len {
+        if kept < len {
             self.len = kept;
         }
+    }
+
+    /// Moves the frames from a place on to the end of `others`, or forward to
+    /// the place `kept`. Gives where the next kept one goes.
+    fn displace(
+        &mut self,
+        at: usize,
+        frames: usize,
+        mut kept: usize,
+        mut others: Option<&mut Self>,
+    ) -> usize {
+        for place in at..at.saturating_add(frames) {
+            let token = self.token(place);
+            if let Some(others) = &mut others {
+                // There is room: it was asked for.
+                let _none_left = others.push(Frame(token));
+            } else {
+                self.set(kept, token);
+                kept = kept.wrapping_add(1);
+            }
+        }
+        kept
+    }
+
+    /// Adds the frames that `next` gives, up to the burst's room.
+    #[inline(always)]
+    pub(super) fn fill(&mut self, mut next: impl FnMut() -> Option<Frame>) -> usize {
+        let (end, room) = (self.head.wrapping_add(self.len), self.room());
+        let mut added = 0;
+        while added < room
+            && let Some(Frame(token)) = next()
+        {
+            self.frames[end.wrapping_add(added) & MASK].0 = token;
+            added = added.wrapping_add(1);
+        }
+        self.len = self.len.wrapping_add(added);
+        added
+    }
+
+    /// Offers frames from the front, in order, as long as they are taken.
+    #[inline(always)]
+    pub(super) fn offer(&mut self, mut is_taken: impl FnMut(Token) -> bool) {
+        let (head, len) = (self.head, self.len);
+        let mut taken = 0;
+        while taken < len && is_taken(self.frames[head.wrapping_add(taken) & MASK].0) {
+            taken = taken.wrapping_add(1);
+        }
+        self.head = head.wrapping_add(taken);
+        self.len = len.wrapping_sub(taken);
     }
 
     #[inline(always)]
@@ -226,11 +269,11 @@ mod tests {
     const MINT: Mint = Mint::new(PoolId(3));
 
     fn frame(index: u32, has_more: bool) -> Frame {
-        MINT.frame(Span { index, start: 0, octets: 100, has_more })
+        MINT.frame(Span { start: index.into(), octets: 100, has_more })
     }
 
-    fn indexes(burst: &mut Burst) -> Vec<u32> {
-        burst.drain().map(|frame| MINT.redeem(frame).unwrap().index).collect()
+    fn indexes(burst: &mut Burst) -> Vec<u64> {
+        burst.drain().map(|frame| MINT.redeem(frame).unwrap().start).collect()
     }
 
     #[test]
@@ -241,7 +284,7 @@ mod tests {
         }
         assert_eq!(burst.room(), 0);
         let back = burst.push(frame(64, false)).unwrap_err();
-        assert_eq!(MINT.redeem(back).unwrap().index, 64);
+        assert_eq!(MINT.redeem(back).unwrap().start, 64);
         assert_eq!(indexes(&mut burst), (0..64).collect::<Vec<_>>());
     }
 
@@ -257,14 +300,14 @@ mod tests {
             }
             for _ in 0..round % 5 {
                 if let Some(frame) = burst.pop_front() {
-                    assert_eq!(MINT.redeem(frame).unwrap().index, wanted);
+                    assert_eq!(MINT.redeem(frame).unwrap().start, wanted);
                     wanted += 1;
                 }
             }
         }
         assert!(wanted > 1_000);
         let last = burst.pop_back().unwrap();
-        assert_eq!(MINT.redeem(last).unwrap().index, next - 1);
+        assert_eq!(MINT.redeem(last).unwrap().start, u64::from(next) - 1);
     }
 
     #[test]
@@ -278,7 +321,7 @@ mod tests {
         let mut others = Burst::new();
         let mut seen = vec![];
         burst.sift(1, &mut others, |first, octets| {
-            let index = MINT.span(first).unwrap().index;
+            let index = MINT.span(first).unwrap().start;
             seen.push((index, octets));
             ![1, 6].contains(&index)
         });

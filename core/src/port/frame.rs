@@ -9,10 +9,8 @@ pub struct PoolId(pub u16);
 /// Where a frame stands in its pool's memory.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Span {
-    /// The piece of memory: a chunk, a block.
-    pub index: u32,
-    /// Octets before the frame in that piece.
-    pub start: u32,
+    /// Where its first octet is, in whatever way the pool counts.
+    pub start: u64,
     /// Octets of the frame.
     pub octets: u32,
     /// Whether the packet goes on in the next frame.
@@ -40,16 +38,19 @@ pub struct Frame(pub(super) Token);
 /// where it leaves nothing.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Token {
-    index: u32,
-    start: u32,
-    octets: u32,
-    pool: u16,
-    has_more: bool,
+    pub(super) start: u64,
+    pub(super) octets: u32,
+    /// The pool, and above it whether the packet goes on: one comparison tells
+    /// a pool's own whole packet.
+    pub(super) tag: u32,
 }
+
+/// The bit of a tag that says that the packet goes on.
+const TAG_MORE: u32 = 1 << 16;
 
 impl Token {
     /// What stands where no frame is.
-    pub(super) const NONE: Self = Self { index: 0, start: 0, octets: 0, pool: 0, has_more: false };
+    pub(super) const NONE: Self = Self { start: 0, octets: 0, tag: 0 };
 }
 
 const _: () = assert!(size_of::<Frame>() == 16);
@@ -73,7 +74,7 @@ impl Frame {
     #[must_use]
     #[inline(always)]
     pub const fn has_more(&self) -> bool {
-        self.0.has_more
+        self.0.tag & TAG_MORE != 0
     }
 
     /// Cuts the frame to its first `octets`. A shorter one stays as it is.
@@ -87,7 +88,7 @@ impl Frame {
 
     /// Says whether the packet goes on in the next frame, for a sender.
     pub const fn set_more(&mut self, has_more: bool) {
-        self.0.has_more = has_more;
+        self.0.tag = if has_more { self.0.tag | TAG_MORE } else { self.0.tag & !TAG_MORE };
     }
 }
 
@@ -111,19 +112,30 @@ impl Mint {
         self.pool
     }
 
+    /// The tag of this pool's frames that no more follow.
+    #[inline(always)]
+    pub(super) const fn tag(&self) -> u32 {
+        self.pool.0 as u32
+    }
+
     /// Makes the token of memory that nobody holds one of.
     #[inline(always)]
     pub const fn frame(&self, span: Span) -> Frame {
-        let Span { index, start, octets, has_more } = span;
-        Frame(Token { index, start, octets, pool: self.pool.0, has_more })
+        let Span { start, octets, has_more } = span;
+        let tag = if has_more { self.tag() | TAG_MORE } else { self.tag() };
+        Frame(Token { start, octets, tag })
     }
 
     /// Where the frame stands, or `None` if it is another pool's.
     #[must_use]
     #[inline(always)]
     pub const fn span(&self, frame: &Frame) -> Option<Span> {
-        let Token { index, start, octets, pool, has_more } = frame.0;
-        if pool == self.pool.0 { Some(Span { index, start, octets, has_more }) } else { None }
+        let Token { start, octets, tag } = frame.0;
+        if tag & !TAG_MORE == self.tag() {
+            Some(Span { start, octets, has_more: tag & TAG_MORE != 0 })
+        } else {
+            None
+        }
     }
 
     /// Takes the token back: its memory is the pool's again.
@@ -147,7 +159,7 @@ mod tests {
     #[test]
     fn a_frame_is_told_from_another_pools() {
         let (mine, other) = (Mint::new(PoolId(1)), Mint::new(PoolId(2)));
-        let span = Span { index: 7, start: 256, octets: 60, has_more: false };
+        let span = Span { start: 7_256, octets: 60, has_more: false };
         let frame = mine.frame(span);
         assert_eq!(mine.span(&frame), Some(span));
         assert_eq!(other.span(&frame), None);

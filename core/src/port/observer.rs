@@ -8,6 +8,9 @@ use crate::Verdict;
 /// Of a packet in several frames, `octets` are those of the first one; its
 /// `whole_octets` are those of all.
 pub trait Observer {
+    /// Whether it looks at all: what nobody looks at is not counted for it.
+    const IS_LOOKING: bool = true;
+
     /// Frames have come in, and are about to be judged in their order.
     #[inline(always)]
     fn burst_received(&mut self, frames: usize) {
@@ -35,9 +38,13 @@ pub trait Observer {
     }
 }
 
-impl Observer for () {}
+impl Observer for () {
+    const IS_LOOKING: bool = false;
+}
 
-impl<O: Observer + ?Sized> Observer for &mut O {
+impl<O: Observer> Observer for &mut O {
+    const IS_LOOKING: bool = O::IS_LOOKING;
+
     #[inline(always)]
     fn burst_received(&mut self, frames: usize) {
         (**self).burst_received(frames);

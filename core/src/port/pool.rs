@@ -1,11 +1,11 @@
 //! Memory for frames, in chunks of one size, each in exactly one place.
 
+mod books;
+
 use core::fmt;
 
-use super::{
-    frame::{Frame, Mint, PoolId, Span},
-    ring::Descriptor,
-};
+use super::frame::{Frame, Mint, PoolId, Span};
+pub(super) use books::Books;
 
 /// Where a chunk is, unless it is free: then its word is the next free one's
 /// index.
@@ -84,10 +84,6 @@ impl fmt::Display for PoolError {
 
 impl core::error::Error for PoolError {}
 
-/// A descriptor of the kernel's that was refused.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Foreign;
-
 impl<S: AsRef<[u32]> + AsMut<[u32]>> FramePool<S> {
     /// Makes a pool of as many chunks as there are words, all free. The first
     /// one stands at address `base` of the port's memory.
@@ -159,13 +155,8 @@ impl<S: AsRef<[u32]> + AsMut<[u32]>> FramePool<S> {
 
     /// Takes a blank frame, as long as its chunk.
     pub fn reserve(&mut self) -> Option<Frame> {
-        let index = self.take(place::HAND)?;
-        Some(self.mint.frame(Span {
-            index,
-            start: 0,
-            octets: self.chunk_octets(),
-            has_more: false,
-        }))
+        let start = self.books().take(place::HAND)?;
+        Some(self.mint.frame(Span { start, octets: self.chunk_octets(), has_more: false }))
     }
 
     /// Takes a frame back: its chunk is free.
@@ -176,7 +167,7 @@ impl<S: AsRef<[u32]> + AsMut<[u32]>> FramePool<S> {
     #[inline(always)]
     pub fn recycle(&mut self, frame: Frame) -> Result<(), Frame> {
         match self.mint.span(&frame) {
-            Some(span) if self.put(span.index, place::HAND).is_ok() => Ok(()),
+            Some(span) if self.books().put(span.start, place::HAND) => Ok(()),
             _ => Err(frame),
         }
     }
@@ -186,120 +177,21 @@ impl<S: AsRef<[u32]> + AsMut<[u32]>> FramePool<S> {
     #[must_use]
     #[inline(always)]
     pub fn locate(&self, frame: &Frame) -> Option<(u64, u32)> {
-        let Span { index, start, octets, .. } = self.mint.span(frame)?;
-        Some((self.address(index).wrapping_add(start.into()), octets))
+        let Span { start, octets, .. } = self.mint.span(frame)?;
+        Some((start, octets))
     }
 
-    /// Takes a free chunk to be received into: its address.
+    /// Opens the books, to be written in for each frame of a burst.
     #[inline(always)]
-    pub(super) fn fill(&mut self) -> Option<u64> {
-        self.take(place::FILL).map(|index| self.address(index))
-    }
-
-    /// Takes what the kernel says that it received.
-    #[inline(always)]
-    pub(super) fn accept(&mut self, descriptor: Descriptor) -> Result<Frame, Foreign> {
-        let Descriptor { address, octets, .. } = descriptor;
-        let (index, start) = self.chunk_of(address)?;
-        let chunk_octets = self.chunk_octets();
-        let Some(word) = self.words.as_mut().get_mut(index as usize) else { return Err(Foreign) };
-        if *word != place::FILL {
-            return Err(Foreign);
-        }
-        if octets > chunk_octets.wrapping_sub(start) {
-            // The chunk is ours again all the same.
-            let _was_filled = self.put(index, place::FILL);
-            return Err(Foreign);
-        }
-        *word = place::HAND;
-        Ok(self.mint.frame(Span { index, start, octets, has_more: descriptor.has_more() }))
-    }
-
-    /// Undoes [`accept`](Self::accept).
-    #[expect(clippy::needless_pass_by_value, reason = "a token that is given away")]
-    pub(super) fn decline(&mut self, frame: Frame) {
-        if let Some(span) = self.mint.span(&frame)
-            && let Some(word) = self.words.as_mut().get_mut(span.index as usize)
-        {
-            *word = place::FILL;
-        }
-    }
-
-    /// Hands a frame to the kernel to be sent.
-    ///
-    /// # Errors
-    ///
-    /// The frame itself, if it is not one of this pool's in hand.
-    #[inline(always)]
-    pub(super) fn send(&mut self, frame: Frame) -> Result<Descriptor, Frame> {
-        let Some(Span { index, start, octets, has_more }) = self.mint.span(&frame) else {
-            return Err(frame);
-        };
-        #[cfg(farend_loom)]
-        if super::ring::mutant::Mutant::DoubleReturn.is_seeded() {
-            let _was_in_hand = self.put(index, place::HAND);
-        }
-        let address = self.address(index).wrapping_add(start.into());
-        match self.words.as_mut().get_mut(index as usize) {
-            Some(word) if *word == place::HAND => *word = place::TX,
-            #[cfg(farend_loom)]
-            _ if super::ring::mutant::Mutant::DoubleReturn.is_seeded() => {}
-            _ => return Err(frame),
-        }
-        Ok(Descriptor { address, octets, options: u32::from(has_more) })
-    }
-
-    /// Takes back what the kernel says that it sent.
-    #[inline(always)]
-    pub(super) fn complete(&mut self, address: u64) -> Result<(), Foreign> {
-        let (index, _) = self.chunk_of(address)?;
-        #[cfg(farend_loom)]
-        if super::ring::mutant::Mutant::DoubleReturn.is_seeded() {
-            self.words.as_mut()[index as usize] = place::TX;
-        }
-        self.put(index, place::TX)
-    }
-
-    #[inline(always)]
-    fn address(&self, index: u32) -> u64 {
-        self.base.wrapping_add(u64::from(index).wrapping_shl(self.chunk_shift))
-    }
-
-    /// The chunk of an address, and the octets before it there.
-    #[inline(always)]
-    fn chunk_of(&self, address: u64) -> Result<(u32, u32), Foreign> {
-        let offset = address.wrapping_sub(self.base);
-        let index = offset.wrapping_shr(self.chunk_shift);
-        let start = offset & u64::from(self.chunk_octets().wrapping_sub(1));
-        match (u32::try_from(index), u32::try_from(start)) {
-            (Ok(index), Ok(start)) => Ok((index, start)),
-            _ => Err(Foreign),
-        }
-    }
-
-    /// Takes a free chunk to this place.
-    #[inline(always)]
-    fn take(&mut self, place: u32) -> Option<u32> {
-        let index = self.first_free;
-        // The end of the list is the index of no chunk.
-        let word = self.words.as_mut().get_mut(index as usize)?;
-        self.first_free = *word;
-        *word = place;
-        self.free = self.free.wrapping_sub(1);
-        Some(index)
-    }
-
-    /// Frees a chunk that is in this place.
-    #[inline(always)]
-    fn put(&mut self, index: u32, place: u32) -> Result<(), Foreign> {
-        match self.words.as_mut().get_mut(index as usize) {
-            Some(word) if *word == place => {
-                *word = self.first_free;
-                self.first_free = index;
-                self.free = self.free.wrapping_add(1);
-                Ok(())
-            }
-            _ => Err(Foreign),
+    pub(super) fn books(&mut self) -> Books<'_> {
+        Books {
+            words: self.words.as_mut(),
+            base: self.base,
+            chunk_shift: self.chunk_shift,
+            tag: self.mint.tag(),
+            mint: &self.mint,
+            first_free: &mut self.first_free,
+            free: &mut self.free,
         }
     }
 }
@@ -310,7 +202,7 @@ mod tests {
 
     use std::{vec, vec::Vec};
 
-    use super::*;
+    use super::{super::ring::Descriptor, *};
 
     fn pool(chunks: usize) -> FramePool<Vec<u32>> {
         FramePool::new(vec![0; chunks], PoolId(1), 0x1_0000, 2_048).unwrap()
@@ -323,32 +215,32 @@ mod tests {
     #[test]
     fn a_chunk_goes_round_and_is_in_one_place_at_a_time() {
         let mut pool = pool(2);
-        let address = pool.fill().unwrap();
+        let address = pool.books().fill().unwrap();
         assert_eq!(pool.places(), Places { free: 1, fill: 1, ..Places::default() });
-        let frame = pool.accept(received(address + 256, 60)).unwrap();
+        let frame = pool.books().accept(received(address + 256, 60)).unwrap();
         assert_eq!(pool.locate(&frame), Some((address + 256, 60)));
         assert_eq!(pool.places(), Places { free: 1, hand: 1, ..Places::default() });
-        let sent = pool.send(frame).unwrap();
+        let sent = pool.books().send(&frame).unwrap();
         assert_eq!(sent, received(address + 256, 60));
         assert_eq!(pool.places(), Places { free: 1, tx: 1, ..Places::default() });
-        assert_eq!(pool.complete(sent.address), Ok(()));
+        assert!(pool.books().complete(sent.address));
         assert_eq!(pool.places(), Places { free: 2, ..Places::default() });
     }
 
     #[test]
     fn what_the_kernel_does_not_hold_it_cannot_give() {
         let mut pool = pool(4);
-        let address = pool.fill().unwrap();
+        let address = pool.books().fill().unwrap();
         let foreign =
             [0, 0xffff, 0x1_0000 + 4 * 2_048, u64::MAX, u64::MAX - 2_047, address + 2_048];
         for address in foreign {
-            assert_eq!(pool.accept(received(address, 60)), Err(Foreign), "{address:#x}");
-            assert_eq!(pool.complete(address), Err(Foreign), "{address:#x}");
+            assert_eq!(pool.books().accept(received(address, 60)), None, "{address:#x}");
+            assert!(!pool.books().complete(address), "{address:#x}");
         }
-        assert_eq!(pool.complete(address), Err(Foreign), "it was never sent");
-        let frame = pool.accept(received(address, 2_048)).unwrap();
-        assert_eq!(pool.accept(received(address, 60)), Err(Foreign), "twice");
-        assert_eq!(pool.complete(address), Err(Foreign), "it is in hand");
+        assert!(!pool.books().complete(address), "it was never sent");
+        let frame = pool.books().accept(received(address, 2_048)).unwrap();
+        assert_eq!(pool.books().accept(received(address, 60)), None, "twice");
+        assert!(!pool.books().complete(address), "it is in hand");
         assert!(pool.recycle(frame).is_ok());
     }
 
@@ -356,8 +248,8 @@ mod tests {
     fn a_frame_past_its_chunk_is_refused_and_its_chunk_free() {
         let mut pool = pool(4);
         for (start, octets) in [(0, 2_049), (2_047, 2), (1, u32::MAX)] {
-            let address = pool.fill().unwrap();
-            assert_eq!(pool.accept(received(address + start, octets)), Err(Foreign));
+            let address = pool.books().fill().unwrap();
+            assert_eq!(pool.books().accept(received(address + start, octets)), None);
             assert_eq!(pool.places(), Places { free: 4, ..Places::default() });
         }
     }
@@ -371,7 +263,7 @@ mod tests {
         assert!(frames.iter().all(|frame| frame.len() == 2_048 && other.locate(frame).is_none()));
         for frame in frames {
             let frame = other.recycle(frame).unwrap_err();
-            let frame = other.send(frame).unwrap_err();
+            assert_eq!(other.books().send(&frame), None);
             assert_eq!(mine.recycle(frame), Ok(()));
         }
         assert_eq!(mine.free(), 3);

@@ -218,7 +218,7 @@ impl<K: Kernel> Queue<K> {
             is_skipping: false,
             losses: Losses::default(),
         };
-        queue.refill()?;
+        queue.recirculate()?;
         Ok(queue)
     }
 
@@ -287,8 +287,7 @@ impl<K: Kernel> Port for Queue<K> {
 
     #[inline]
     fn receive(&mut self, burst: &mut Burst) -> Result<(), Self::Error> {
-        self.reap()?;
-        self.refill()?;
+        self.recirculate()?;
         self.take_received(burst)
     }
 

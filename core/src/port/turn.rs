@@ -79,12 +79,15 @@ fn transmit<P: Port, O: Observer>(
     pending: &mut Burst,
     turn: &mut Turn,
 ) -> Result<(), P::Error> {
-    let (frames_before, packets_before) = (pending.len(), pending.packets());
+    let frames_before = pending.len();
+    let packets_before = if O::IS_LOOKING { pending.packets() } else { 0 };
     let outcome = port.transmit(pending);
     let taken = frames_before.saturating_sub(pending.len());
     if taken > 0 {
         turn.transmitted_frames = turn.transmitted_frames.saturating_add(taken);
-        observer.burst_transmitted(packets_before.saturating_sub(pending.packets()));
+        if O::IS_LOOKING {
+            observer.burst_transmitted(packets_before.saturating_sub(pending.packets()));
+        }
     }
     outcome
 }

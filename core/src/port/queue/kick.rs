@@ -24,8 +24,7 @@ impl<K: Kernel> Queue<K> {
     }
 
     fn wake_receive(&mut self) -> Result<(), QueueError<K::Error>> {
-        self.reap()?;
-        self.refill()?;
+        self.recirculate()?;
         if self.fill.untaken().map_err(of("fill"))? == 0 {
             // There is nothing to look at.
             return Ok(());

@@ -1,24 +1,42 @@
-//! The way in: fill, and rx.
+//! The way in: completion, fill, and rx.
 
 use super::{Kernel, Losses, Queue, QueueError, entries, of};
-use crate::port::{BURST_FRAMES_MAX, Burst, pool::FramePool, ring::Descriptor};
+use crate::port::{BURST_FRAMES_MAX, Burst, pool::Books, ring::Descriptor};
 
 impl<K: Kernel> Queue<K> {
-    /// Gives free chunks to the kernel, as many as its ring holds.
+    /// Takes back what was sent, and gives it and all that is free to the
+    /// kernel to receive into, as much as its ring holds.
     #[inline]
-    pub(super) fn refill(&mut self) -> Result<(), QueueError<K::Error>> {
+    pub(super) fn recirculate(&mut self) -> Result<(), QueueError<K::Error>> {
+        let sent = self.completion.peek(u32::MAX).map_err(of("completion"))?;
         let free = self.pool.free();
-        if free == 0 {
+        let wanted = free.saturating_add(sent.len());
+        if wanted == 0 {
             return Ok(());
         }
-        let mut reserved = self.fill.reserve(free).map_err(of("fill"))?;
-        while reserved.room() > 0
-            && let Some(address) = self.pool.fill()
-        {
-            // There is room.
-            reserved.push(address);
+        let mut filled = self.fill.reserve(wanted).map_err(of("fill"))?;
+        let mut books = self.pool.books();
+        let mut wrong = 0_u64;
+        for at in 0..sent.len() {
+            let Some(address) = sent.get(at) else { break };
+            if filled.room() == 0 {
+                wrong = wrong.wrapping_add(u64::from(!books.complete(address)));
+            } else if let Some(chunk) = books.refile(address) {
+                // There is room.
+                filled.push(chunk);
+            } else {
+                wrong = wrong.wrapping_add(1);
+            }
         }
-        reserved.submit();
+        let all = sent.len();
+        sent.release(all);
+        while filled.room() > 0
+            && let Some(chunk) = books.fill()
+        {
+            filled.push(chunk);
+        }
+        filled.submit();
+        self.losses.corrupt_descriptors = self.losses.corrupt_descriptors.wrapping_add(wrong);
         Ok(())
     }
 
@@ -28,15 +46,58 @@ impl<K: Kernel> Queue<K> {
         let most = usize::from(self.limits.burst_frames_max).clamp(1, BURST_FRAMES_MAX);
         let room = burst.room().min(most);
         let peeked = self.rx.peek(entries(room)).map_err(of("rx"))?;
-        // Entries that are done with, and frames of the packet that is not.
-        let (mut done, mut open) = (0_u32, 0_usize);
-        for at in 0..peeked.len() {
-            let Some(descriptor) = peeked.get(at) else { break };
+        let mut books = self.pool.books();
+        // Packets of one sound frame each are the rule.
+        let mut at = 0_u32;
+        if !self.is_skipping {
+            burst.fill(|| {
+                let descriptor = peeked.get(at)?;
+                if descriptor.has_more() {
+                    return None;
+                }
+                let frame = books.accept(descriptor)?;
+                at = at.wrapping_add(1);
+                Some(frame)
+            });
+        }
+        if at < peeked.len() {
+            let rest = (at..peeked.len()).map_while(|at| peeked.get(at));
+            let mut odd = Odd {
+                books,
+                losses: &mut self.losses,
+                is_skipping: &mut self.is_skipping,
+                frames_max: most,
+            };
+            at = at.wrapping_add(odd.take(rest, burst));
+        }
+        peeked.release(at);
+        Ok(())
+    }
+}
+
+/// Takes packets in several frames, and throws broken ones away.
+struct Odd<'queue> {
+    books: Books<'queue>,
+    losses: &'queue mut Losses,
+    is_skipping: &'queue mut bool,
+    frames_max: usize,
+}
+
+impl Odd<'_> {
+    /// Moves whole packets into the burst, which has room for all; says how
+    /// many descriptors are done with.
+    #[cold]
+    fn take(&mut self, descriptors: impl Iterator<Item = Descriptor>, burst: &mut Burst) -> u32 {
+        // Descriptors that were seen, those done with, and frames of the
+        // packet that is not.
+        let (mut seen, mut done, mut open) = (0_u32, 0_u32, 0_usize);
+        for descriptor in descriptors {
+            seen = seen.wrapping_add(1);
             let is_last = !descriptor.has_more();
-            if self.is_skipping {
-                skip(&mut self.pool, &mut self.losses, descriptor);
-                self.is_skipping = !is_last;
-            } else if let Ok(frame) = self.pool.accept(descriptor) {
+            if *self.is_skipping {
+                self.skip(descriptor);
+                *self.is_skipping = !is_last;
+            } else if let Some(frame) = self.books.accept(descriptor) {
                 // There is room: no more was peeked at.
                 let _none_left = burst.push(frame);
                 if !is_last {
@@ -45,66 +106,50 @@ impl<K: Kernel> Queue<K> {
                 }
             } else {
                 // A packet without one of its pieces is none.
-                let losses = &mut self.losses;
-                losses.corrupt_descriptors = losses.corrupt_descriptors.wrapping_add(1);
-                discard(&mut self.pool, losses, burst, open);
-                self.is_skipping = !is_last;
+                self.count_corrupt();
+                self.discard(burst, open);
+                *self.is_skipping = !is_last;
             }
             open = 0;
-            done = at.wrapping_add(1);
+            done = seen;
         }
-        if open >= most {
+        if open >= self.frames_max {
             // More pieces than will ever fit.
-            discard(&mut self.pool, &mut self.losses, burst, open);
-            self.is_skipping = true;
-            done = peeked.len();
-        } else if open > 0 {
-            // Its end has not come in, or does not fit behind what is there
-            // already: later.
-            decline(&mut self.pool, burst, open);
+            self.discard(burst, open);
+            *self.is_skipping = true;
+            return seen;
         }
-        peeked.release(done);
-        Ok(())
+        // Its end has not come in, or does not fit behind what is there
+        // already: later.
+        for _ in 0..open {
+            let Some(frame) = burst.pop_back() else { break };
+            self.books.decline(&frame);
+        }
+        done
     }
-}
 
-/// Frees the chunk of a packet that is thrown away.
-#[cold]
-fn skip<S>(pool: &mut FramePool<S>, losses: &mut Losses, descriptor: Descriptor)
-where
-    S: AsRef<[u32]> + AsMut<[u32]>,
-{
-    if let Ok(frame) = pool.accept(descriptor) {
-        // Accepted just now.
-        let _none_left = pool.recycle(frame);
-        losses.receive_broken_frames = losses.receive_broken_frames.wrapping_add(1);
-    } else {
-        losses.corrupt_descriptors = losses.corrupt_descriptors.wrapping_add(1);
+    /// Frees the chunk of a packet that is thrown away.
+    fn skip(&mut self, descriptor: Descriptor) {
+        match self.books.accept(descriptor) {
+            Some(frame) => self.free(&frame),
+            None => self.count_corrupt(),
+        }
     }
-}
 
-/// Frees the last frames of the burst.
-#[cold]
-fn discard<S>(pool: &mut FramePool<S>, losses: &mut Losses, burst: &mut Burst, frames: usize)
-where
-    S: AsRef<[u32]> + AsMut<[u32]>,
-{
-    for _ in 0..frames {
-        let Some(frame) = burst.pop_back() else { break };
-        // Accepted just now.
-        let _none_left = pool.recycle(frame);
-        losses.receive_broken_frames = losses.receive_broken_frames.wrapping_add(1);
+    /// Frees the last frames of the burst.
+    fn discard(&mut self, burst: &mut Burst, frames: usize) {
+        for _ in 0..frames {
+            let Some(frame) = burst.pop_back() else { break };
+            self.free(&frame);
+        }
     }
-}
 
-/// Leaves the last frames of the burst in the ring.
-#[cold]
-fn decline<S>(pool: &mut FramePool<S>, burst: &mut Burst, frames: usize)
-where
-    S: AsRef<[u32]> + AsMut<[u32]>,
-{
-    for _ in 0..frames {
-        let Some(frame) = burst.pop_back() else { break };
-        pool.decline(frame);
+    fn free(&mut self, frame: &crate::port::Frame) {
+        self.books.free(frame);
+        self.losses.receive_broken_frames = self.losses.receive_broken_frames.wrapping_add(1);
+    }
+
+    fn count_corrupt(&mut self) {
+        self.losses.corrupt_descriptors = self.losses.corrupt_descriptors.wrapping_add(1);
     }
 }

@@ -1,7 +1,7 @@
 //! The way out: tx, and completion.
 
 use super::{Kernel, Losses, Queue, QueueError, entries, of};
-use crate::port::{Burst, pool::FramePool};
+use crate::port::{Burst, Frame, pool::FramePool};
 
 /// What to do with the packet at the front of a burst.
 enum Step {
@@ -20,9 +20,20 @@ impl<K: Kernel> Queue<K> {
         let size = self.tx.size();
         let mut reserved = self.tx.reserve(entries(burst.len())).map_err(of("tx"))?;
         let mut outcome = Ok(());
-        'packets: while let Some(first) = burst.get(0) {
-            let room = reserved.room();
-            let frames = match step(burst, first.has_more() || first.is_empty(), room, size) {
+        'packets: while !burst.is_empty() {
+            // Packets of one frame each are the rule.
+            let mut books = self.pool.books();
+            let tag = books.tag;
+            burst.offer(|token| {
+                if token.tag != tag || token.octets == 0 || reserved.room() == 0 {
+                    return false;
+                }
+                books.send(&Frame(token)).is_some_and(|descriptor| reserved.push(descriptor))
+            });
+            if burst.is_empty() {
+                break;
+            }
+            let frames = match odd_step(burst, reserved.room(), size) {
                 Step::Send(frames) => frames,
                 Step::ThrowAway(frames) => {
                     throw_away(&mut self.pool, &mut self.losses, burst, frames);
@@ -30,17 +41,16 @@ impl<K: Kernel> Queue<K> {
                 }
                 Step::Wait => break,
             };
+            let mut books = self.pool.books();
             for _ in 0..frames {
                 let Some(frame) = burst.pop_front() else { break 'packets };
-                match self.pool.send(frame) {
-                    // There is room.
-                    Ok(descriptor) => _ = reserved.push(descriptor),
-                    Err(foreign) => {
-                        burst.push_front(foreign);
-                        outcome = Err(QueueError::ForeignFrame);
-                        break 'packets;
-                    }
-                }
+                let Some(descriptor) = books.send(&frame) else {
+                    burst.push_front(frame);
+                    outcome = Err(QueueError::ForeignFrame);
+                    break 'packets;
+                };
+                // There is room.
+                reserved.push(descriptor);
             }
         }
         reserved.submit();
@@ -50,29 +60,22 @@ impl<K: Kernel> Queue<K> {
     /// Takes the chunks back that were sent.
     #[inline]
     pub(super) fn reap(&mut self) -> Result<(), QueueError<K::Error>> {
-        let peeked = self.completion.peek(u32::MAX).map_err(of("completion"))?;
-        for at in 0..peeked.len() {
-            let Some(address) = peeked.get(at) else { break };
-            if self.pool.complete(address).is_err() {
-                let losses = &mut self.losses;
+        let sent = self.completion.peek(u32::MAX).map_err(of("completion"))?;
+        let mut books = self.pool.books();
+        let losses = &mut self.losses;
+        for at in 0..sent.len() {
+            let Some(address) = sent.get(at) else { break };
+            if !books.complete(address) {
                 losses.corrupt_descriptors = losses.corrupt_descriptors.wrapping_add(1);
             }
         }
-        let all = peeked.len();
-        peeked.release(all);
+        let all = sent.len();
+        sent.release(all);
         Ok(())
     }
 }
 
-/// Decides about the packet at the front; one frame with octets is the rule.
-#[inline(always)]
-fn step(burst: &Burst, is_odd: bool, room: u32, size: u32) -> Step {
-    if is_odd {
-        return odd_step(burst, room, size);
-    }
-    if room > 0 { Step::Send(1) } else { Step::Wait }
-}
-
+/// Decides about the packet at the front, of which there is one.
 #[cold]
 fn odd_step(burst: &Burst, room: u32, size: u32) -> Step {
     let (frames, _) = burst.packet_at(0);

@@ -48,7 +48,9 @@ impl<M: RingMemory> Consumer<M> {
             ready = self.cached();
         }
         let len = if ready < wanted { ready } else { wanted };
-        Ok(Peeked { ring: self, len })
+        let Self { memory, released, .. } = self;
+        let memory = &*memory;
+        Ok(Peeked { memory, slots: memory.slots(), first: *released, released, len })
     }
 
     /// Entries that are there to be taken.
@@ -90,10 +92,12 @@ impl<M: RingMemory> Consumer<M> {
 }
 
 /// Entries that are looked at.
-#[derive(Debug)]
 #[must_use = "entries that are not released stay in the ring"]
-pub struct Peeked<'ring, M> {
-    ring: &'ring mut Consumer<M>,
+pub struct Peeked<'ring, M: RingMemory> {
+    memory: &'ring M,
+    slots: &'ring [M::Slot],
+    released: &'ring mut u32,
+    first: u32,
     len: u32,
 }
 
@@ -119,28 +123,26 @@ impl<M: RingMemory> Peeked<'_, M> {
         if at >= self.len {
             return None;
         }
-        let ring = &self.ring;
-        let at = ring.released.wrapping_add(at) & ring.size.wrapping_sub(1);
-        ring.memory.slots().get(at as usize).map(Slot::read)
+        let mask = self.slots.len().wrapping_sub(1);
+        self.slots.get(self.first.wrapping_add(at) as usize & mask).map(Slot::read)
     }
 
     /// Gives the slots of the `count` oldest entries back to the kernel.
     #[inline(always)]
     pub fn release(self, count: u32) {
-        let Self { ring, len } = self;
-        let count = if count < len { count } else { len };
+        let count = if count < self.len { count } else { self.len };
         #[cfg(farend_loom)]
         if super::mutant::Mutant::NoRelease.is_seeded() {
             return;
         }
         if count > 0 {
-            ring.released = ring.released.wrapping_add(count);
+            *self.released = self.first.wrapping_add(count);
             // Release: pairs with the kernel's acquire before it writes into
             // the slots again; they are read by then.
             let order = Ordering::Release;
             #[cfg(farend_loom)]
             let order = super::mutant::Mutant::ReleaseRelaxed.or(order);
-            ring.memory.consumer().store(ring.released, order);
+            self.memory.consumer().store(*self.released, order);
         }
     }
 }

@@ -49,7 +49,9 @@ impl<M: RingMemory> Producer<M> {
             room = self.room();
         }
         let room = if room < wanted { room } else { wanted };
-        Ok(Reserved { ring: self, room, used: 0 })
+        let Self { memory, submitted, .. } = self;
+        let memory = &*memory;
+        Ok(Reserved { memory, slots: memory.slots(), next: *submitted, submitted, room })
     }
 
     /// Entries that the kernel has not taken yet.
@@ -113,12 +115,14 @@ impl<M: RingMemory> Producer<M> {
 
 /// Slots that were set aside. What is put into them is the kernel's once
 /// [submitted](Self::submit); before, it is forgotten when dropped.
-#[derive(Debug)]
 #[must_use = "entries that are not submitted are forgotten"]
-pub struct Reserved<'ring, M> {
-    ring: &'ring mut Producer<M>,
+pub struct Reserved<'ring, M: RingMemory> {
+    memory: &'ring M,
+    slots: &'ring [M::Slot],
+    submitted: &'ring mut u32,
+    /// Our word once the entries so far are submitted.
+    next: u32,
     room: u32,
-    used: u32,
 }
 
 impl<M: RingMemory> Reserved<'_, M> {
@@ -126,41 +130,39 @@ impl<M: RingMemory> Reserved<'_, M> {
     #[must_use]
     #[inline(always)]
     pub const fn room(&self) -> u32 {
-        self.room.wrapping_sub(self.used)
+        self.room
     }
 
     /// Puts one entry in; `false` if no slot is left.
     #[inline(always)]
     pub fn push(&mut self, entry: <M::Slot as Slot>::Entry) -> bool {
-        if self.used == self.room {
+        if self.room == 0 {
             return false;
         }
-        let ring = &self.ring;
-        let at = ring.submitted.wrapping_add(self.used) & ring.size.wrapping_sub(1);
+        let mask = self.slots.len().wrapping_sub(1);
+        // The mask keeps it in the ring: the slot is there.
+        let Some(slot) = self.slots.get(self.next as usize & mask) else { return false };
         #[cfg(farend_loom)]
         if super::mutant::Mutant::PublishBeforeWrite.is_seeded() {
-            let next = ring.submitted.wrapping_add(self.used).wrapping_add(1);
-            ring.memory.producer().store(next, Ordering::Release);
+            self.memory.producer().store(self.next.wrapping_add(1), Ordering::Release);
         }
-        // The mask keeps it in the ring: the slot is there.
-        let Some(slot) = ring.memory.slots().get(at as usize) else { return false };
         slot.write(entry);
-        self.used = self.used.wrapping_add(1);
+        self.next = self.next.wrapping_add(1);
+        self.room = self.room.wrapping_sub(1);
         true
     }
 
     /// Gives the entries to the kernel.
     #[inline(always)]
     pub fn submit(self) {
-        let ring = self.ring;
-        if self.used > 0 {
-            ring.submitted = ring.submitted.wrapping_add(self.used);
+        if self.next != *self.submitted {
+            *self.submitted = self.next;
             // Release: pairs with the kernel's acquire before it reads the
             // slots; they are written by then, and so are the frames.
             let order = Ordering::Release;
             #[cfg(farend_loom)]
             let order = super::mutant::Mutant::SubmitRelaxed.or(order);
-            ring.memory.producer().store(ring.submitted, order);
+            self.memory.producer().store(self.next, order);
         }
     }
 }

@@ -15,6 +15,10 @@ use super::{
     transmit::Transmitter,
 };
 
+/// A frame's place counts its block above these bits, and its octet there
+/// below. No block is that long.
+const BLOCK_SHIFT: u32 = 32;
+
 /// One interface through packet sockets.
 pub(super) struct PacketPort {
     pub(super) ring: Ring,
@@ -121,8 +125,8 @@ fn restore(block: &mut [u8], mut frame: block::Frame, index: usize) -> Option<Sp
         Offload::follow(offload, block, &frame.octets, grown_octets)?;
     }
     Some(Span {
-        index: u32::try_from(index).ok()?,
-        start: u32::try_from(frame.octets.start).ok()?,
+        start: u64::try_from(index).ok()? << BLOCK_SHIFT
+            | u64::try_from(frame.octets.start).ok()?,
         octets: u32::try_from(frame.octets.len()).ok()?,
         has_more: false,
     })
@@ -130,8 +134,8 @@ fn restore(block: &mut [u8], mut frame: block::Frame, index: usize) -> Option<Sp
 
 /// The block of a frame and where it stands there.
 fn place(span: Span) -> (usize, std::ops::Range<usize>) {
-    let start = span.start as usize;
-    (span.index as usize, start..start.saturating_add(span.octets as usize))
+    let start = (span.start & ((1 << BLOCK_SHIFT) - 1)) as usize;
+    ((span.start >> BLOCK_SHIFT) as usize, start..start.saturating_add(span.octets as usize))
 }
 
 impl Port for PacketPort {
@@ -207,7 +211,7 @@ impl Port for PacketPort {
         for _ in 0..burst.len() {
             let Some(frame) = burst.pop_front() else { break };
             match self.mint.redeem(frame) {
-                Ok(span) => self.let_go(span.index as usize, 1),
+                Ok(span) => self.let_go(place(span).0, 1),
                 // Where it was, now behind the others.
                 Err(foreign) => _ = burst.push(foreign),
             }
