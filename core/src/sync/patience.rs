@@ -13,8 +13,8 @@ pub const SPIN_NS: u64 = 2_000;
 /// Pauses between two looks at the clock, which costs as much as several pauses.
 const PAUSES_PER_LOOK: u32 = 16;
 
-/// Pauses between two looks at a lock that others want too: of 16 to 128, what gave
-/// two threads on one lock the most turns, shared most evenly.
+/// Pauses between two looks at a lock that others want too. Of 16 to 128 a middle one:
+/// fewer take the line from its holder more often, more leave the lock free for longer.
 const PAUSES_AWAY: u32 = 64;
 
 /// Looks at the clock after which spinning ends even if the clock stands still.
