@@ -50,6 +50,7 @@ mod memory;
 mod models;
 mod owner;
 mod seeded;
+mod spinning;
 pub mod spsc;
 #[cfg(all(test, not(any(farend_loom, farend_shuttle))))]
 mod tests;

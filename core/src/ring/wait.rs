@@ -5,8 +5,9 @@ use super::{
     doorbell::Doorbell,
     owner::Claim,
     seeded::{Fault, is_seeded},
+    spinning::Spinning,
 };
-use crate::sync::{Futex, SPIN_NS, Shared, Spin, primitive::spin_loop};
+use crate::sync::{Futex, Shared, Spin, primitive::spin_loop};
 
 /// How long a side sleeps before it looks whether its peer lives: a peer's death
 /// is noticed within this time.
@@ -15,10 +16,11 @@ pub const LIVENESS_SLICE_NS: u64 = 8_000_000;
 /// Looks between two readings of the clock while spinning.
 const LOOKS_PER_READING: u32 = 16;
 
-/// When the peer is looked after next.
+/// When the peer is looked after next, and how long to spin for it.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Watch {
     next_ns: u64,
+    spinning: Spinning,
 }
 
 impl Watch {
@@ -53,16 +55,18 @@ pub(super) fn wait_until<F: Futex<Shared>>(
     }
     let mut now_ns = F::now_ns();
     if matches!(F::SPIN, Spin::Adaptive) {
-        let spin_until_ns = now_ns.saturating_add(SPIN_NS).min(deadline_ns);
+        let spin_until_ns = now_ns.saturating_add(watch.spinning.spin_ns()).min(deadline_ns);
         while now_ns < spin_until_ns {
             for _ in 0..LOOKS_PER_READING {
                 spin_loop();
                 if look()? {
+                    watch.spinning.met();
                     return Ok(());
                 }
             }
             now_ns = F::now_ns();
         }
+        watch.spinning.slept();
     }
     loop {
         if is_seeded(Fault::ArmedAfterTheLook) && look()? {

@@ -13,6 +13,10 @@ pub const SPIN_NS: u64 = 2_000;
 /// Pauses between two looks at the clock, which costs as much as several pauses.
 const PAUSES_PER_LOOK: u32 = 16;
 
+/// Pauses between two looks at a lock that others want too. Of 16 to 128 a middle one:
+/// fewer take the line from its holder more often, more leave the lock free for longer.
+const PAUSES_AWAY: u32 = 64;
+
 /// Looks at the clock after which spinning ends even if the clock stands still.
 const LOOKS_MAX: u32 = 1_000;
 
@@ -44,6 +48,32 @@ pub(super) fn spin<S: Scope, F: Futex<S>>(mut is_there: impl FnMut() -> bool) ->
         let now_ns = F::now_ns();
         if now_ns >= *end_ns.get_or_insert(now_ns.saturating_add(SPIN_NS)) {
             break;
+        }
+    }
+    false
+}
+
+/// As [`spin`], for a lock that others hold for short times, again and again.
+///
+/// Each look takes the lock's cache line from its holder, who then works more slowly
+/// for both. So looks are rare, and the clock is read at each.
+#[cold]
+pub(super) fn spin_for_lock<S: Scope, F: Futex<S>>(mut is_taken: impl FnMut() -> bool) -> bool {
+    if F::SPIN == Spin::None {
+        return false;
+    }
+    let mut end_ns = None;
+    for _ in 0..LOOKS_MAX {
+        spin_loop();
+        if is_taken() {
+            return true;
+        }
+        let now_ns = F::now_ns();
+        if now_ns >= *end_ns.get_or_insert(now_ns.saturating_add(SPIN_NS)) {
+            break;
+        }
+        for _ in 0..PAUSES_AWAY {
+            spin_loop();
         }
     }
     false

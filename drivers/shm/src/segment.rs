@@ -84,7 +84,9 @@ impl Segment {
     /// Takes a segment that another process has passed.
     pub(crate) fn from_fd(file: OwnedFd) -> Result<Self, SegmentError> {
         let octets = check_file(file.as_fd())?;
-        check_seals(file.as_fd())?;
+        if !keeps_its_size(file.as_fd()) {
+            return Err(SegmentError::NotSealed);
+        }
         Self::map(file, octets, None)
     }
 
@@ -262,19 +264,19 @@ mod linux {
         Ok(file)
     }
 
-    pub(super) fn check_seals(file: BorrowedFd<'_>) -> Result<(), SegmentError> {
-        if is_passed_only(file) { Ok(()) } else { Err(SegmentError::NotSealed) }
+    pub(super) fn keeps_its_size(file: BorrowedFd<'_>) -> bool {
+        fcntl_get_seals(file).is_ok_and(|seals| seals.contains(SEALS))
     }
 
     /// Whether this is memory without a name: it is had only from who has it, so
     /// that its permissions (0777, whatever is asked for) do not matter.
     pub(super) fn is_passed_only(file: BorrowedFd<'_>) -> bool {
-        fcntl_get_seals(file).is_ok_and(|seals| seals.contains(SEALS))
+        keeps_its_size(file)
     }
 }
 
 #[cfg(target_os = "linux")]
-use linux::{allocate, check_seals, is_passed_only, unnamed};
+use linux::{allocate, is_passed_only, keeps_its_size, unnamed};
 
 #[cfg(not(target_os = "linux"))]
 mod others {
@@ -303,9 +305,8 @@ mod others {
     }
 
     /// There are no seals, but a segment is sized only once.
-    #[expect(clippy::unnecessary_wraps, reason = "on Linux it can fail")]
-    pub(super) fn check_seals(_file: BorrowedFd<'_>) -> Result<(), SegmentError> {
-        Ok(())
+    pub(super) fn keeps_its_size(_file: BorrowedFd<'_>) -> bool {
+        true
     }
 
     pub(super) fn is_passed_only(_file: BorrowedFd<'_>) -> bool {
@@ -314,4 +315,4 @@ mod others {
 }
 
 #[cfg(not(target_os = "linux"))]
-use others::{allocate, check_seals, is_passed_only, unnamed};
+use others::{allocate, is_passed_only, keeps_its_size, unnamed};

@@ -1,4 +1,4 @@
-//! Every command of the project: `cargo xtask demo | test | ci | bench | ebpf`.
+//! Every command of the project: `cargo xtask demo | test | ci | bench | soak | ebpf`.
 #![deny(unsafe_code)]
 
 mod bench;
@@ -9,9 +9,11 @@ mod ebpf;
 mod fuzz;
 mod hex;
 mod host;
+mod models;
 mod probe;
 mod programs;
 mod shell;
+mod soak;
 mod test;
 mod tidy;
 
@@ -39,6 +41,8 @@ enum Command {
     Ci(ci::Arguments),
     /// Measure, beside what each number is compared with
     Bench(bench::Arguments),
+    /// Run for long, and kill at random: what takes too long for every change
+    Soak(soak::Arguments),
     /// Rebuild the kernel program, or check the one at hand
     Ebpf(ebpf::Arguments),
 }
@@ -49,6 +53,7 @@ fn main() -> ExitCode {
         Command::Test(arguments) => test::run(&Shell::loud(), &arguments),
         Command::Ci(arguments) => ci::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
+        Command::Soak(arguments) => soak::run(&arguments),
         Command::Ebpf(arguments) => ebpf::run(&Shell::loud(), &arguments),
     };
     match result {

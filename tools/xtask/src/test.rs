@@ -8,8 +8,13 @@ use crate::{
 };
 
 /// What the tests in network namespaces call, and the packages that bring it.
-const PROGRAMS: [(&str, &str); 4] =
-    [("ip", "iproute2"), ("tc", "iproute2"), ("ping", "iputils-ping"), ("setcap", "libcap2-bin")];
+const PROGRAMS: [(&str, &str); 5] = [
+    ("ip", "iproute2"),
+    ("tc", "iproute2"),
+    ("ping", "iputils-ping"),
+    ("setcap", "libcap2-bin"),
+    ("tshark", "tshark"),
+];
 
 /// What to test.
 #[derive(Debug, Default, clap::Args)]

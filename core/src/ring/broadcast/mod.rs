@@ -17,10 +17,10 @@
 //! says which round's message the slot has, so a reader waits on the cache line
 //! that the message starts in, and sees by the same word when it was overtaken.
 //!
-//! With [`SlowReader::Block`](super::SlowReader::Block) and
-//! [`SlowReader::DropNewest`](super::SlowReader::DropNewest) the writer does not
+//! With [`SlowReader::Block`] and
+//! [`SlowReader::DropNewest`] the writer does not
 //! go past the slowest reader's cursor, so readers may read in place. With
-//! [`SlowReader::Overwrite`](super::SlowReader::Overwrite) it never looks at them:
+//! [`SlowReader::Overwrite`] it never looks at them:
 //! they copy word by word and look at the slot's word again, and a message that
 //! changed meanwhile is counted as lost, never handed out.
 
@@ -56,7 +56,8 @@ const READERS_OFFSET: usize = SPACE_OFFSET + LINE_OCTETS;
 
 /// Octets of a slot, with its word.
 pub(super) const fn slot_octets(message_octets_max: u64) -> u64 {
-    message_octets_max.next_multiple_of(slots::WORD_OCTETS).wrapping_add(slots::WORD_OCTETS)
+    let words = message_octets_max.div_ceil(slots::WORD_OCTETS).wrapping_add(1);
+    words.wrapping_mul(slots::WORD_OCTETS)
 }
 
 /// Where the slots start. There are at most [`READERS_MAX`] readers.
@@ -202,8 +203,9 @@ impl<'m> Readers<'m> {
 
     /// How many readers there are, dead ones included that nobody has noticed.
     fn count(self) -> u32 {
-        let count = self.iter().filter(|words| words.claim.owner().is_process()).count();
-        u32::try_from(count).unwrap_or(u32::MAX)
+        self.iter()
+            .filter(|words| words.claim.owner().is_process())
+            .fold(0, |count: u32, _| count.wrapping_add(1))
     }
 }
 

@@ -194,12 +194,13 @@ impl<'m, F: Futex<Shared>, L: Liveness> Reader<'m, F, L> {
             }
             Found::Message { octets } => {
                 self.peeked = found;
+                let offset = self.slots.octets_offset(self.number);
                 // SAFETY: the word was loaded with Acquire, so the writer's stores
                 // of the message have happened before. It does not overwrite what
                 // this reader's cursor keeps, and the cursor moves only with the
                 // reader, which is borrowed.
-                let lent = unsafe { self.slots.lend(self.number, octets) };
-                lent.map(Some)
+                let lent = unsafe { self.slots.memory().lend(offset, octets) };
+                lent.ok_or(Error::Corrupt(Corruption::Missing)).map(Some)
             }
             Found::Other => Err(Corruption::MessageWord(found).into()),
         }

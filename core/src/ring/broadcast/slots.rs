@@ -66,27 +66,28 @@ impl<'m> Slots<'m> {
     /// The words of the slot of a message: its first word, and the others.
     #[inline(always)]
     pub(super) fn slot(&self, number: u64) -> Result<(&'m AtomicU64, &'m [AtomicU64]), Error> {
-        // The memory has a `usize` of octets, so offsets fit.
-        let index = usize::try_from(number & self.mask).unwrap_or(usize::MAX);
-        let offset = index.wrapping_mul(self.words_each).wrapping_mul(size_of::<u64>());
         self.memory
-            .words(offset, self.words_each)
+            .words(self.offset(number), self.words_each)
             .and_then(<[AtomicU64]>::split_first)
             .ok_or(Error::Corrupt(Corruption::Missing))
     }
 
-    /// Lends the octets of a message.
-    ///
-    /// # Safety
-    /// As for `Memory::lend`.
-    #[expect(unsafe_code, reason = "hands the duty on")]
-    pub(super) unsafe fn lend(&self, number: u64, octets: usize) -> Result<&'m [u8], Error> {
+    /// The memory of all slots.
+    pub(super) fn memory(&self) -> Memory<'m> {
+        self.memory
+    }
+
+    /// Where the octets of a message start in it.
+    pub(super) fn octets_offset(&self, number: u64) -> usize {
+        self.offset(number).wrapping_add(size_of::<u64>())
+    }
+
+    /// Where the slot of a message starts.
+    #[inline(always)]
+    fn offset(&self, number: u64) -> usize {
+        // The memory has a `usize` of octets, so offsets fit.
         let index = usize::try_from(number & self.mask).unwrap_or(usize::MAX);
-        let offset = index.wrapping_mul(self.words_each).wrapping_mul(size_of::<u64>());
-        let offset = offset.wrapping_add(size_of::<u64>());
-        // SAFETY: the caller's promise.
-        let lent = unsafe { self.memory.lend(offset, octets) };
-        lent.ok_or(Error::Corrupt(Corruption::Missing))
+        index.wrapping_mul(self.words_each).wrapping_mul(size_of::<u64>())
     }
 
     /// The word of a message of this number.
@@ -122,7 +123,7 @@ impl<'m> Slots<'m> {
     /// The round of a message, in its place in the word.
     #[inline(always)]
     fn round(&self, number: u64) -> u64 {
-        ((number >> self.capacity_bits) & ROUND) << LOW_BITS
+        (number.wrapping_shr(self.capacity_bits) & ROUND) << LOW_BITS
     }
 }
 

@@ -81,7 +81,7 @@ impl<'m, F: Futex<Shared>, L: Liveness> Producer<'m, F, L> {
     ///
     /// # Errors
     /// [`Error::TooLong`], [`Error::Corrupt`].
-    #[inline]
+    #[inline(always)]
     pub fn reserve(&mut self, octets: usize) -> Result<Option<Loan<'_, 'm, F, L>>, Error> {
         if !self.make_room(octets)? {
             return Ok(None);

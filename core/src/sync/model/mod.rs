@@ -31,7 +31,7 @@ pub fn check(body: impl Fn() + Send + Sync + 'static) {
 /// priorities that change seldom: shuttle.
 #[cfg(farend_shuttle)]
 pub fn check(body: impl Fn() + Send + Sync + 'static) {
-    const ROUNDS: usize = 1_000;
+    const ROUNDS: usize = 2_000;
     const CHANGES: usize = 3;
     let body = Arc::new(body);
     let again = Arc::clone(&body);

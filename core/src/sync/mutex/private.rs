@@ -13,7 +13,7 @@ use super::{
         error::{NotOwner, Refused},
         futex::{Futex, Private},
         owners::{OWNER_ID_MASK, WAITERS},
-        patience::{Patience, deadline, deadline_after, spin},
+        patience::{Patience, deadline, deadline_after, spin_for_lock},
         primitive::{AtomicU32, Ordering, const_unless_modelled},
         seeded::{Fault, is_seeded},
     },
@@ -111,12 +111,27 @@ impl<F: Futex<Private>> RawPrivate<F> {
         if self.is_mine(me) {
             return Err(Refused::Reentrant);
         }
-        if spin::<Private, F>(|| self.take_if_seen_free(me)) {
-            return Ok(());
-        }
         let mut patience = Patience::<Private, F>::until(deadline_ns);
         // Whoever has slept cannot know whether others still do.
         let mut taken = me;
+        loop {
+            if spin_for_lock::<Private, F>(|| self.take_if_seen_free(taken)) {
+                return Ok(());
+            }
+            if self.fall_asleep(&mut patience, taken)? {
+                return Ok(());
+            }
+            taken = if is_seeded(Fault::MutexForgetsOthers) { me } else { me | WAITERS };
+        }
+    }
+
+    /// Takes the lock as `taken` or sleeps once, having told the holder so. Returns
+    /// whether it was taken.
+    fn fall_asleep(
+        &self,
+        patience: &mut Patience<Private, F>,
+        taken: u32,
+    ) -> Result<bool, Refused> {
         let mut word = self.word.load(Ordering::Relaxed);
         loop {
             if word == 0 {
@@ -127,7 +142,7 @@ impl<F: Futex<Private>> RawPrivate<F> {
                     Ordering::Acquire,
                     Ordering::Relaxed,
                 ) {
-                    Ok(_) => return Ok(()),
+                    Ok(_) => return Ok(true),
                     Err(now) => word = now,
                 }
                 continue;
@@ -148,8 +163,7 @@ impl<F: Futex<Private>> RawPrivate<F> {
                 return Err(Refused::TimedOut);
             }
             patience.sleep(&self.word, word | WAITERS);
-            taken = if is_seeded(Fault::MutexForgetsOthers) { me } else { me | WAITERS };
-            word = self.word.load(Ordering::Relaxed);
+            return Ok(false);
         }
     }
 

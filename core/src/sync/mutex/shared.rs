@@ -16,7 +16,7 @@ use super::{
         error::{NotOwner, Refused},
         futex::{NEVER, Shared},
         owners::{OWNER_DIED, OWNER_ID_MASK, Owners, Permit, WAITERS},
-        patience::{Patience, Slept, deadline, deadline_after, spin},
+        patience::{Patience, Slept, deadline, deadline_after, spin_for_lock},
         primitive::{AtomicU32, Ordering, const_unless_modelled},
         seeded::{Fault, is_seeded},
     },
@@ -89,7 +89,7 @@ impl<F: Owners> RawShared<F> {
     /// [`Refused::Busy`], and as [`lock`](Self::lock).
     #[inline]
     pub fn try_lock(&self) -> Result<Taken, Refused> {
-        self.take(NEVER, |lock, me, _| lock.look(me).unwrap_or(Err(Refused::Busy)))
+        self.take(NEVER, |lock, me, _| lock.look(me, 0).unwrap_or(Err(Refused::Busy)))
     }
 
     /// Takes the lock; waits for it at most for `timeout_ns`.
@@ -157,12 +157,13 @@ impl<F: Owners> RawShared<F> {
     }
 
     /// Takes the lock if it can be had or never will; `None` if another holds it.
+    /// `others` is the bit to set for those who may sleep.
     #[cold]
-    fn look(&self, me: u32) -> Option<Result<Taken, Refused>> {
+    fn look(&self, me: u32, others: u32) -> Option<Result<Taken, Refused>> {
         let mut word = self.word.load(Ordering::Relaxed);
         loop {
             match word & OWNER_ID_MASK {
-                0 => match self.take_from(word, me) {
+                0 => match self.take_from(word, me | others) {
                     Ok(taken) => return Some(Ok(taken)),
                     Err(now) => word = now,
                 },
@@ -192,39 +193,41 @@ impl<F: Owners> RawShared<F> {
 
     #[cold]
     fn lock_slow(&self, me: u32, deadline_ns: Option<u64>) -> Result<Taken, Refused> {
-        if let Some(result) = self.look(me) {
+        if let Some(result) = self.look(me, 0) {
             return result;
         }
-        let mut result = None;
-        if spin::<Shared, F>(|| {
-            if self.word.load(Ordering::Relaxed) & OWNER_ID_MASK == 0 {
-                result = self.look(me);
-            }
-            result.is_some()
-        }) && let Some(result) = result
-        {
-            return result;
-        }
-        self.sleep_for_it(me, deadline_ns)
-    }
-
-    fn sleep_for_it(&self, me: u32, deadline_ns: Option<u64>) -> Result<Taken, Refused> {
         let slice_ns = F::LIVENESS_SLICE_NS.unwrap_or(RECHECK_NS);
         let mut patience = Patience::<Shared, F>::in_slices(deadline_ns, Some(slice_ns));
         // Whoever has slept cannot know whether others still do.
         let mut others = 0;
+        loop {
+            let mut result = None;
+            spin_for_lock::<Shared, F>(|| {
+                if self.word.load(Ordering::Relaxed) & OWNER_ID_MASK == 0 {
+                    result = self.look(me, others);
+                }
+                result.is_some()
+            });
+            if let Some(result) = result.or_else(|| self.fall_asleep(&mut patience, me, others)) {
+                return result;
+            }
+            others = WAITERS;
+        }
+    }
+
+    /// Takes the lock or sleeps once, having told the holder so; `None` if another
+    /// may still hold it.
+    fn fall_asleep(
+        &self,
+        patience: &mut Patience<Shared, F>,
+        me: u32,
+        others: u32,
+    ) -> Option<Result<Taken, Refused>> {
         let mut word = self.word.load(Ordering::Relaxed);
         loop {
             let id = word & OWNER_ID_MASK;
-            if id == 0 {
-                match self.take_from(word, me | others) {
-                    Ok(taken) => return Ok(taken),
-                    Err(now) => word = now,
-                }
-                continue;
-            }
-            if id == LOST {
-                return Err(Refused::NotRecoverable);
+            if id == 0 || id == LOST {
+                return self.look(me, others);
             }
             if word & WAITERS == 0 {
                 let marked = self.word.compare_exchange_weak(
@@ -240,19 +243,15 @@ impl<F: Owners> RawShared<F> {
                 word |= WAITERS;
             }
             if patience.is_over() {
-                return Err(Refused::TimedOut);
+                return Some(Err(Refused::TimedOut));
             }
             let slept = patience.sleep(&self.word, word);
-            others = WAITERS;
-            if slept == Slept::Slice
-                && F::LIVENESS_SLICE_NS.is_some()
-                && !F::is_alive(id)
-                && self.take_over(word, me)
-            {
+            let asks = slept == Slept::Slice && F::LIVENESS_SLICE_NS.is_some();
+            if asks && !F::is_alive(id) && self.take_over(word, me) {
                 F::recovered(&self.word, id);
-                return Ok(Taken::OwnerDied);
+                return Some(Ok(Taken::OwnerDied));
             }
-            word = self.word.load(Ordering::Relaxed);
+            return None;
         }
     }
 

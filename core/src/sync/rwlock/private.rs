@@ -17,7 +17,7 @@ use super::{
     super::{
         error::Refused,
         futex::{Futex, Private},
-        patience::{Patience, deadline, deadline_after, spin},
+        patience::{Patience, deadline, deadline_after, spin_for_lock},
         primitive::{AtomicU32, Ordering, const_unless_modelled},
         seeded::{Fault, is_seeded},
     },
@@ -197,7 +197,7 @@ impl<F: Futex<Private>> RawRwPrivate<F> {
             return Err(Refused::Reentrant);
         }
         let Wait::Until(deadline_ns) = wait else { return Err(Refused::Busy) };
-        if spin::<Private, F>(|| self.enter(false).is_ok()) {
+        if spin_for_lock::<Private, F>(|| self.enter(false).is_ok()) {
             return Ok(());
         }
         let mut patience = Patience::<Private, F>::until(deadline_ns);
@@ -261,7 +261,7 @@ impl<F: Futex<Private>> RawRwPrivate<F> {
             return Ok(());
         }
         let Wait::Until(deadline_ns) = wait else { return Err(Refused::Busy) };
-        if spin::<Private, F>(|| self.seize(0).is_ok()) {
+        if spin_for_lock::<Private, F>(|| self.seize(0).is_ok()) {
             return Ok(());
         }
         let mut patience = Patience::<Private, F>::until(deadline_ns);

@@ -44,7 +44,7 @@ pub struct Arguments {
     pub sample_answers: Option<bool>,
 
     /// Show every Nth frame, or each, in shared memory of this name, for
-    /// farend-tester tap NAME
+    /// farend-tester tap NAME; tier af-xdp shows the reflected ones alone
     #[arg(long, value_name = "NAME[:sample=N]")]
     pub tap: Option<TapName>,
 

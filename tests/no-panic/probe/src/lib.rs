@@ -44,6 +44,7 @@ macro_rules! entries {
 }
 
 mod locks;
+mod rings;
 
 entries! {
     fn entry_reflect_slice(

@@ -76,7 +76,7 @@ impl Running {
         let (_status, lines) = self.reflector.finish(Duration::from_secs(10))?;
         let last = lines.last().context("no statistics")?;
         let value: serde_json::Value = serde_json::from_str(last)?;
-        Ok(value["losses"].to_string())
+        Ok(value["total"]["losses"].to_string())
     }
 }
 

@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use crate::{
-    darwin, ebpf, fuzz,
+    darwin, ebpf, fuzz, models,
     shell::{Shell, cargo},
     test, tidy,
 };
@@ -22,7 +22,7 @@ pub(crate) struct Step {
 
 /// Every step, those first that fail fastest. The tests are last, so that
 /// their results end the output.
-pub(crate) const STEPS: [Step; 8] = [
+pub(crate) const STEPS: [Step; 10] = [
     Step { name: "fmt", what: "formatting", is_loud: false, run: fmt },
     Step { name: "tidy", what: "the project's own rules", is_loud: false, run: tidy::run },
     Step { name: "clippy", what: "lints, warnings are errors", is_loud: false, run: clippy },
@@ -38,6 +38,18 @@ pub(crate) const STEPS: [Step; 8] = [
         what: "types, lints and links for macOS",
         is_loud: false,
         run: darwin::check,
+    },
+    Step {
+        name: "loom",
+        what: "locks and rings, in every order of three threads' steps",
+        is_loud: false,
+        run: models::loom,
+    },
+    Step {
+        name: "shuttle",
+        what: "locks and rings, in many orders of eight threads' steps",
+        is_loud: false,
+        run: models::shuttle,
     },
     Step { name: "fuzz", what: "random frames, seeded from the corpus", is_loud: false, run: fuzz },
     Step { name: "test", what: "all tests", is_loud: true, run: all_tests },

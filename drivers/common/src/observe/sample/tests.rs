@@ -1,5 +1,6 @@
 use std::{
     fs::OpenOptions,
+    io::Write,
     path::{Path, PathBuf},
     process::Command,
     sync::atomic::AtomicUsize,
@@ -59,7 +60,9 @@ fn tshark(path: &Path, fields: &[&str]) -> Option<Vec<String>> {
         command.args(["-e", field]);
     }
     let Ok(output) = command.output() else {
-        println!("skipped: tshark is not installed");
+        // Not by a macro: the test harness would keep it to itself.
+        let _told = writeln!(std::io::stderr(), "skipped: tshark is not installed");
+        assert!(std::env::var_os("FAREND_NO_SKIP").is_none_or(|value| value.is_empty()));
         return None;
     };
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -128,7 +131,7 @@ fn a_full_disk_is_said_once_and_counted_and_stops_nothing() {
     static NOTICES: AtomicUsize = AtomicUsize::new(0);
     let full = Path::new("/dev/full");
     if !full.exists() {
-        println!("skipped: there is no /dev/full here");
+        let _told = writeln!(std::io::stderr(), "skipped: there is no /dev/full here");
         return;
     }
     // A head cannot be written there at all.

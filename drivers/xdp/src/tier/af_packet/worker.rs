@@ -212,6 +212,7 @@ impl<W: Watch> Worker<W> {
         self.ring_full_frames += self.port.ring.take_drops();
         self.watcher.report(&mut self.statistics.observed);
         let PacketPort { transmitter, corrupt_frames, truncated_frames, .. } = &self.port;
+        self.watcher.report(&mut self.statistics.observed);
         self.statistics.counters = self.counters;
         self.statistics.losses.clear();
         self.statistics.losses.extend([

@@ -1,0 +1,34 @@
+//! Locks, signals and rings under two model checkers.
+
+use anyhow::Result;
+
+use crate::shell::{Shell, cargo, target};
+
+/// Every order of the steps of two or three threads, in the memory model of the
+/// language; and each fault that is put in is found.
+pub(crate) fn loom(shell: &Shell) -> Result<()> {
+    check(shell, "loom")
+}
+
+/// Many orders of the steps of eight threads.
+pub(crate) fn shuttle(shell: &Shell) -> Result<()> {
+    check(shell, "shuttle")
+}
+
+/// Runs the core's models over `checker`, in a folder of its own because every
+/// dependency is built with its flag.
+fn check(shell: &Shell, checker: &str) -> Result<()> {
+    let mut command = cargo();
+    command
+        .args(["test", "--quiet", "--package", "farend-core", "--lib", "--features", checker])
+        .arg("--target-dir")
+        .arg(target().join(checker))
+        // The models are in `sync::model` and `ring::models`.
+        .args(["--", "::model"])
+        .env("RUSTFLAGS", format!("--cfg farend_{checker}"))
+        // They run a hundred thousand times.
+        .env("CARGO_PROFILE_DEV_OPT_LEVEL", "2")
+        .env("CARGO_PROFILE_DEV_DEBUG", "0")
+        .env("RUST_BACKTRACE", "0");
+    shell.run(&mut command)
+}
