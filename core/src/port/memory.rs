@@ -155,7 +155,11 @@ impl<'wire, const FRAMES: usize, const OCTETS: usize> MemoryPort<'wire, FRAMES, 
                 let mut frame = self.pool.reserve()?;
                 frame.truncate(octets.len());
                 frame.set_more(has_more);
-                self.octets(&mut frame)?.copy_from_slice(octets);
+                // As long as it was cut to.
+                let to = self.octets(&mut frame)?;
+                for (to, from) in to.iter_mut().zip(octets) {
+                    *to = *from;
+                }
                 Some(frame)
             });
             if taken.map(|frame| burst.push(frame)) != Some(Ok(())) {
