@@ -16,6 +16,8 @@
 mod burst;
 mod frame;
 mod limits;
+#[cfg(all(test, farend_loom))]
+mod model;
 mod observer;
 pub mod pool;
 pub mod queue;

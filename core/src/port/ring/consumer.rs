@@ -150,10 +150,7 @@ impl<'ring, M: RingMemory> Peeked<'ring, M> {
             *self.released = self.first.wrapping_add(count);
             // Release: pairs with the kernel's acquire before it writes into
             // the slots again; they are read by then.
-            let order = Ordering::Release;
-            #[cfg(farend_loom)]
-            let order = super::mutant::Mutant::ReleaseRelaxed.or(order);
-            self.memory.consumer().store(*self.released, order);
+            self.memory.consumer().store(*self.released, Ordering::Release);
         }
     }
 }
