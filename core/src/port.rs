@@ -15,7 +15,9 @@
 
 mod burst;
 mod frame;
+pub mod layers;
 mod limits;
+pub mod memory;
 #[cfg(all(test, farend_loom))]
 mod model;
 mod observer;

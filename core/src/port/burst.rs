@@ -65,7 +65,7 @@ impl Burst {
             return Err(frame);
         }
         self.set(self.len, frame.0);
-        self.len += 1;
+        self.len = self.len.wrapping_add(1);
         Ok(())
     }
 
@@ -77,7 +77,7 @@ impl Burst {
         }
         let token = self.token(0);
         self.head = self.head.wrapping_add(1);
-        self.len -= 1;
+        self.len = self.len.wrapping_sub(1);
         Some(Frame(token))
     }
 
@@ -87,7 +87,7 @@ impl Burst {
         if self.len < BURST_FRAMES_MAX {
             self.head = self.head.wrapping_sub(1);
             self.set(0, frame.0);
-            self.len += 1;
+            self.len = self.len.wrapping_add(1);
         }
     }
 
@@ -97,7 +97,7 @@ impl Burst {
         if self.len == 0 {
             return None;
         }
-        self.len -= 1;
+        self.len = self.len.wrapping_sub(1);
         Some(Frame(self.token(self.len)))
     }
 
@@ -147,9 +147,9 @@ impl Burst {
     #[must_use]
     #[inline(always)]
     pub const fn packet_at(&self, at: usize) -> (usize, usize) {
-        let (mut frames, mut octets) = (0, 0_usize);
+        let (mut frames, mut octets) = (0_usize, 0_usize);
         while let Some(frame) = self.get(at.wrapping_add(frames)) {
-            frames += 1;
+            frames = frames.wrapping_add(1);
             octets = octets.saturating_add(frame.len());
             if !frame.has_more() {
                 break;
@@ -162,7 +162,7 @@ impl Burst {
     #[must_use]
     #[inline(always)]
     pub fn packets(&self) -> usize {
-        self.iter().filter(|frame| !frame.has_more()).count()
+        self.iter().fold(0, |sum: usize, frame| sum.wrapping_add(usize::from(!frame.has_more())))
     }
 
     /// Asks about each packet from the place `from` on, by its first frame and

@@ -105,9 +105,9 @@ impl<S: AsRef<[u32]> + AsMut<[u32]>> FramePool<S> {
         {
             return Err(PoolError::Base(base));
         }
-        let mut free = 0;
+        let mut free = 0_u32;
         for word in words.as_mut() {
-            free += 1;
+            free = free.wrapping_add(1);
             *word = free;
         }
         if let Some(last) = words.as_mut().last_mut() {

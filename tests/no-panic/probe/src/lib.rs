@@ -44,6 +44,7 @@ macro_rules! entries {
 }
 
 mod locks;
+mod ports;
 mod rings;
 
 entries! {
