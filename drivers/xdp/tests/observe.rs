@@ -280,7 +280,9 @@ fn readers_of_the_tap_that_are_killed_cost_no_answer() {
             }
         };
         assert_eq!(ended, RingError::PeerLeft);
-        assert_eq!(read + missed, written);
+        // Of the hosts' own frames some may have come before it attached.
+        let known = read + missed;
+        assert!((u64::from(sent)..=written).contains(&known), "{tier}: {known} of {written}");
     }
 }
 

@@ -54,6 +54,8 @@ impl<'m, F: Futex<Shared>, L: Liveness> Writer<'m, F, L> {
         let (word, _octets) = writer.slots.slot(number)?;
         if let Found::Message { .. } = writer.slots.read(number, load(word)) {
             writer.advance();
+            // Its readers have not been looked at either.
+            writer.free_to = writer.number;
         }
         Ok(writer)
     }

@@ -245,6 +245,33 @@ fn a_new_writer_goes_on_after_the_last_whole_message_of_a_dead_one() {
 }
 
 #[test]
+fn a_writer_that_takes_over_overwrites_nothing_that_a_reader_needs() {
+    let mut memory = words(0);
+    let ring = ring(&mut memory, SlowReader::Block);
+    become_process(2);
+    let mut reader: PlayedReader<'_> = ring.reader().unwrap();
+    let mut writer: PlayedWriter<'_> = ring.writer().unwrap();
+    assert!(writer.push(&[0]).unwrap());
+    // Killed after the message's word and before the cursor.
+    writer.set_back();
+    forget(writer);
+    become_process(3);
+    mourn(2);
+    let mut writer: PlayedWriter<'_> = ring.writer().unwrap();
+    let mut sent = 1_u8;
+    while writer.push(&[sent]).unwrap() {
+        sent += 1;
+        assert!(u64::from(sent) <= ring.layout().capacity(), "it went past the reader");
+    }
+    for number in 0..sent {
+        assert_eq!(read(&mut reader), Some((std::vec![number], 0)));
+    }
+    assert_eq!(read(&mut reader), None);
+    become_process(1);
+    mourn(0);
+}
+
+#[test]
 fn readers_learn_that_the_writer_is_gone() {
     let mut memory = words(0);
     let ring = ring(&mut memory, SlowReader::Overwrite);

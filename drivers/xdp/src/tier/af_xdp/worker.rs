@@ -6,7 +6,7 @@ use farend_core::{
     Counters, RateLimit,
     port::{
         Burst, Port, Queue,
-        queue::{Kernel, Progress, QueueError, StuckRing, Watch as RingWatch},
+        queue::{Kernel, QueueError, StuckRing, Watch as RingWatch},
     },
 };
 use farend_driver::{
@@ -211,9 +211,6 @@ impl<W: Watch> Worker<W> {
     /// Says which ring the kernel has stopped to work on, if it has.
     fn look_at_rings(&mut self) -> Result<(), RunError> {
         let progress = self.queue.progress()?;
-        // A driver may take all chunks into a ring of its own; it starves only
-        // if it says so.
-        let progress = Progress { fill_untaken: progress.fill_untaken.max(1), ..progress };
         let counted = xdp_statistics(self.queue.kernel().as_fd());
         let starved_frames = counted.map_or(0, |one| one.rx_fill_ring_empty_descs.unwrap_or(0));
         if let Some(ring) = self.rings.look(progress, starved_frames, self.clock.now_tick()) {
