@@ -164,9 +164,9 @@ impl Part {
 /// Nothing but atomic integers, `repr(C)` or `repr(transparent)`.
 pub(super) unsafe trait Shared: Slot {}
 
-// SAFETY: one atomic integer.
+// SAFETY: one atomic integer, `repr(transparent)` or `repr(C)`.
 unsafe impl Shared for AddressSlot {}
-// SAFETY: three atomic integers.
+// SAFETY: two atomic integers, `repr(C)`.
 unsafe impl Shared for DescriptorSlot {}
 
 /// One ring of a socket: two counters, flags, and slots.
