@@ -92,6 +92,8 @@ pub enum LayoutError {
         /// Its kind, or `None` if this version knows no such kind.
         found: Option<Kind>,
     },
+    /// Somebody has made a ring there already, or is making one.
+    NotBlank,
     /// The memory is shorter than the ring.
     Truncated {
         /// Octets of the memory.
@@ -231,6 +233,12 @@ impl Layout {
     ) -> Result<(), LayoutError> {
         let header = Header::of(memory)?;
         check_octets(memory, self.octets)?;
+        // A ring that is there already has sides that trust its layout: of all who
+        // make one in this memory, one alone gets past this, once.
+        let claim = header.magic.compare_exchange(0, MAGIC, Ordering::Relaxed, Ordering::Relaxed);
+        if claim.is_err() {
+            return Err(LayoutError::NotBlank);
+        }
         header.creator.store(L::me().to_word(), Ordering::Relaxed);
         header.realm.store(realm, Ordering::Relaxed);
         // Release: whoever sees the state sees the creator.
@@ -242,7 +250,6 @@ impl Layout {
         header.message_octets_max.store(self.message_octets_max, Ordering::Relaxed);
         header.readers_max.store(self.readers_max, Ordering::Relaxed);
         header.octets.store(self.octets, Ordering::Relaxed);
-        header.magic.store(MAGIC, Ordering::Release);
         Ok(())
     }
 
@@ -266,8 +273,8 @@ impl Layout {
         let magic = header.magic.load(Ordering::Acquire);
         let creator = Owner::from_word(header.creator.load(Ordering::Relaxed));
         match (state, magic) {
-            (0, 0) => return Err(LayoutError::Blank),
-            (INITIALISING, 0 | MAGIC) => return Err(LayoutError::Initialising { creator }),
+            (0, 0 | MAGIC) => return Err(LayoutError::Blank),
+            (INITIALISING, MAGIC) => return Err(LayoutError::Initialising { creator }),
             (READY, MAGIC) => {}
             _ => return Err(LayoutError::Foreign),
         }
@@ -301,18 +308,6 @@ pub fn creator(memory: &Memory<'_>) -> Result<(Owner, u64), LayoutError> {
     let _state = header.state.load(Ordering::Acquire);
     let creator = Owner::from_word(header.creator.load(Ordering::Relaxed));
     Ok((creator, header.realm.load(Ordering::Relaxed)))
-}
-
-/// Says, before anything else is written, who is making a ring in this memory.
-///
-/// # Errors
-/// [`LayoutError::Truncated`] if there is no room for a header.
-pub fn announce<L: Liveness>(memory: &Memory<'_>, realm: u64) -> Result<(), LayoutError> {
-    let header = Header::of(memory)?;
-    header.creator.store(L::me().to_word(), Ordering::Relaxed);
-    header.realm.store(realm, Ordering::Relaxed);
-    header.state.store(INITIALISING, Ordering::Release);
-    Ok(())
 }
 
 /// Makes the calling process the creator in place of `dead`, so that of several
@@ -429,6 +424,8 @@ impl fmt::Display for LayoutError {
         match self {
             Self::Blank => formatter
                 .write_str("no ring has been made there yet: start the process that makes it"),
+            Self::NotBlank => formatter
+                .write_str("there is something in this memory already: make the ring elsewhere"),
             Self::Initialising { creator } => write!(
                 formatter,
                 "process {} is still making the ring: try again, or make it anew if that \

@@ -108,7 +108,7 @@ impl<'m> Ring<'m> {
     /// the pid namespace); 0 if there is one realm only.
     ///
     /// # Errors
-    /// Those of [`Layout::broadcast`], and [`LayoutError::Truncated`].
+    /// [`LayoutError::Kind`], [`LayoutError::Truncated`], [`LayoutError::NotBlank`].
     pub fn create<L: Liveness>(
         memory: Memory<'m>,
         layout: Layout,

@@ -82,7 +82,8 @@ impl<'m> Ring<'m> {
     /// known (on Linux, the pid namespace); 0 if there is one realm only.
     ///
     /// # Errors
-    /// [`LayoutError::Capacity`], [`LayoutError::Truncated`].
+    /// [`LayoutError::Capacity`], [`LayoutError::Truncated`],
+    /// [`LayoutError::NotBlank`].
     pub fn create<L: Liveness>(
         memory: Memory<'m>,
         capacity_octets: u64,

@@ -35,6 +35,21 @@ fn a_ring_says_what_it_was_made_for() {
 }
 
 #[test]
+fn a_ring_is_made_once_in_the_same_memory() {
+    let mut memory = made();
+    let again = spsc::Ring::create::<Played>(over(&mut memory), CAPACITY, 5);
+    assert_eq!(again.unwrap_err(), LayoutError::NotBlank);
+    // Sides of the first ring go on: nothing was written.
+    let other = Layout::broadcast(2, 8, 1, SlowReader::Block).unwrap();
+    let mut memory = words(other.octets().max(Layout::spsc(CAPACITY).unwrap().octets()));
+    spsc::Ring::create::<Played>(over(&mut memory), CAPACITY, 5).unwrap();
+    let before = memory.clone();
+    let again = broadcast::Ring::create::<Played>(over(&mut memory), other, 6);
+    assert_eq!(again.unwrap_err(), LayoutError::NotBlank);
+    assert_eq!(memory, before);
+}
+
+#[test]
 fn what_is_no_ring_is_refused_with_the_reason() {
     assert_eq!(refused_with(0, 7), LayoutError::Foreign);
     assert_eq!(refused_with(8, 2), LayoutError::Version { found: 2 });
