@@ -28,9 +28,8 @@ entries! {
     }
 
     fn entry_ring_layout(
-        memory: &Memory<'static>, realm: u64, dead: Owner
+        memory: &Memory<'static>, dead: Owner
     ) -> Result<Layout, LayoutError> {
-        layout::announce::<Restless>(memory, realm)?;
         let _taken = layout::inherit::<Restless>(memory, dead);
         let _creator = layout::creator(memory)?;
         Layout::read(memory)
