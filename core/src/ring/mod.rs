@@ -18,6 +18,7 @@
 //! peer is looked after ([`Liveness`]): nobody waits for the dead.
 //!
 //! ```
+//! # use core::num::NonZeroU32;
 //! use farend_core::ring::{Memory, SameProcess, spsc};
 //! # use farend_core::sync::{Clock, Futex, Shared, Waited, primitive::AtomicU32};
 //! # enum Never {} // A ring that is only looked into needs no system.
@@ -26,7 +27,7 @@
 //! #     fn wait(_: &AtomicU32, _: u32, _: Option<u64>) -> Waited { Waited::TimedOut }
 //! #     fn wake_one(_: &AtomicU32) {}
 //! #     fn wake_all(_: &AtomicU32) {}
-//! #     fn thread_id() -> u32 { 1 }
+//! #     fn thread_id() -> NonZeroU32 { NonZeroU32::MIN }
 //! # }
 //!
 //! let mut words = [0; 128];

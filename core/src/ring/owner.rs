@@ -1,4 +1,5 @@
 //! Who has a part of a ring, and whether they still live.
+#![expect(unsafe_code, reason = "a promise about processes, on which lent memory rests")]
 
 use core::fmt;
 
@@ -63,7 +64,13 @@ impl fmt::Debug for Owner {
 
 /// Knows processes. A type without values, as the backends of
 /// [`Futex`](crate::sync::Futex) are.
-pub trait Liveness: 'static {
+///
+/// # Safety
+/// A ring lends its memory to one owner of each part at a time, and goes by this
+/// trait. [`me`](Self::me) is a process ([`Owner::is_process`]) and no other that
+/// lives; [`is_alive`](Self::is_alive) says "no" only of an owner that touches the
+/// ring no more.
+pub unsafe trait Liveness: 'static {
     /// The calling process.
     fn me() -> Owner;
 
@@ -76,7 +83,8 @@ pub trait Liveness: 'static {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SameProcess {}
 
-impl Liveness for SameProcess {
+// SAFETY: there is one owner, and it never dies.
+unsafe impl Liveness for SameProcess {
     fn me() -> Owner {
         Owner::new(1, 0)
     }
@@ -127,7 +135,8 @@ mod tests {
 
     enum OnlyTheSecondLives {}
 
-    impl Liveness for OnlyTheSecondLives {
+    // SAFETY: no ring is made with it.
+    unsafe impl Liveness for OnlyTheSecondLives {
         fn me() -> Owner {
             Owner::new(2, 7)
         }

@@ -1,5 +1,7 @@
 //! What an algorithm needs of a system: a word to wait on, and a clock.
 
+use core::num::NonZeroU32;
+
 use super::primitive::AtomicU32;
 
 /// A deadline that never comes.
@@ -90,9 +92,9 @@ pub trait Futex<S: Scope>: Clock + 'static {
     /// Who the calling thread is: an id from 1 to [`THREAD_ID_MAX`], unlike that
     /// of any other living thread of the process.
     ///
-    /// A private mutex keeps it in its word, so that a thread that locks twice is
-    /// told so. Called at each lock: must be cheap.
-    fn thread_id() -> u32;
+    /// A private mutex keeps it in its word, where 0 is nobody, so that a thread that
+    /// locks twice is told so. Called at each lock: must be cheap.
+    fn thread_id() -> NonZeroU32;
 }
 
 /// Largest value of [`Futex::thread_id`].

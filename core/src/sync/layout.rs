@@ -37,7 +37,10 @@ unsafe impl<T: SharedLayout, const N: usize> SharedLayout for [T; N] {}
 /// Sizes and places that other builds and the system rely on.
 #[cfg(not(any(farend_loom, farend_shuttle)))]
 const _: () = {
-    use core::mem::{align_of, size_of};
+    use core::{
+        mem::{align_of, size_of},
+        num::NonZeroU32,
+    };
 
     use super::{
         Clock, NoOwner, Permit, Private, RawPrivate, RawRwPrivate, Waited, primitive::AtomicU32,
@@ -58,12 +61,13 @@ const _: () = {
         }
         fn wake_one(_: &AtomicU32) {}
         fn wake_all(_: &AtomicU32) {}
-        fn thread_id() -> u32 {
-            1
+        fn thread_id() -> NonZeroU32 {
+            NonZeroU32::MIN
         }
     }
 
-    impl Owners for Any {
+    // SAFETY: never called.
+    unsafe impl Owners for Any {
         type Node = [u64; 4];
         type Caller = ();
         const LIVENESS_SLICE_NS: Option<u64> = None;

@@ -1,4 +1,5 @@
 //! Whose a process-shared lock is, and what becomes of it if they die.
+#![expect(unsafe_code, reason = "a promise about owners, on which every shared lock rests")]
 
 use core::fmt;
 
@@ -76,7 +77,16 @@ impl Permit {
 /// [`link`]: Self::link
 /// [`unlink`]: Self::unlink
 /// [`is_alive`]: Self::is_alive
-pub trait Owners: Futex<Shared> {
+///
+/// # Safety
+/// That one owner at a time has what a lock guards rests on this trait:
+/// - [`id`](Self::id) is in its range, and the same as that of no other thread that
+///   lives and uses the same locks.
+/// - [`is_alive`] says "no" only of an owner that touches the lock no more; so
+///   does the system that takes an id out of a word.
+/// - The hooks write to the node and to what is the backend's own, and to nothing
+///   else. A node may be left as an owner that died had it.
+pub unsafe trait Owners: Futex<Shared> {
     /// What the backend keeps in each lock for itself, written by the owner only.
     /// All-zero is its state in a lock that nobody holds.
     type Node: FromBytes + Send + Sync + 'static;

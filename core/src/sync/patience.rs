@@ -141,7 +141,7 @@ impl<S: Scope, F: Futex<S>> Patience<S, F> {
 mod tests {
     extern crate std;
 
-    use core::cell::Cell;
+    use core::{cell::Cell, num::NonZeroU32};
 
     use super::{super::futex::Private, Clock, Futex, Patience, Scope, Slept, Waited};
     use crate::sync::primitive::AtomicU32;
@@ -176,8 +176,8 @@ mod tests {
 
         fn wake_all(_: &AtomicU32) {}
 
-        fn thread_id() -> u32 {
-            1
+        fn thread_id() -> NonZeroU32 {
+            NonZeroU32::MIN
         }
     }
 

@@ -1,6 +1,7 @@
 //! Any backend, counting what it is asked.
+#![expect(unsafe_code, reason = "a promise about owners, passed on")]
 
-use std::{cell::Cell, marker::PhantomData};
+use std::{cell::Cell, marker::PhantomData, num::NonZeroU32};
 
 use farend_core::sync::{
     Clock, Futex, NoOwner, Owners, Permit, Scope, Spin, Waited, primitive::AtomicU32,
@@ -78,12 +79,13 @@ impl<S: Scope, F: Futex<S>> Futex<S> for Counting<F> {
         F::wake_all(word);
     }
 
-    fn thread_id() -> u32 {
+    fn thread_id() -> NonZeroU32 {
         F::thread_id()
     }
 }
 
-impl<F: Owners> Owners for Counting<F> {
+// SAFETY: each call is the same call of `F`.
+unsafe impl<F: Owners> Owners for Counting<F> {
     type Node = F::Node;
     type Caller = F::Caller;
 

@@ -11,6 +11,8 @@ mod table;
 mod tests;
 mod thread;
 
+use core::num::NonZeroU32;
+
 use farend_core::sync::{
     Clock, Futex, Private, Waited,
     primitive::{AtomicU32, Ordering},
@@ -124,7 +126,7 @@ impl Futex<Private> for Parking {
     }
 
     #[inline]
-    fn thread_id() -> u32 {
+    fn thread_id() -> NonZeroU32 {
         crate::thread::id()
     }
 }

@@ -24,6 +24,8 @@
 //! - A lock that is held by a dead owner and that nobody touches while a million
 //!   later owners pass through the same slot seems held by a living one.
 
+#![expect(unsafe_code, reason = "a promise about owners, kept by the table")]
+
 mod life;
 mod member;
 mod memory;
@@ -31,7 +33,7 @@ mod slots;
 #[cfg(test)]
 mod tests;
 
-use core::{fmt, marker::PhantomData};
+use core::{fmt, marker::PhantomData, num::NonZeroU32};
 
 use farend_core::sync::{
     Clock, Futex, NoOwner, Owners, Permit, Private, Scope, Shared, Spin, Waited,
@@ -83,12 +85,14 @@ impl<S: Scope, F: Futex<S>> Futex<S> for Registered<F> {
     }
 
     #[inline]
-    fn thread_id() -> u32 {
+    fn thread_id() -> NonZeroU32 {
         F::thread_id()
     }
 }
 
-impl<F: Futex<Shared>> Owners for Registered<F> {
+// SAFETY: an id is a slot that is the thread's alone, with its generation; a slot is
+// another's, or its process gone, once the thread or the process has ended.
+unsafe impl<F: Futex<Shared>> Owners for Registered<F> {
     type Node = ();
     type Caller = u32;
 

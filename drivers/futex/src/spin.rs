@@ -1,6 +1,6 @@
 //! No system at all: look again until the word changes.
 
-use core::marker::PhantomData;
+use core::{marker::PhantomData, num::NonZeroU32};
 
 use farend_core::sync::{
     Clock, Futex, NEVER, Scope, Spin as Spinning, Waited,
@@ -14,7 +14,7 @@ pub trait Processor: Clock + 'static {
     /// Which core, task or interrupt level is running: from 1 to
     /// [`THREAD_ID_MAX`](farend_core::sync::THREAD_ID_MAX), one for all that can
     /// be interrupted by nothing that takes locks.
-    fn thread_id() -> u32;
+    fn thread_id() -> NonZeroU32;
 
     /// What to do between two looks, such as to wait for an event or to let
     /// another task run.
@@ -31,6 +31,7 @@ pub trait Processor: Clock + 'static {
 /// can only be changed by an interrupt.
 ///
 /// ```
+/// use core::num::NonZeroU32;
 /// use core::sync::atomic::{AtomicU64, Ordering};
 ///
 /// use farend_core::sync::{Clock, Futex, Private, Waited, primitive::AtomicU32};
@@ -48,8 +49,8 @@ pub trait Processor: Clock + 'static {
 /// }
 ///
 /// impl Processor for Board {
-///     fn thread_id() -> u32 {
-///         1
+///     fn thread_id() -> NonZeroU32 {
+///         NonZeroU32::MIN
 ///     }
 /// }
 ///
@@ -100,7 +101,7 @@ impl<S: Scope, P: Processor> Futex<S> for Spin<P> {
     fn wake_all(_: &AtomicU32) {}
 
     #[inline]
-    fn thread_id() -> u32 {
+    fn thread_id() -> NonZeroU32 {
         P::thread_id()
     }
 }
@@ -123,7 +124,7 @@ mod tests {
     }
 
     impl Processor for Host {
-        fn thread_id() -> u32 {
+        fn thread_id() -> NonZeroU32 {
             crate::thread::id()
         }
 

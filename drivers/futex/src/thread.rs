@@ -2,30 +2,34 @@
 
 use std::{
     cell::Cell,
+    num::NonZeroU32,
     sync::atomic::{AtomicU32, Ordering},
 };
 
 use farend_core::sync::THREAD_ID_MAX;
 
 thread_local! {
-    static ID: Cell<u32> = const { Cell::new(0) };
+    static ID: Cell<Option<NonZeroU32>> = const { Cell::new(None) };
 }
 
 /// This thread's id in the process, from 1; given at the first call.
 #[inline]
-pub(crate) fn id() -> u32 {
-    let id = ID.with(Cell::get);
-    if id == 0 { first_id() } else { id }
+pub(crate) fn id() -> NonZeroU32 {
+    match ID.with(Cell::get) {
+        Some(id) => id,
+        None => first_id(),
+    }
 }
 
 /// Counts threads. After a thousand million threads ids come round again: two
 /// living threads could then have the same one, and one of them would be told
 /// that it locks twice.
 #[cold]
-fn first_id() -> u32 {
+fn first_id() -> NonZeroU32 {
     static THREADS: AtomicU32 = AtomicU32::new(0);
-    let id = THREADS.fetch_add(1, Ordering::Relaxed) % THREAD_ID_MAX + 1;
-    ID.with(|cell| cell.set(id));
+    let others = THREADS.fetch_add(1, Ordering::Relaxed) % THREAD_ID_MAX;
+    let id = NonZeroU32::MIN.saturating_add(others);
+    ID.with(|cell| cell.set(Some(id)));
     id
 }
 
@@ -40,6 +44,5 @@ mod tests {
         assert_eq!(id(), here);
         assert_eq!(there.0, there.1);
         assert_ne!(there.0, here);
-        assert_ne!(here, 0);
     }
 }

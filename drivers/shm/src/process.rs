@@ -1,4 +1,5 @@
 //! Which processes live, and since when.
+#![expect(unsafe_code, reason = "a promise about processes, kept by the system")]
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -12,7 +13,9 @@ use rustix::{
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Processes {}
 
-impl Liveness for Processes {
+// SAFETY: a process is named by its id and its start; it is dead if no process has
+// that id, or one that has ended or that started at another time.
+unsafe impl Liveness for Processes {
     fn me() -> Owner {
         static ME: AtomicU64 = AtomicU64::new(0);
         let pid = getpid();

@@ -1,6 +1,6 @@
 //! Farend's rings, one for each direction.
 
-use std::marker::PhantomData;
+use std::{marker::PhantomData, num::NonZeroU32};
 
 use anyhow::{Context, Result};
 use farend_core::sync::{Clock, Futex, Shared, Spin, Waited, primitive::AtomicU32};
@@ -38,7 +38,7 @@ impl Futex<Shared> for Asleep {
         <System as Futex<Shared>>::wake_all(word);
     }
 
-    fn thread_id() -> u32 {
+    fn thread_id() -> NonZeroU32 {
         <System as Futex<Shared>>::thread_id()
     }
 }

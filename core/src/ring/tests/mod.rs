@@ -1,4 +1,5 @@
 //! Rings in one process: what each call does, and what it makes of bad input.
+#![expect(unsafe_code, reason = "processes that a test plays")]
 
 mod broadcast;
 mod corrupt;
@@ -7,6 +8,7 @@ mod spsc;
 
 use std::{
     cell::Cell,
+    num::NonZeroU32,
     sync::OnceLock,
     thread,
     time::{Duration, Instant},
@@ -45,8 +47,8 @@ impl Futex<Shared> for Looking {
 
     fn wake_all(_word: &AtomicU32) {}
 
-    fn thread_id() -> u32 {
-        1
+    fn thread_id() -> NonZeroU32 {
+        NonZeroU32::MIN
     }
 }
 
@@ -70,7 +72,8 @@ fn mourn(pid: u32) {
     DEAD.set(pid);
 }
 
-impl Liveness for Played {
+// SAFETY: a thread that plays a dead process touches its ring no more.
+unsafe impl Liveness for Played {
     fn me() -> Owner {
         Owner::new(ME.get(), 0)
     }

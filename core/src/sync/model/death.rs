@@ -1,8 +1,10 @@
 //! Threads that are killed, and who learns of it.
+#![expect(unsafe_code, reason = "owners whom the model knows")]
 
 use std::{
     boxed::Box,
     cell::Cell,
+    num::NonZeroU32,
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     ptr,
 };
@@ -95,12 +97,13 @@ macro_rules! owners {
                 <Modelled as Futex<Shared>>::wake_all(word);
             }
 
-            fn thread_id() -> u32 {
+            fn thread_id() -> NonZeroU32 {
                 <Modelled as Futex<Shared>>::thread_id()
             }
         }
 
-        impl Owners for $name {
+        // SAFETY: threads are counted, and dead are those that the model killed.
+        unsafe impl Owners for $name {
             type Node = Node;
             type Caller = u32;
 
@@ -108,7 +111,7 @@ macro_rules! owners {
             const UNUSED: Node = 0;
 
             fn caller() -> Result<u32, NoOwner> {
-                Ok(Self::thread_id())
+                Ok(Self::thread_id().get())
             }
 
             fn id(caller: u32) -> u32 {
@@ -159,7 +162,7 @@ pub fn clean_up<F: Owners<Node = Node>>(lock: &RawShared<F>) {
 const SLICE_NS: u64 = 10_000_000_000;
 
 fn release_dead<F: Owners<Node = Node>>(lock: &RawShared<F>) {
-    let me = <Modelled as Futex<Shared>>::thread_id();
+    let me = <Modelled as Futex<Shared>>::thread_id().get();
     plain(&KERNEL.dead).insert(me);
     if F::LIVENESS_SLICE_NS.is_some() {
         return;

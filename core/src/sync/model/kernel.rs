@@ -3,6 +3,7 @@
 use std::{
     cell::Cell,
     collections::{BTreeMap, BTreeSet, VecDeque},
+    num::NonZeroU32,
     ptr,
     sync::{
         Arc, Mutex as Plain,
@@ -130,12 +131,12 @@ impl<S: Scope> Futex<S> for Modelled {
         wake(word, usize::MAX);
     }
 
-    fn thread_id() -> u32 {
+    fn thread_id() -> NonZeroU32 {
         ID.with(|id| {
             if id.get() == 0 {
                 id.set(KERNEL.threads.fetch_add(1, SeqCst) + 1);
             }
-            id.get()
+            NonZeroU32::new(id.get()).unwrap()
         })
     }
 }

@@ -45,7 +45,7 @@ impl<F: Futex<Private>> RawPrivate<F> {
     /// [`Refused::Reentrant`] if the calling thread holds it.
     #[inline]
     pub fn lock(&self) -> Result<(), Refused> {
-        let me = F::thread_id();
+        let me = F::thread_id().get();
         if self.take_free(me) { Ok(()) } else { self.lock_slow(me, None) }
     }
 
@@ -55,7 +55,7 @@ impl<F: Futex<Private>> RawPrivate<F> {
     /// [`Refused::Busy`], [`Refused::Reentrant`].
     #[inline]
     pub fn try_lock(&self) -> Result<(), Refused> {
-        let me = F::thread_id();
+        let me = F::thread_id().get();
         if self.take_free(me) {
             Ok(())
         } else if self.is_mine(me) {
@@ -71,7 +71,7 @@ impl<F: Futex<Private>> RawPrivate<F> {
     /// [`Refused::TimedOut`], [`Refused::Reentrant`].
     #[inline]
     pub fn lock_for(&self, timeout_ns: u64) -> Result<(), Refused> {
-        let me = F::thread_id();
+        let me = F::thread_id().get();
         if self.take_free(me) {
             return Ok(());
         }
@@ -85,7 +85,7 @@ impl<F: Futex<Private>> RawPrivate<F> {
     /// [`Refused::TimedOut`], [`Refused::Reentrant`].
     #[inline]
     pub fn lock_until(&self, deadline_ns: u64) -> Result<(), Refused> {
-        let me = F::thread_id();
+        let me = F::thread_id().get();
         if self.take_free(me) { Ok(()) } else { self.lock_slow(me, deadline(deadline_ns)) }
     }
 
@@ -169,7 +169,7 @@ impl<F: Futex<Private>> RawPrivate<F> {
 
     /// Takes the lock without asking who holds it, after a wait that gave it up.
     pub(in super::super) fn lock_again(&self) {
-        let me = F::thread_id();
+        let me = F::thread_id().get();
         while !self.take_free(me) && self.lock_slow(me, None).is_err() {}
     }
 
@@ -189,7 +189,7 @@ impl<F: Futex<Private>> RawPrivate<F> {
 impl<F: Futex<Private>> Unlock for RawPrivate<F> {
     #[inline]
     fn unlock(&self) -> Result<(), NotOwner> {
-        if !self.is_mine(F::thread_id()) {
+        if !self.is_mine(F::thread_id().get()) {
             return Err(NotOwner);
         }
         self.give_up();

@@ -193,7 +193,7 @@ impl<F: Futex<Private>> RawRwPrivate<F> {
             Ok(()) => return Ok(()),
             Err(state) => state?,
         };
-        if self.writer.load(Ordering::Relaxed) == F::thread_id() {
+        if self.writer.load(Ordering::Relaxed) == F::thread_id().get() {
             return Err(Refused::Reentrant);
         }
         let Wait::Until(deadline_ns) = wait else { return Err(Refused::Busy) };
@@ -224,7 +224,7 @@ impl<F: Futex<Private>> RawRwPrivate<F> {
 
     #[inline]
     fn write_with(&self, wait: impl FnOnce() -> Wait) -> Result<(), Refused> {
-        let me = F::thread_id();
+        let me = F::thread_id().get();
         // Acquire: pairs with the Release of both unlocks.
         if self.state.compare_exchange(0, WRITER, Ordering::Acquire, Ordering::Relaxed).is_err() {
             self.write_slow(me, wait())?;

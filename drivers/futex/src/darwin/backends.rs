@@ -1,5 +1,7 @@
 //! The backends that wait on addresses.
 
+use core::num::NonZeroU32;
+
 use farend_core::sync::{Clock, Futex, Private, Scope, Shared, Waited, primitive::AtomicU32};
 
 use super::{
@@ -61,7 +63,7 @@ impl<S: Scope> Futex<S> for OsSync {
     }
 
     #[inline]
-    fn thread_id() -> u32 {
+    fn thread_id() -> NonZeroU32 {
         thread::id()
     }
 }
@@ -89,6 +91,8 @@ mod private_apis {
         Backend, Clock, Futex, Private, Scope, Shared, Ulock, Unavailable, Waited, sys, thread,
         wait, wake,
     };
+    use core::num::NonZeroU32;
+
     use farend_core::sync::primitive::AtomicU32;
 
     impl Clock for Ulock {
@@ -115,7 +119,7 @@ mod private_apis {
         }
 
         #[inline]
-        fn thread_id() -> u32 {
+        fn thread_id() -> NonZeroU32 {
             thread::id()
         }
     }

@@ -1,6 +1,6 @@
 //! Semaphores of Mach, one for each thread that has slept.
 
-use core::{cell::RefCell, time::Duration};
+use core::{cell::RefCell, num::NonZeroU32, time::Duration};
 use std::thread;
 
 use farend_core::sync::{Clock, Futex, Private, Waited, primitive::AtomicU32};
@@ -55,7 +55,7 @@ impl Futex<Private> for Mach {
     }
 
     #[inline]
-    fn thread_id() -> u32 {
+    fn thread_id() -> NonZeroU32 {
         crate::thread::id()
     }
 }

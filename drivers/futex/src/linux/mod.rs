@@ -62,7 +62,7 @@ impl Futex<Private> for Linux {
     }
 
     #[inline]
-    fn thread_id() -> u32 {
+    fn thread_id() -> NonZeroU32 {
         thread::id()
     }
 }
@@ -81,7 +81,7 @@ impl Futex<Shared> for Linux {
     }
 
     #[inline]
-    fn thread_id() -> u32 {
+    fn thread_id() -> NonZeroU32 {
         thread::id()
     }
 }

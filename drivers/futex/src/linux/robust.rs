@@ -72,7 +72,10 @@ thread_local! {
     static CALLER: Cell<Option<Caller>> = const { Cell::new(None) };
 }
 
-impl Owners for Linux {
+// SAFETY: an id is the kernel's of the thread; the kernel takes it out of a word when
+// the thread has ended. The hooks write to the thread's list, which is of nodes and
+// of its head.
+unsafe impl Owners for Linux {
     type Node = Node;
     type Caller = Caller;
 

@@ -1,6 +1,8 @@
 //! Every entry of the core's locks and signals.
 #![expect(unsafe_code, reason = "exports, and locks that stay where the caller has them")]
 
+use core::num::NonZeroU32;
+
 use farend_core::sync::{
     Clock, Condvar, Event, Futex, LockError, Mutex, MutexGuard, NoOwner, Overflow, Owners, Permit,
     Private, RawMutex, RawShared, Refused, RwLock, Scope, Semaphore, Shared, Taken, TimedOut,
@@ -38,12 +40,13 @@ impl<S: Scope> Futex<S> for Restless {
         word.load(Ordering::Relaxed);
     }
 
-    fn thread_id() -> u32 {
-        THREAD.load(Ordering::Relaxed)
+    fn thread_id() -> NonZeroU32 {
+        NonZeroU32::new(THREAD.load(Ordering::Relaxed)).unwrap_or(NonZeroU32::MIN)
     }
 }
 
-impl Owners for Restless {
+// SAFETY: nothing runs; the probe is only linked.
+unsafe impl Owners for Restless {
     type Node = [u64; 4];
     type Caller = u32;
 

@@ -12,9 +12,13 @@ type Consumer = spsc::Consumer<'static, Restless, Restless>;
 type Writer = broadcast::Writer<'static, Restless, Restless>;
 type Reader = broadcast::Reader<'static, Restless, Restless>;
 
-impl Liveness for Restless {
+// SAFETY: nothing runs; the probe is only linked.
+unsafe impl Liveness for Restless {
     fn me() -> Owner {
-        Owner::new(<Self as farend_core::sync::Futex<farend_core::sync::Shared>>::thread_id(), 0)
+        Owner::new(
+            <Self as farend_core::sync::Futex<farend_core::sync::Shared>>::thread_id().get(),
+            0,
+        )
     }
 
     fn is_alive(owner: Owner) -> bool {
