@@ -12,9 +12,11 @@ use std::{
 use rustix::process::Signal;
 use support::{
     farend::Farend,
+    flood::flows,
     frame::{Ip, PORT, answer, probe},
     namespace::{Pair, inside, ip},
     pass::Pass,
+    queues::{frames_of_queues, pair_with_queues, set_queues_to_far},
     raw::Raw,
     stream::Stream,
 };
@@ -351,4 +353,28 @@ fn auto_takes_the_best_tier_and_says_why_others_were_not_it() {
     let line = farend.wait_for("tier xdp skipped on both");
     assert!(line.contains("ends has no XDP program"), "{line}");
     assert!(farend.wait_for("ready: ").contains("tier=xdp-generic"));
+}
+
+#[test]
+fn queues_that_come_later_are_served_too() {
+    for (tier, line) in [
+        ("xdp", Some("there are more queues now: the program runs on 1-3")),
+        // The interface's own program is on all of them.
+        ("xdp-generic", None),
+    ] {
+        let Some(pair) = pair_with_queues(1) else { return };
+        let _pass = Pass::attach(&pair.near, "near");
+        let farend = Farend::ready(&pair.far, &format!("far --tier {tier} --stats json"));
+        let back = || inside(&pair.near, || flows(&Raw::open("near"), 64, 10));
+        assert_eq!(back(), 640, "{tier}");
+        set_queues_to_far(&pair, 4);
+        assert_eq!(frames_of_queues(&pair).len(), 4, "{tier}");
+        if let Some(line) = line {
+            farend.wait_for(line);
+        }
+        assert_eq!(back(), 640, "{tier}");
+        let end = farend.stop();
+        assert_eq!(end.code, Some(0), "{end:?}");
+        assert_eq!(end.last()["total"]["reflected"]["probeot"], 1_280, "{end:?}");
+    }
 }
