@@ -147,6 +147,12 @@ impl Interface {
         self.ask(ethtool::hides_tags).unwrap_or(false)
     }
 
+    /// Whether frames leave without the checksums that hardware is to compute.
+    #[must_use]
+    pub fn offloads_checksums(&self) -> bool {
+        self.ask(ethtool::offloads_checksums).unwrap_or(false)
+    }
+
     /// Receive queues in use now; 1 where the driver does not tell.
     #[must_use]
     pub fn active_receive_queues(&self) -> u32 {
