@@ -373,9 +373,17 @@ fn queues_that_come_later_are_served_too() {
             farend.wait_for(line);
         }
         assert_eq!(back(), 640, "{tier}");
+        // They may go, and come back with the program they had.
+        for queues in [1, 4] {
+            set_queues_to_far(&pair, queues);
+            assert_eq!(frames_of_queues(&pair).len(), queues, "{tier}");
+            thread::sleep(Duration::from_millis(1_100));
+        }
+        assert_eq!(back(), 640, "{tier}");
+        assert_eq!(farend.count("more queues now"), usize::from(line.is_some()), "{tier}");
         let end = farend.stop();
         assert_eq!(end.code, Some(0), "{end:?}");
-        assert_eq!(end.last()["total"]["reflected"]["probeot"], 1_280, "{end:?}");
+        assert_eq!(end.last()["total"]["reflected"]["probeot"], 1_920, "{end:?}");
     }
 }
 

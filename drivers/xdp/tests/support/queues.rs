@@ -20,9 +20,13 @@ pub(crate) fn set_queues(pair: &Pair, queues: u32) {
 
 /// Sets as many queues from the near end to the far one. Those back stay as
 /// they are: their receiver would run no XDP program on new ones.
-pub(crate) fn set_queues_to_far(pair: &Pair, queues: u32) {
-    ethtool(&pair.far, &format!("-L far rx {queues}"));
-    ethtool(&pair.near, &format!("-L near tx {queues}"));
+pub(crate) fn set_queues_to_far(pair: &Pair, queues: usize) {
+    // No end may send on more than the other receives on: what is refused in
+    // one order is done in the second round.
+    for _ in 0..2 {
+        ethtool(&pair.far, &format!("-L far rx {queues}"));
+        ethtool(&pair.near, &format!("-L near tx {queues}"));
+    }
 }
 
 /// Runs `ethtool` in a namespace; what it says.
