@@ -242,6 +242,7 @@ impl<'m, F: Futex<Shared>, L: Liveness> Reader<'m, F, L> {
     pub fn wait_message(&mut self, deadline_ns: u64) -> Result<(), Error> {
         let (bell, claim, mut watch) = (self.writer.bell, self.writer.claim, self.watch);
         let look = || {
+            self.slots.prefetch(self.number);
             let (word, _octets) = self.slots.slot(self.number)?;
             let is_there = self.slots.read(self.number, load(word)) != Found::NotYet;
             if !is_there {

@@ -3,7 +3,7 @@
 
 use core::{marker::PhantomData, ptr::NonNull, slice};
 
-use super::WORD_OCTETS;
+use super::{WORD_OCTETS, prefetch::prefetch};
 use crate::{
     ring::LayoutError,
     sync::primitive::{AtomicU32, AtomicU64},
@@ -108,6 +108,14 @@ impl<'m> Memory<'m> {
         let start = self.start(offset, count.checked_mul(WORD_OCTETS)?)?;
         // SAFETY: as in `word64`, for each of the words.
         Some(unsafe { slice::from_raw_parts(start.cast::<AtomicU64>().as_ptr(), count) })
+    }
+
+    /// Asks the processor for the cache line at `offset`, if the memory goes so far.
+    #[inline(always)]
+    pub(in crate::ring) fn prefetch(&self, offset: usize) {
+        if let Some(start) = self.start(offset, 1) {
+            prefetch(start.as_ptr());
+        }
     }
 
     /// Lends octets to read.

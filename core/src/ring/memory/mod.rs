@@ -4,12 +4,15 @@
 mod mapped;
 #[cfg(any(farend_loom, farend_shuttle))]
 mod modelled;
+#[cfg_attr(any(farend_loom, farend_shuttle), expect(dead_code, reason = "models have no caches"))]
+mod prefetch;
 
 #[cfg(not(any(farend_loom, farend_shuttle)))]
 pub use mapped::Memory;
 #[cfg(any(farend_loom, farend_shuttle))]
 pub use modelled::Memory;
 
+pub(super) use self::prefetch::FETCHED_OCTETS;
 use crate::sync::primitive::{AtomicU64, Ordering};
 
 /// Octets of a word.

@@ -107,6 +107,9 @@ impl<'m> Memory<'m> {
         self.model.words64.get(first..first.checked_add(count)?)
     }
 
+    /// Changes nothing that a model could see.
+    pub(in crate::ring) fn prefetch(&self, _offset: usize) {}
+
     /// # Safety
     /// As for the memory of programs.
     pub(in crate::ring) unsafe fn lend(&self, offset: usize, octets: usize) -> Option<&'m [u8]> {

@@ -7,6 +7,7 @@ use super::{Records, Ring, Side, word};
 use crate::{
     ring::{
         Corruption, Error, Liveness,
+        memory::FETCHED_OCTETS,
         seeded::{Fault, is_seeded},
         wait::{Watch, check_peer, wait_until},
     },
@@ -106,7 +107,13 @@ impl<'m, F: Futex<Shared>, L: Liveness> Consumer<'m, F, L> {
     /// is left and nobody who could send one; [`Error::Corrupt`].
     pub fn wait_record(&mut self, deadline_ns: u64) -> Result<(), Error> {
         let (bell, claim, mut watch) = (self.peer.bell, self.peer.claim, self.watch);
-        let look = || Ok(self.find()?.is_some());
+        let look = || {
+            // A record is seldom in one cache line with its word. Asked for before the
+            // word, the next one comes at the same time, not after it.
+            let ahead = self.records.place(self.position).wrapping_add(FETCHED_OCTETS);
+            self.records.data.prefetch(ahead);
+            Ok(self.find()?.is_some())
+        };
         let waited = wait_until::<F>(bell, &mut watch, deadline_ns, look, |is_due| {
             check_peer::<L>(claim, is_due)
         });
