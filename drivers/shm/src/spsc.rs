@@ -13,7 +13,7 @@ use crate::{
     Deadline, SegmentError,
     name::Name,
     process::{Processes, realm},
-    segment::{Segment, check_realm},
+    segment::Segment,
     sys::Kept,
 };
 
@@ -22,7 +22,7 @@ use crate::{
 /// Whoever makes a ring with a name removes the name when the ring and its sides
 /// are dropped.
 #[derive(Debug)]
-pub struct Ring(Kept<spsc::Ring<'static>, Segment>);
+pub struct Ring(Kept<spsc::Ring<'static>>);
 
 impl Ring {
     /// Makes a ring of this name (see [`NAME_OCTETS_MAX`](crate::NAME_OCTETS_MAX)),
@@ -54,7 +54,7 @@ impl Ring {
     /// # Errors
     /// [`SegmentError`].
     pub fn attach(name: &str) -> Result<Self, SegmentError> {
-        Self::open(Segment::attach(&Name::parse(name)?)?)
+        Segment::attach(&Name::parse(name)?)?.open(spsc::Ring::open).map(Self)
     }
 
     /// Takes the ring behind a file descriptor that another process has passed.
@@ -62,7 +62,7 @@ impl Ring {
     /// # Errors
     /// [`SegmentError`].
     pub fn from_fd(fd: OwnedFd) -> Result<Self, SegmentError> {
-        Self::open(Segment::from_fd(fd)?)
+        Segment::from_fd(fd)?.open(spsc::Ring::open).map(Self)
     }
 
     /// What the ring is like.
@@ -108,33 +108,23 @@ impl Ring {
     }
 
     fn make(segment: Segment, layout: &Layout) -> Result<Self, SegmentError> {
-        Kept::make(segment.into(), |memory| {
+        let ring = Kept::make(segment, |memory| {
             spsc::Ring::create::<Processes>(memory, layout.capacity(), realm())
-                .map_err(SegmentError::Layout)
-        })
-        .map(Self)
-    }
-
-    fn open(segment: Segment) -> Result<Self, SegmentError> {
-        Kept::make(segment.into(), |memory| {
-            let ring = spsc::Ring::open(memory)?;
-            check_realm(&memory)?;
-            Ok(ring)
-        })
-        .map(Self)
+        })?;
+        Ok(Self(ring))
     }
 }
 
 impl AsFd for Ring {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.keeper().fd()
+        self.0.segment().fd()
     }
 }
 
 /// The side that sends.
 #[derive(Debug)]
 pub struct Sender<F: Futex<Shared> = farend_futex::Default, L: Liveness = Processes>(
-    Kept<spsc::Producer<'static, F, L>, Segment>,
+    Kept<spsc::Producer<'static, F, L>>,
 );
 
 impl<F: Futex<Shared>, L: Liveness> Sender<F, L> {
@@ -205,7 +195,7 @@ impl<F: Futex<Shared>, L: Liveness> Sender<F, L> {
 /// The side that receives.
 #[derive(Debug)]
 pub struct Receiver<F: Futex<Shared> = farend_futex::Default, L: Liveness = Processes>(
-    Kept<spsc::Consumer<'static, F, L>, Segment>,
+    Kept<spsc::Consumer<'static, F, L>>,
 );
 
 impl<F: Futex<Shared>, L: Liveness> Receiver<F, L> {
