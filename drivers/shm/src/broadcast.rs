@@ -6,16 +6,11 @@ use farend_core::{
     ring::{Error as RingError, Layout, Liveness, SlowReader, broadcast},
     sync::{Futex, Shared},
 };
+use farend_futex::process::namespace;
 
 pub use farend_core::ring::broadcast::Message;
 
-use crate::{
-    Deadline, SegmentError,
-    name::Name,
-    process::{Processes, realm},
-    segment::Segment,
-    sys::Kept,
-};
+use crate::{Deadline, SegmentError, name::Name, process::Processes, segment::Segment, sys::Kept};
 
 /// What a ring is made for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -134,7 +129,7 @@ impl Ring {
 
     fn make(segment: Segment, layout: Layout) -> Result<Self, SegmentError> {
         let ring = Kept::make(segment, |memory| {
-            broadcast::Ring::create::<Processes>(memory, layout, realm())
+            broadcast::Ring::create::<Processes>(memory, layout, namespace())
         })?;
         Ok(Self(ring))
     }

@@ -7,6 +7,7 @@ use std::{
 };
 
 use farend_core::ring::{LayoutError, Liveness, Memory, layout};
+use farend_futex::process::namespace;
 use rustix::{
     fs::{Mode, fstat, ftruncate},
     io::Errno,
@@ -17,7 +18,7 @@ use rustix::{
 use crate::{
     SegmentError,
     name::Name,
-    process::{Processes, realm},
+    process::Processes,
     sys::{Kept, Mapping},
 };
 
@@ -149,7 +150,7 @@ impl Drop for UnlinkAtEnd {
 /// Where process ids in a segment must be known for it to be used here.
 fn check_realm(memory: &Memory<'_>) -> Result<(), SegmentError> {
     let (_creator, theirs) = layout::creator(memory)?;
-    if theirs == realm() { Ok(()) } else { Err(SegmentError::OtherRealm) }
+    if theirs == namespace() { Ok(()) } else { Err(SegmentError::OtherRealm) }
 }
 
 /// Opens a named segment for reading and writing.

@@ -6,16 +6,11 @@ use farend_core::{
     ring::{Error as RingError, Layout, Liveness, spsc},
     sync::{Futex, Shared},
 };
+use farend_futex::process::namespace;
 
 pub use farend_core::ring::spsc::Loan;
 
-use crate::{
-    Deadline, SegmentError,
-    name::Name,
-    process::{Processes, realm},
-    segment::Segment,
-    sys::Kept,
-};
+use crate::{Deadline, SegmentError, name::Name, process::Processes, segment::Segment, sys::Kept};
 
 /// A ring in shared memory. Each of its two sides can be taken once.
 ///
@@ -109,7 +104,7 @@ impl Ring {
 
     fn make(segment: Segment, layout: &Layout) -> Result<Self, SegmentError> {
         let ring = Kept::make(segment, |memory| {
-            spsc::Ring::create::<Processes>(memory, layout.capacity(), realm())
+            spsc::Ring::create::<Processes>(memory, layout.capacity(), namespace())
         })?;
         Ok(Self(ring))
     }

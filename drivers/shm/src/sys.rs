@@ -112,22 +112,3 @@ impl Drop for Mapping {
         let _unmapped = unsafe { munmap(self.base.as_ptr().cast(), self.octets) };
     }
 }
-
-/// When a process was started, in microseconds since 1970, and whether it has
-/// ended without its parent noticing; `None` if the system does not say.
-#[cfg(target_vendor = "apple")]
-pub(crate) fn process_start(pid: i32) -> Option<(u64, bool)> {
-    let mut info = core::mem::MaybeUninit::<libc::proc_bsdinfo>::zeroed();
-    let octets = i32::try_from(size_of::<libc::proc_bsdinfo>()).ok()?;
-    // SAFETY: the system writes at most `octets` octets into `info`.
-    let written = unsafe {
-        libc::proc_pidinfo(pid, libc::PROC_PIDTBSDINFO, 0, info.as_mut_ptr().cast(), octets)
-    };
-    if written != octets {
-        return None;
-    }
-    // SAFETY: integers and arrays of them, all written.
-    let info = unsafe { info.assume_init() };
-    let start_us = info.pbi_start_tvsec.wrapping_mul(1_000_000).wrapping_add(info.pbi_start_tvusec);
-    Some((start_us, info.pbi_status == libc::SZOMB))
-}
