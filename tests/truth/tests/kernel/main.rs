@@ -11,12 +11,11 @@ mod shield;
 const POLICIES: usize = 40;
 const FRAMES_PER_POLICY: usize = 150;
 
-use farend_lab::kernel::OBJECT;
+use farend_lab::{is_skipped_without_root, kernel::OBJECT};
 use farend_truth::{
     agreement,
     corpus::{self, Entry, by_policy},
     generator, oracle,
-    skip::skip,
 };
 use proptest::{
     strategy::{Strategy, ValueTree},
@@ -24,15 +23,6 @@ use proptest::{
 };
 
 use crate::program::{Program, RunError};
-
-/// Whether this process may load programs; says why not.
-fn can_load(test: &str) -> bool {
-    if farend_lab::is_root() {
-        return true;
-    }
-    skip(test, "loading a BPF program needs root");
-    false
-}
 
 /// Checks a program on each frame of the corpus, loaded with the frame's policy.
 fn check_corpus(
@@ -80,7 +70,7 @@ fn check_octets(octets: &[u8], wanted: &[u8]) -> Result<(), RunError> {
 
 #[test]
 fn every_frame_of_the_corpus_gets_in_the_kernel_what_it_gets_in_user_space() {
-    if !can_load("the corpus in the kernel") {
+    if is_skipped_without_root() {
         return;
     }
     check_corpus(OBJECT, reflect::PROGRAM, |program, entry| {
@@ -96,7 +86,7 @@ fn every_frame_of_the_corpus_gets_in_the_kernel_what_it_gets_in_user_space() {
 
 #[test]
 fn a_policy_without_a_rate_cap_answers_as_often_as_asked() {
-    if !can_load("one frame again and again in the kernel") {
+    if is_skipped_without_root() {
         return;
     }
     let object = program::object(OBJECT).unwrap_or_else(|error| panic!("{error}"));
@@ -114,7 +104,7 @@ fn a_policy_without_a_rate_cap_answers_as_often_as_asked() {
 
 #[test]
 fn random_frames_get_in_the_kernel_what_they_get_in_user_space() {
-    if !can_load("random frames in the kernel") {
+    if is_skipped_without_root() {
         return;
     }
     let object = program::object(OBJECT).unwrap_or_else(|error| panic!("{error}"));

@@ -6,11 +6,14 @@
 //! runs in the `AF_XDP` tier's own tests.
 
 use farend_core::Verdict;
-use farend_lab::kernel::{REDIRECT_OBJECT, XDP_PASS};
+use farend_lab::{
+    is_skipped_without_root,
+    kernel::{REDIRECT_OBJECT, XDP_PASS},
+};
 use farend_truth::corpus::Entry;
 
 use crate::{
-    can_load, check_corpus, check_octets,
+    check_corpus, check_octets,
     program::{Program, RunError},
     reflect::State,
 };
@@ -41,7 +44,8 @@ fn check(program: &mut Program, entry: &Entry) -> Result<(), RunError> {
 
 #[test]
 fn user_space_is_given_what_a_reflector_answers_and_nothing_else() {
-    if can_load("the corpus through the redirecting program") {
-        check_corpus(REDIRECT_OBJECT, "farend_redirect", check);
+    if is_skipped_without_root() {
+        return;
     }
+    check_corpus(REDIRECT_OBJECT, "farend_redirect", check);
 }
