@@ -10,10 +10,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+use farend_effort::is_long;
 use rustix::process::Signal;
 use support::{
     farend::{End, Farend},
-    flood::{Flood, flows, is_long},
+    flood::{Flood, flows},
     frame::{Ip, answer, echo_request, probe},
     namespace::{Pair, inside, ip},
     pass::Pass,

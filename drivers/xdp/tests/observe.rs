@@ -96,7 +96,7 @@ fn frames(path: &Path) -> Vec<String> {
 fn has_tshark() -> bool {
     let is_there = Command::new("tshark").arg("-v").stdout(Stdio::null()).status().is_ok();
     if !is_there {
-        farend_skip::skip("tshark is not installed");
+        farend_effort::skip("tshark is not installed");
     }
     is_there
 }

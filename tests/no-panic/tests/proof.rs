@@ -8,7 +8,7 @@ use std::{
     process::{Command, Output},
 };
 
-use farend_skip::skip;
+use farend_effort::skip;
 use object::{Object, ObjectSymbol, SymbolKind};
 
 /// What the compiler may call where the source copies or compares octets.

@@ -38,13 +38,13 @@ pub use reflector::Reflector;
 ///
 /// # Panics
 ///
-/// If there is no root, and [skipping is forbidden](farend_skip::is_forbidden).
+/// If there is no root, and [skipping is forbidden](farend_effort::is_skip_forbidden).
 #[must_use]
 pub fn is_skipped_without_root() -> bool {
     if is_root() {
         return false;
     }
-    farend_skip::skip("network namespaces and BPF need root");
+    farend_effort::skip("network namespaces and BPF need root");
     true
 }
 

@@ -8,8 +8,8 @@ use crate::shell::Shell;
 
 /// Says why something is left out, or fails where that is forbidden.
 pub(crate) fn skip(shell: &Shell, why: &str) -> Result<()> {
-    if farend_skip::is_forbidden() {
-        bail!("{why}, and {} forbids to skip it", farend_skip::VARIABLE);
+    if farend_effort::is_skip_forbidden() {
+        bail!("{why}, and {} forbids to skip it", farend_effort::NO_SKIP);
     }
     shell.say(&format!("skipped: {why}"));
     Ok(())
