@@ -1,5 +1,4 @@
 //! Random scripts of the kernel, each held to the rules at every step.
-#![cfg(not(farend_loom))]
 
 use farend_scripted_kernel::schedule::{self, Summary};
 
