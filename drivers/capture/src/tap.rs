@@ -95,9 +95,8 @@ impl std::error::Error for Unread {}
 
 impl Head {
     /// The head's octets.
-    #[must_use]
     #[inline]
-    pub fn to_octets(&self) -> [u8; HEAD_OCTETS] {
+    fn octets(&self) -> [u8; HEAD_OCTETS] {
         let mut octets = [0; HEAD_OCTETS];
         octets[0] = VERSION;
         octets[1] = self.verdict.code();
@@ -109,11 +108,11 @@ impl Head {
     }
 
     /// The head as words in this machine's order of octets, which lie in memory
-    /// as [`to_octets`](Self::to_octets) does.
+    /// as the record's octets do.
     #[must_use]
     #[inline]
     pub fn to_words(&self) -> [u64; HEAD_WORDS] {
-        let octets = self.to_octets();
+        let octets = self.octets();
         let mut words = [0; HEAD_WORDS];
         let (chunks, _) = octets.as_chunks::<8>();
         for (word, chunk) in words.iter_mut().zip(chunks) {
@@ -166,7 +165,7 @@ mod tests {
             let interface = Interface::new(7, name);
             let head = Head { verdict, whole_octets: 1_514, time_unix_ns: 1 << 60, interface };
             let words: Vec<u8> = head.to_words().iter().flat_map(|one| one.to_ne_bytes()).collect();
-            assert_eq!(words, head.to_octets());
+            assert_eq!(words, head.octets());
             let record = [&words[..], b"frame"].concat();
             let (read, frame) = Head::parse(&record).unwrap();
             assert_eq!((read, frame), (head, &b"frame"[..]));

@@ -84,6 +84,8 @@ pub mod linux;
 #[cfg(not(target_os = "none"))]
 mod parking;
 #[cfg(unix)]
+pub mod process;
+#[cfg(unix)]
 pub mod registry;
 #[cfg(any(target_os = "linux", target_vendor = "apple"))]
 mod scope;

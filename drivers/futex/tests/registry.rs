@@ -51,7 +51,7 @@ fn name() -> String {
 }
 
 fn rounds() -> usize {
-    if env::var_os("FAREND_LONG").is_some() { 500 } else { 30 }
+    if farend_effort::is_long() { 500 } else { 30 }
 }
 
 fn memory<T: farend_core::sync::SharedLayout>() -> (Memory, &'static T) {

@@ -6,16 +6,11 @@ use farend_core::{
     ring::{Error as RingError, Layout, Liveness, SlowReader, broadcast},
     sync::{Futex, Shared},
 };
+use farend_futex::process::namespace;
 
 pub use farend_core::ring::broadcast::Message;
 
-use crate::{
-    Deadline, SegmentError,
-    name::Name,
-    process::{Processes, realm},
-    segment::{Segment, check_realm},
-    sys::Kept,
-};
+use crate::{Deadline, SegmentError, name::Name, process::Processes, segment::Segment, sys::Kept};
 
 /// What a ring is made for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,7 +42,7 @@ impl Options {
 /// Whoever makes a ring with a name removes the name when the ring and its sides
 /// are dropped.
 #[derive(Debug)]
-pub struct Ring(Kept<broadcast::Ring<'static>, Segment>);
+pub struct Ring(Kept<broadcast::Ring<'static>>);
 
 impl Ring {
     /// Makes a ring of this name (see [`NAME_OCTETS_MAX`](crate::NAME_OCTETS_MAX)).
@@ -77,7 +72,7 @@ impl Ring {
     /// # Errors
     /// [`SegmentError`].
     pub fn attach(name: &str) -> Result<Self, SegmentError> {
-        Self::open(Segment::attach(&Name::parse(name)?)?)
+        Segment::attach(&Name::parse(name)?)?.open(broadcast::Ring::open).map(Self)
     }
 
     /// Takes the ring behind a file descriptor that another process has passed.
@@ -85,7 +80,7 @@ impl Ring {
     /// # Errors
     /// [`SegmentError`].
     pub fn from_fd(fd: OwnedFd) -> Result<Self, SegmentError> {
-        Self::open(Segment::from_fd(fd)?)
+        Segment::from_fd(fd)?.open(broadcast::Ring::open).map(Self)
     }
 
     /// What the ring is like.
@@ -133,33 +128,23 @@ impl Ring {
     }
 
     fn make(segment: Segment, layout: Layout) -> Result<Self, SegmentError> {
-        Kept::make(segment.into(), |memory| {
-            broadcast::Ring::create::<Processes>(memory, layout, realm())
-                .map_err(SegmentError::Layout)
-        })
-        .map(Self)
-    }
-
-    fn open(segment: Segment) -> Result<Self, SegmentError> {
-        Kept::make(segment.into(), |memory| {
-            let ring = broadcast::Ring::open(memory)?;
-            check_realm(&memory)?;
-            Ok(ring)
-        })
-        .map(Self)
+        let ring = Kept::make(segment, |memory| {
+            broadcast::Ring::create::<Processes>(memory, layout, namespace())
+        })?;
+        Ok(Self(ring))
     }
 }
 
 impl AsFd for Ring {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.keeper().fd()
+        self.0.segment().fd()
     }
 }
 
 /// The side that sends.
 #[derive(Debug)]
 pub struct Publisher<F: Futex<Shared> = farend_futex::Default, L: Liveness = Processes>(
-    Kept<broadcast::Writer<'static, F, L>, Segment>,
+    Kept<broadcast::Writer<'static, F, L>>,
 );
 
 impl<F: Futex<Shared>, L: Liveness> Publisher<F, L> {
@@ -238,7 +223,7 @@ impl<F: Futex<Shared>, L: Liveness> Publisher<F, L> {
 /// The side that receives.
 #[derive(Debug)]
 pub struct Subscriber<F: Futex<Shared> = farend_futex::Default, L: Liveness = Processes>(
-    Kept<broadcast::Reader<'static, F, L>, Segment>,
+    Kept<broadcast::Reader<'static, F, L>>,
 );
 
 impl<F: Futex<Shared>, L: Liveness> Subscriber<F, L> {

@@ -7,6 +7,7 @@ use std::{
 };
 
 use farend_core::ring::{LayoutError, Liveness, Memory, layout};
+use farend_futex::process::namespace;
 use rustix::{
     fs::{Mode, fstat, ftruncate},
     io::Errno,
@@ -17,8 +18,8 @@ use rustix::{
 use crate::{
     SegmentError,
     name::Name,
-    process::{Processes, realm},
-    sys::{Keeper, Kept, Mapping},
+    process::Processes,
+    sys::{Kept, Mapping},
 };
 
 /// Made readable and writable for its user alone.
@@ -42,12 +43,6 @@ pub(crate) struct Segment {
     file: OwnedFd,
     /// The name to remove at the end.
     own_name: Option<Name>,
-}
-
-impl Keeper for Segment {
-    fn mapping(&self) -> &Mapping {
-        &self.mapping
-    }
 }
 
 impl Segment {
@@ -88,6 +83,23 @@ impl Segment {
             return Err(SegmentError::NotSealed);
         }
         Self::map(file, octets, None)
+    }
+
+    /// Opens the ring that another process has made here.
+    pub(crate) fn open<R>(
+        self,
+        open: impl FnOnce(Memory<'static>) -> Result<R, LayoutError>,
+    ) -> Result<Kept<R>, SegmentError> {
+        Kept::make(self, |memory| {
+            let ring = open(memory)?;
+            check_realm(&memory)?;
+            Ok(ring)
+        })
+    }
+
+    /// The mapping; always the same one.
+    pub(crate) fn mapping(&self) -> &Mapping {
+        &self.mapping
     }
 
     /// The segment's file descriptor.
@@ -136,9 +148,9 @@ impl Drop for UnlinkAtEnd {
 }
 
 /// Where process ids in a segment must be known for it to be used here.
-pub(crate) fn check_realm(memory: &Memory<'_>) -> Result<(), SegmentError> {
+fn check_realm(memory: &Memory<'_>) -> Result<(), SegmentError> {
     let (_creator, theirs) = layout::creator(memory)?;
-    if theirs == realm() { Ok(()) } else { Err(SegmentError::OtherRealm) }
+    if theirs == namespace() { Ok(()) } else { Err(SegmentError::OtherRealm) }
 }
 
 /// Opens a named segment for reading and writing.
@@ -196,7 +208,7 @@ fn inherit(name: &Name) -> Result<(), SegmentError> {
             Err(SegmentError::Layout(LayoutError::Initialising { .. })) => continue,
             other => other?,
         };
-        let judged = Kept::make(std::sync::Arc::new(segment), |memory| judge(&memory, in_use))?;
+        let judged = Kept::make(segment, |memory| judge(&memory, in_use))?;
         if *judged {
             return Ok(());
         }

@@ -6,23 +6,18 @@ use farend_core::{
     ring::{Error as RingError, Layout, Liveness, spsc},
     sync::{Futex, Shared},
 };
+use farend_futex::process::namespace;
 
 pub use farend_core::ring::spsc::Loan;
 
-use crate::{
-    Deadline, SegmentError,
-    name::Name,
-    process::{Processes, realm},
-    segment::{Segment, check_realm},
-    sys::Kept,
-};
+use crate::{Deadline, SegmentError, name::Name, process::Processes, segment::Segment, sys::Kept};
 
 /// A ring in shared memory. Each of its two sides can be taken once.
 ///
 /// Whoever makes a ring with a name removes the name when the ring and its sides
 /// are dropped.
 #[derive(Debug)]
-pub struct Ring(Kept<spsc::Ring<'static>, Segment>);
+pub struct Ring(Kept<spsc::Ring<'static>>);
 
 impl Ring {
     /// Makes a ring of this name (see [`NAME_OCTETS_MAX`](crate::NAME_OCTETS_MAX)),
@@ -54,7 +49,7 @@ impl Ring {
     /// # Errors
     /// [`SegmentError`].
     pub fn attach(name: &str) -> Result<Self, SegmentError> {
-        Self::open(Segment::attach(&Name::parse(name)?)?)
+        Segment::attach(&Name::parse(name)?)?.open(spsc::Ring::open).map(Self)
     }
 
     /// Takes the ring behind a file descriptor that another process has passed.
@@ -62,7 +57,7 @@ impl Ring {
     /// # Errors
     /// [`SegmentError`].
     pub fn from_fd(fd: OwnedFd) -> Result<Self, SegmentError> {
-        Self::open(Segment::from_fd(fd)?)
+        Segment::from_fd(fd)?.open(spsc::Ring::open).map(Self)
     }
 
     /// What the ring is like.
@@ -108,33 +103,23 @@ impl Ring {
     }
 
     fn make(segment: Segment, layout: &Layout) -> Result<Self, SegmentError> {
-        Kept::make(segment.into(), |memory| {
-            spsc::Ring::create::<Processes>(memory, layout.capacity(), realm())
-                .map_err(SegmentError::Layout)
-        })
-        .map(Self)
-    }
-
-    fn open(segment: Segment) -> Result<Self, SegmentError> {
-        Kept::make(segment.into(), |memory| {
-            let ring = spsc::Ring::open(memory)?;
-            check_realm(&memory)?;
-            Ok(ring)
-        })
-        .map(Self)
+        let ring = Kept::make(segment, |memory| {
+            spsc::Ring::create::<Processes>(memory, layout.capacity(), namespace())
+        })?;
+        Ok(Self(ring))
     }
 }
 
 impl AsFd for Ring {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.keeper().fd()
+        self.0.segment().fd()
     }
 }
 
 /// The side that sends.
 #[derive(Debug)]
 pub struct Sender<F: Futex<Shared> = farend_futex::Default, L: Liveness = Processes>(
-    Kept<spsc::Producer<'static, F, L>, Segment>,
+    Kept<spsc::Producer<'static, F, L>>,
 );
 
 impl<F: Futex<Shared>, L: Liveness> Sender<F, L> {
@@ -205,7 +190,7 @@ impl<F: Futex<Shared>, L: Liveness> Sender<F, L> {
 /// The side that receives.
 #[derive(Debug)]
 pub struct Receiver<F: Futex<Shared> = farend_futex::Default, L: Liveness = Processes>(
-    Kept<spsc::Consumer<'static, F, L>, Segment>,
+    Kept<spsc::Consumer<'static, F, L>>,
 );
 
 impl<F: Futex<Shared>, L: Liveness> Receiver<F, L> {

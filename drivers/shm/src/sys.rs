@@ -14,6 +14,8 @@ use rustix::{
     mm::{MapFlags, ProtFlags, mmap, munmap},
 };
 
+use crate::segment::Segment;
+
 /// Shared memory that is mapped for as long as this lives.
 #[derive(Debug)]
 pub(crate) struct Mapping {
@@ -54,48 +56,40 @@ impl Mapping {
     }
 }
 
-/// Something that lives in a mapping, and what keeps the mapping.
+/// Something that lives in a segment's mapping, and what keeps the mapping.
 #[derive(Debug)]
-pub(crate) struct Kept<T, K> {
+pub(crate) struct Kept<T> {
     // Dropped in this order.
     value: T,
-    keeper: Arc<K>,
+    segment: Arc<Segment>,
 }
 
-/// What has a mapping and keeps it for as long as it lives.
-pub(crate) trait Keeper {
-    /// The mapping; always the same one.
-    fn mapping(&self) -> &Mapping;
-}
-
-impl<T, K: Keeper> Kept<T, K> {
+impl<T> Kept<T> {
     /// Makes something of the memory. `make` must put the memory into its result
     /// alone.
     pub(crate) fn make<E: From<LayoutError>>(
-        keeper: Arc<K>,
+        segment: Segment,
         make: impl FnOnce(Memory<'static>) -> Result<T, E>,
     ) -> Result<Self, E> {
-        // SAFETY: the result is dropped before the keeper, and nobody in this crate
-        // takes it out or keeps a copy of what it has of the memory elsewhere.
-        let memory = unsafe { keeper.mapping().memory() };
-        Ok(Self { value: make(memory?)?, keeper })
+        // SAFETY: the result is dropped before the segment, which has one mapping
+        // all its life, and nobody in this crate takes it out or keeps a copy of
+        // what it has of the memory elsewhere.
+        let memory = unsafe { segment.mapping().memory() };
+        Ok(Self { value: make(memory?)?, segment: Arc::new(segment) })
     }
 
     /// Makes something more of something in the same memory.
-    pub(crate) fn derive<U, E>(
-        &self,
-        make: impl FnOnce(&T) -> Result<U, E>,
-    ) -> Result<Kept<U, K>, E> {
-        Ok(Kept { value: make(&self.value)?, keeper: Arc::clone(&self.keeper) })
+    pub(crate) fn derive<U, E>(&self, make: impl FnOnce(&T) -> Result<U, E>) -> Result<Kept<U>, E> {
+        Ok(Kept { value: make(&self.value)?, segment: Arc::clone(&self.segment) })
     }
 
     /// What keeps the mapping.
-    pub(crate) fn keeper(&self) -> &K {
-        &self.keeper
+    pub(crate) fn segment(&self) -> &Segment {
+        &self.segment
     }
 }
 
-impl<T, K> Deref for Kept<T, K> {
+impl<T> Deref for Kept<T> {
     type Target = T;
 
     #[inline]
@@ -104,7 +98,7 @@ impl<T, K> Deref for Kept<T, K> {
     }
 }
 
-impl<T, K> DerefMut for Kept<T, K> {
+impl<T> DerefMut for Kept<T> {
     #[inline]
     fn deref_mut(&mut self) -> &mut T {
         &mut self.value
@@ -117,23 +111,4 @@ impl Drop for Mapping {
         // the promise to `memory`.
         let _unmapped = unsafe { munmap(self.base.as_ptr().cast(), self.octets) };
     }
-}
-
-/// When a process was started, in microseconds since 1970, and whether it has
-/// ended without its parent noticing; `None` if the system does not say.
-#[cfg(target_vendor = "apple")]
-pub(crate) fn process_start(pid: i32) -> Option<(u64, bool)> {
-    let mut info = core::mem::MaybeUninit::<libc::proc_bsdinfo>::zeroed();
-    let octets = i32::try_from(size_of::<libc::proc_bsdinfo>()).ok()?;
-    // SAFETY: the system writes at most `octets` octets into `info`.
-    let written = unsafe {
-        libc::proc_pidinfo(pid, libc::PROC_PIDTBSDINFO, 0, info.as_mut_ptr().cast(), octets)
-    };
-    if written != octets {
-        return None;
-    }
-    // SAFETY: integers and arrays of them, all written.
-    let info = unsafe { info.assume_init() };
-    let start_us = info.pbi_start_tvsec.wrapping_mul(1_000_000).wrapping_add(info.pbi_start_tvusec);
-    Some((start_us, info.pbi_status == libc::SZOMB))
 }

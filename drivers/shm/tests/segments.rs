@@ -230,7 +230,7 @@ fn a_segment_that_others_may_open_is_refused() {
 #[test]
 fn another_users_segment_is_refused() {
     if !rustix::process::geteuid().is_root() {
-        println!("skipped: only root can give a file to another user");
+        farend_effort::skip("only root can give a file to another user");
         return;
     }
     let planted = Planted::new(&[0; 8192]);
@@ -250,7 +250,7 @@ fn processes_of_another_pid_namespace_are_refused() {
     let output = command.output().unwrap();
     let complaint = String::from_utf8_lossy(&output.stderr);
     if complaint.contains("Operation not permitted") {
-        println!("skipped: only root can make a pid namespace");
+        farend_effort::skip("only root can make a pid namespace");
         return;
     }
     assert!(output.status.success(), "{complaint}");

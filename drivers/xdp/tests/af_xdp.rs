@@ -10,10 +10,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+use farend_effort::is_long;
 use rustix::process::Signal;
 use support::{
     farend::{End, Farend},
-    flood::{Flood, flows, is_long},
+    flood::{Flood, flows},
     frame::{Ip, answer, echo_request, probe},
     namespace::{Pair, inside, ip},
     pass::Pass,
@@ -190,9 +191,13 @@ fn the_full_rate_is_back_within_a_second_of_each_overload() {
         let flood = Flood::run(&pair, Duration::from_millis(200));
         assert_eq!((flood.twice, flood.out_of_order, flood.wrong), (0, 0, 0), "{flood:?}");
         let start = Instant::now();
-        let back = inside(&pair.near, || flows(&Raw::open("near"), 1, 2_000));
-        assert_eq!(back, 2_000, "cycle {cycle}");
-        assert!(start.elapsed() < Duration::from_secs(1), "cycle {cycle}: {:?}", start.elapsed());
+        // The flood's last frames may still be in the way: all are to come back in
+        // some run that ends within the second.
+        let mut back = Vec::new();
+        while back.last() != Some(&2_000) && start.elapsed() < Duration::from_secs(1) {
+            back.push(inside(&pair.near, || flows(&Raw::open("near"), 1, 2_000)));
+        }
+        assert!(start.elapsed() < Duration::from_secs(1), "cycle {cycle}: {back:?}");
     }
     let end = farend.stop();
     assert_eq!(losses(&end)["frames_leaked"], 0, "{end:?}");

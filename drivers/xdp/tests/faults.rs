@@ -217,8 +217,8 @@ fn a_probe_stream_is_answered_beside_garbage_at_full_rate() {
     near.connect((lab.far.ipv4, 3842)).unwrap();
     near.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
 
-    let is_long = std::env::var_os("FAREND_LONG").is_some();
-    let end = Instant::now() + Duration::from_secs(if is_long { 10 } else { 2 });
+    let time = Duration::from_secs(if farend_effort::is_long() { 10 } else { 2 });
+    let end = Instant::now() + time;
     let (sent, answered) = thread::scope(|scope| {
         scope.spawn(|| {
             for source in sources.iter().cycle().take_while(|_| Instant::now() < end) {

@@ -8,7 +8,7 @@ use std::{
     process::{Command, Output},
 };
 
-use farend_truth::skip::skip;
+use farend_effort::skip;
 use object::{Object, ObjectSymbol, SymbolKind};
 
 /// What the compiler may call where the source copies or compares octets.
@@ -120,12 +120,10 @@ fn builds_for_a_bare_target(package: &str, library: &str) {
         Path::new(&sysroot).join("lib/rustlib/src/rust/library/core/src/lib.rs")
     });
     if !sources.is_some_and(|sources| sources.exists()) {
-        skip(
-            &format!("the build of {package} for a target without an operating system"),
-            &format!(
-                "{rustc} has no library sources: apt-get install rustc-web rust-web-src, or name another by FAREND_BUILD_STD_RUSTC"
-            ),
-        );
+        skip(&format!(
+            "{rustc} has no library sources to build {package} for {BARE_TARGET}: apt-get install \
+             rustc-web rust-web-src, or name another by FAREND_BUILD_STD_RUSTC"
+        ));
         return;
     }
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(package);

@@ -1,5 +1,4 @@
 //! Single cases that random scripts leave out or do not look at one by one.
-#![cfg(not(farend_loom))]
 
 use farend_core::{
     Counters, Unlimited,

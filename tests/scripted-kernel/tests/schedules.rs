@@ -1,7 +1,4 @@
 //! Random scripts of the kernel, each held to the rules at every step.
-#![cfg(not(farend_loom))]
-
-use std::env;
 
 use farend_scripted_kernel::schedule::{self, Summary};
 
@@ -9,11 +6,7 @@ use farend_scripted_kernel::schedule::{self, Summary};
 const SCHEDULES: u64 = 100_000;
 
 fn schedules() -> u64 {
-    if env::var_os("FAREND_LONG").is_some_and(|value| value == "1") {
-        10 * SCHEDULES
-    } else {
-        SCHEDULES
-    }
+    if farend_effort::is_long() { 10 * SCHEDULES } else { SCHEDULES }
 }
 
 fn run_all(seeds: std::ops::Range<u64>, is_wrong: bool) -> Summary {

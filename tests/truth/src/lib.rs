@@ -12,6 +12,5 @@ pub mod fuzzing;
 pub mod generator;
 pub mod options;
 pub mod oracle;
-pub mod skip;
 
 pub use options::PolicyOptions;

@@ -29,31 +29,22 @@ pub mod reflector;
 mod sys;
 pub mod traffic;
 
-use std::io::{self, Write as _};
-
 pub use namespace::Namespace;
 pub use pair::{Host, Lab, Wire};
 pub use process::Process;
 pub use reflector::Reflector;
 
-/// Environment variable that forbids tests to skip.
-pub const NO_SKIP: &str = "FAREND_NO_SKIP";
-
 /// Whether this test must be skipped, because it needs root. Prints why.
 ///
 /// # Panics
 ///
-/// If there is no root, but [`NO_SKIP`] is set: continuous integration must
-/// not skip.
+/// If there is no root, and [skipping is forbidden](farend_effort::is_skip_forbidden).
 #[must_use]
 pub fn is_skipped_without_root() -> bool {
     if is_root() {
         return false;
     }
-    let is_forbidden = std::env::var_os(NO_SKIP).is_some_and(|value| !value.is_empty());
-    assert!(!is_forbidden, "this test needs root, and {NO_SKIP} forbids to skip it");
-    // Not by a macro: the test harness would keep it to itself.
-    let _told = writeln!(io::stderr(), "skipped: needs root for network namespaces and BPF");
+    farend_effort::skip("network namespaces and BPF need root");
     true
 }
 

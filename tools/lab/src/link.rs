@@ -64,21 +64,12 @@ fn describe(end: &End) -> LinkMessage {
 
 /// Sets an interface up.
 pub(crate) fn set_up(interface: &str) -> Result<()> {
-    change_state(interface, LinkFlags::Up)
-}
-
-/// Sets an interface down.
-pub(crate) fn set_down(interface: &str) -> Result<()> {
-    change_state(interface, LinkFlags::empty())
-}
-
-fn change_state(interface: &str, flags: LinkFlags) -> Result<()> {
     let mut message = LinkMessage::default();
     message.header.index = index(interface)?;
-    message.header.flags = flags;
+    message.header.flags = LinkFlags::Up;
     message.header.change_mask = LinkFlags::Up;
     change(RouteNetlinkMessage::SetLink(message), 0)
-        .with_context(|| format!("cannot set {interface} up or down"))
+        .with_context(|| format!("cannot set {interface} up"))
 }
 
 /// Sets the MTU of an interface.

@@ -93,22 +93,6 @@ impl Host {
         link::add_neighbour(interface, IpAddr::V6(peer.ipv6), peer.mac)
     }
 
-    /// Sets the interface up or down.
-    ///
-    /// # Errors
-    ///
-    /// If the interface is gone.
-    pub fn set_link_up(&self, is_up: bool) -> Result<()> {
-        let interface = self.interface;
-        self.namespace.run(|| {
-            if !is_up {
-                return link::set_down(interface);
-            }
-            link::set_up(interface)?;
-            link::wait_until_up(interface)
-        })?
-    }
-
     /// Changes the MTU of the interface.
     ///
     /// # Errors

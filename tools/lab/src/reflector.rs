@@ -108,22 +108,6 @@ impl Reflector {
     pub fn is_said(&self, words: &str) -> bool {
         self.said().iter().any(|line| line.contains(words))
     }
-
-    /// Waits until it has said this.
-    ///
-    /// # Errors
-    ///
-    /// If it has not after this time: with what it said instead.
-    pub fn wait_until_said(&self, words: &str, longest: Duration) -> Result<()> {
-        let deadline = Instant::now() + longest;
-        while !self.is_said(words) {
-            if Instant::now() >= deadline {
-                bail!("not said: {words:?}; but {}", self.said().join("; "));
-            }
-            thread::sleep(Duration::from_millis(LOOK_INTERVAL_MS));
-        }
-        Ok(())
-    }
 }
 
 impl Deref for Reflector {

@@ -44,7 +44,7 @@ impl Lab {
         let lab = Self { near: format!("{name}-near"), far: format!("{name}-far") };
         let (near, far) = (&lab.near, &lab.far);
         if !ip(&format!("netns add {near}")) || !ip(&format!("netns add {far}")) {
-            eprintln!("skipped: making network namespaces takes root and iproute2");
+            farend_effort::skip("network namespaces need root and iproute2");
             return None;
         }
         let steps = [
@@ -389,7 +389,7 @@ const NOBODY: u32 = 65_534;
 #[test]
 fn without_the_privilege_the_capability_is_named() {
     if !rustix::process::geteuid().is_root() {
-        eprintln!("skipped: becoming another user takes root");
+        farend_effort::skip("becoming another user needs root");
         return;
     }
     // The build folder may be closed to others.

@@ -6,15 +6,10 @@ use anyhow::{Context, Result, bail};
 
 use crate::shell::Shell;
 
-/// Whether a skip is an error, as in continuous integration.
-pub(crate) fn is_skip_forbidden() -> bool {
-    std::env::var_os(farend_lab::NO_SKIP).is_some_and(|value| !value.is_empty())
-}
-
 /// Says why something is left out, or fails where that is forbidden.
 pub(crate) fn skip(shell: &Shell, why: &str) -> Result<()> {
-    if is_skip_forbidden() {
-        bail!("{why}, and {} forbids to skip it", farend_lab::NO_SKIP);
+    if farend_effort::is_skip_forbidden() {
+        bail!("{why}, and {} forbids to skip it", farend_effort::NO_SKIP);
     }
     shell.say(&format!("skipped: {why}"));
     Ok(())

@@ -123,8 +123,8 @@ impl FromStr for TesterCount {
 pub struct SegmentName(String);
 
 impl SegmentName {
-    /// Characters at most: the shortest limit of the systems served.
-    pub const LENGTH_MAX: usize = 30;
+    /// Without the slash that goes before it.
+    const LENGTH_MAX: usize = farend_shm::NAME_OCTETS_MAX - 1;
 
     /// The name.
     #[must_use]
@@ -143,9 +143,10 @@ impl FromStr for SegmentName {
             || text.starts_with('.')
             || !text.bytes().all(is_sound)
         {
-            return Err(Expected::new(
-                "a name of at most 30 letters, digits, dashes, dots and underscores",
-            ));
+            return Err(Expected(format!(
+                "a name of at most {} letters, digits, dashes, dots and underscores",
+                Self::LENGTH_MAX
+            )));
         }
         Ok(Self(text.to_owned()))
     }

@@ -60,15 +60,9 @@ impl fmt::Display for Numbers {
 }
 
 /// Microseconds that the kernel looks for frames by itself before it waits
-/// for an interrupt.
+/// for an interrupt; its documentation of busy polling has 20 to 50.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct BusyPoll(pub u16);
-
-impl BusyPoll {
-    /// If none are given: the kernel's documentation of busy polling has 20
-    /// to 50.
-    pub const DEFAULT: Self = Self(20);
-}
 
 impl FromStr for BusyPoll {
     type Err = Expected;

@@ -88,7 +88,7 @@ pub(crate) fn child_value<T: SharedLayout>() -> Option<(String, &'static T)> {
 
 /// `short`, or `long` if the environment asks for long tests.
 pub(crate) fn rounds(short: u32, long: u32) -> u32 {
-    if env::var_os("FAREND_LONG").is_some() { long } else { short }
+    if farend_effort::is_long() { long } else { short }
 }
 
 /// A small generator of numbers for moments: xorshift.

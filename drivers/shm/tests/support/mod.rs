@@ -28,7 +28,7 @@ pub(crate) fn fresh_name() -> String {
 
 /// How often to kill: 100 times, or 1,000 with `FAREND_LONG=1`.
 pub(crate) fn kills() -> u32 {
-    if env::var_os("FAREND_LONG").is_some_and(|value| value == "1") { 1_000 } else { 100 }
+    if farend_effort::is_long() { 1_000 } else { 100 }
 }
 
 /// What this process is to do, if it was started by [`Peer::start`].

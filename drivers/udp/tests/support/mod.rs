@@ -2,7 +2,7 @@
 #![allow(dead_code, reason = "each test file uses its own part")]
 
 use std::{
-    net::{IpAddr, SocketAddr, UdpSocket},
+    net::{IpAddr, SocketAddr, ToSocketAddrs, UdpSocket},
     sync::Arc,
     thread::JoinHandle,
     time::{Duration, Instant},
@@ -70,7 +70,10 @@ pub(crate) fn drain(worker: &mut Worker, policy: Policy) -> WorkerStatistics {
 }
 
 /// A connected socket: it hears answers from the asked address alone.
-pub(crate) fn client(bind: &str, server: SocketAddr) -> UdpSocket {
+pub(crate) fn client<A>(bind: A, server: SocketAddr) -> UdpSocket
+where
+    (A, u16): ToSocketAddrs,
+{
     let socket = UdpSocket::bind((bind, 0)).unwrap();
     socket.connect(server).unwrap();
     socket.set_read_timeout(Some(Duration::from_millis(500))).unwrap();

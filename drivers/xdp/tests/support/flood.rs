@@ -18,11 +18,6 @@ use super::{
 /// Octets of each probe.
 const OCTETS: usize = 60;
 
-/// Whether tests may take their time.
-pub(crate) fn is_long() -> bool {
-    std::env::var_os("FAREND_LONG").is_some()
-}
-
 /// What became of a flood.
 #[derive(Debug, Default)]
 pub(crate) struct Flood {

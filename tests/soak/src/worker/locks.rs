@@ -1,9 +1,9 @@
 //! Every lock and signal, in a random order.
 
-use std::{sync::atomic::Ordering, thread, time::Duration};
+use std::{ops::DerefMut, sync::atomic::Ordering, thread, time::Duration};
 
 use anyhow::{Result, bail, ensure};
-use farend_core::sync::{LockError, MutexGuard, Refused, Shared, WriteGuard};
+use farend_core::sync::{LockError, MutexGuard, NotOwner, Refused, Shared, WriteGuard};
 use farend_futex::Default as System;
 
 use super::Worker;
@@ -60,27 +60,7 @@ impl Worker {
             1 => mutex.lock_for(self.wait_ns()),
             _ => mutex.lock(),
         };
-        let mut both = match locked {
-            Ok(both) => {
-                ensure!(both[0] == both[1], "mutex: {both:?} without a death");
-                both
-            }
-            Err(LockError::OwnerDied(mut both)) => {
-                ensure!(both[0].abs_diff(both[1]) <= 1, "mutex: {both:?} after a death");
-                both[1] = both[0];
-                MutexGuard::make_consistent(&both)?;
-                self.took_over();
-                both
-            }
-            Err(LockError::Refused(Refused::Busy | Refused::TimedOut)) => return Ok(()),
-            Err(LockError::Refused(refused)) => bail!("mutex: {refused}"),
-        };
-        both[0] += 1;
-        self.dawdle();
-        both[1] += 1;
-        drop(both);
-        self.done();
-        Ok(())
+        self.change("mutex", locked, MutexGuard::make_consistent)
     }
 
     fn read(&mut self) -> Result<()> {
@@ -102,19 +82,37 @@ impl Worker {
     }
 
     fn write(&mut self) -> Result<()> {
-        let mut both = match self.world.rwlock.write() {
+        let rwlock = &self.world.rwlock;
+        let locked = match self.numbers.below(3) {
+            0 => rwlock.try_write(),
+            1 => rwlock.write_for(self.wait_ns()),
+            _ => rwlock.write(),
+        };
+        self.change("rwlock, write", locked, WriteGuard::make_consistent)
+    }
+
+    /// Changes a pair in two steps, between which it may be killed; before that,
+    /// repairs it if the last one was.
+    fn change<G: DerefMut<Target = [u64; 2]>>(
+        &mut self,
+        lock: &str,
+        locked: Result<G, LockError<G>>,
+        make_consistent: impl FnOnce(&G) -> Result<(), NotOwner>,
+    ) -> Result<()> {
+        let mut both = match locked {
             Ok(both) => {
-                ensure!(both[0] == both[1], "rwlock: {both:?} without a death");
+                ensure!(both[0] == both[1], "{lock}: {:?} without a death", *both);
                 both
             }
             Err(LockError::OwnerDied(mut both)) => {
-                ensure!(both[0].abs_diff(both[1]) <= 1, "rwlock: {both:?} after a death");
+                ensure!(both[0].abs_diff(both[1]) <= 1, "{lock}: {:?} after a death", *both);
                 both[1] = both[0];
-                WriteGuard::make_consistent(&both)?;
+                make_consistent(&both)?;
                 self.took_over();
                 both
             }
-            Err(LockError::Refused(refused)) => bail!("rwlock, write: {refused}"),
+            Err(LockError::Refused(Refused::Busy | Refused::TimedOut)) => return Ok(()),
+            Err(LockError::Refused(refused)) => bail!("{lock}: {refused}"),
         };
         both[0] += 1;
         self.dawdle();

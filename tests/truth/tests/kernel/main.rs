@@ -4,17 +4,18 @@
 
 mod program;
 mod redirect;
+mod reflect;
 mod shield;
 
 /// Random policies, each loaded once, and random frames for each of them.
 const POLICIES: usize = 40;
 const FRAMES_PER_POLICY: usize = 150;
 
+use farend_lab::{is_skipped_without_root, kernel::OBJECT};
 use farend_truth::{
     agreement,
-    corpus::{self, by_policy},
+    corpus::{self, Entry, by_policy},
     generator, oracle,
-    skip::skip,
 };
 use proptest::{
     strategy::{Strategy, ValueTree},
@@ -23,27 +24,19 @@ use proptest::{
 
 use crate::program::{Program, RunError};
 
-/// Whether this process may load programs; says why not.
-fn can_load(test: &str) -> bool {
-    if farend_lab::is_root() {
-        return true;
-    }
-    skip(test, "loading a BPF program needs root");
-    false
-}
-
-#[test]
-fn every_frame_of_the_corpus_gets_in_the_kernel_what_it_gets_in_user_space() {
-    if !can_load("the corpus in the kernel") {
-        return;
-    }
-    let object = program::object().unwrap_or_else(|error| panic!("{error}"));
+/// Checks a program on each frame of the corpus, loaded with the frame's policy.
+fn check_corpus(
+    object: &str,
+    name: &'static str,
+    check: impl Fn(&mut Program, &Entry) -> Result<(), RunError>,
+) {
+    let object = program::object(object).unwrap_or_else(|error| panic!("{error}"));
     let entries = corpus::load().unwrap_or_else(|error| panic!("{error}"));
     let by_policy = by_policy(&entries);
     let mut faults = Vec::new();
-    let (mut run, mut too_short) = (0, 0);
+    let (mut run, mut refused) = (0, 0);
     for (policy, entries) in &by_policy {
-        let mut program = match Program::load(&object, &entries[0].policy) {
+        let mut program = match Program::load(&object, name, &entries[0].policy) {
             Ok(program) => program,
             Err(error) => {
                 faults.push(format!("policy `{policy}` does not load: {error}"));
@@ -51,53 +44,70 @@ fn every_frame_of_the_corpus_gets_in_the_kernel_what_it_gets_in_user_space() {
             }
         };
         for entry in entries {
-            let wanted = agreement::reflect_slice(&entry.octets, &entry.policy);
-            match program.run(&entry.octets) {
-                Err(RunError::TooShort) => too_short += 1,
+            match check(&mut program, entry) {
+                Ok(()) => run += 1,
+                Err(RunError::Refused) => refused += 1,
                 Err(RunError::Failed(error)) => faults.push(format!("{}: {error}", entry.name)),
-                Ok(outcome) if outcome.verdict != entry.verdict => faults.push(format!(
-                    "{}: {:?}, but the file says {:?}",
-                    entry.name, outcome.verdict, entry.verdict
-                )),
-                Ok(outcome) if outcome.octets != wanted.octets => faults.push(format!(
-                    "{}: other octets than in user space from octet {} on",
-                    entry.name,
-                    agreement::first_difference(&outcome.octets, &wanted.octets)
-                )),
-                Ok(_) => run += 1,
             }
         }
     }
     assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
-    println!("{run} frames under {} policies", by_policy.len());
-    if too_short > 0 {
+    println!("{name}: {run} frames under {} policies", by_policy.len());
+    if refused > 0 {
         // Not a skip: no machine can run them.
-        println!("{too_short} frames not run: BPF_PROG_TEST_RUN takes none below 14 octets");
+        println!("{refused} frames not run: BPF_PROG_TEST_RUN does not take them");
     }
+}
+
+/// Checks what a program left of a frame.
+fn check_octets(octets: &[u8], wanted: &[u8]) -> Result<(), RunError> {
+    if octets == wanted {
+        return Ok(());
+    }
+    let at = agreement::first_difference(octets, wanted);
+    Err(format!("other octets than wanted from octet {at} on").into())
+}
+
+#[test]
+fn every_frame_of_the_corpus_gets_in_the_kernel_what_it_gets_in_user_space() {
+    if is_skipped_without_root() {
+        return;
+    }
+    check_corpus(OBJECT, reflect::PROGRAM, |program, entry| {
+        let outcome = reflect::run(program, &entry.octets)?;
+        if outcome.verdict != entry.verdict {
+            let (got, wanted) = (outcome.verdict, entry.verdict);
+            return Err(format!("{got:?}, but the file says {wanted:?}").into());
+        }
+        let wanted = agreement::reflect_slice(&entry.octets, &entry.policy);
+        check_octets(&outcome.octets, &wanted.octets)
+    });
 }
 
 #[test]
 fn a_policy_without_a_rate_cap_answers_as_often_as_asked() {
-    if !can_load("one frame again and again in the kernel") {
+    if is_skipped_without_root() {
         return;
     }
-    let object = program::object().unwrap_or_else(|error| panic!("{error}"));
+    let object = program::object(OBJECT).unwrap_or_else(|error| panic!("{error}"));
     let entries = corpus::load().unwrap_or_else(|error| panic!("{error}"));
     let entry = entries.iter().find(|entry| entry.name == "signature-probeot").unwrap();
-    let mut program =
-        Program::load(&object, &entry.policy).unwrap_or_else(|error| panic!("{error}"));
+    let mut program = Program::load(&object, reflect::PROGRAM, &entry.policy)
+        .unwrap_or_else(|error| panic!("{error}"));
     for _ in 0..100 {
-        let Ok(outcome) = program.run(&entry.octets) else { panic!("the frame was not run") };
+        let Ok(outcome) = reflect::run(&mut program, &entry.octets) else {
+            panic!("the frame was not run")
+        };
         assert_eq!(outcome, oracle::reflect(&entry.octets, &entry.options));
     }
 }
 
 #[test]
 fn random_frames_get_in_the_kernel_what_they_get_in_user_space() {
-    if !can_load("random frames in the kernel") {
+    if is_skipped_without_root() {
         return;
     }
-    let object = program::object().unwrap_or_else(|error| panic!("{error}"));
+    let object = program::object(OBJECT).unwrap_or_else(|error| panic!("{error}"));
     let mut runner = TestRunner::new_with_rng(
         Config::default(),
         TestRng::from_seed(RngAlgorithm::ChaCha, &seed()),
@@ -107,15 +117,15 @@ fn random_frames_get_in_the_kernel_what_they_get_in_user_space() {
         let Ok(options) = generator::policies().new_tree(&mut runner) else { continue };
         let options = options.current();
         let policy = options.build().unwrap_or_else(|error| panic!("{error}"));
-        let mut program = Program::load(&object, &policy)
+        let mut program = Program::load(&object, reflect::PROGRAM, &policy)
             .unwrap_or_else(|error| panic!("policy `{options}` does not load: {error}"));
         for _ in 0..FRAMES_PER_POLICY {
             let Ok(frame) = generator::frames().new_tree(&mut runner) else { continue };
             let frame = frame.current();
             let truth = agreement::check(&frame, &options, &policy)
                 .unwrap_or_else(|disagreement| panic!("{disagreement}"));
-            match program.run(&frame) {
-                Err(RunError::TooShort) => {}
+            match reflect::run(&mut program, &frame) {
+                Err(RunError::Refused) => {}
                 Err(RunError::Failed(error)) => {
                     panic!("{error}: {}", agreement::as_corpus_file(&frame, &options, &policy))
                 }

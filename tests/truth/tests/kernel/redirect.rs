@@ -5,139 +5,47 @@
 //! `XDP_PASS`; what the program decided shows in its counters. With sockets it
 //! runs in the `AF_XDP` tier's own tests.
 
-use std::{io, mem::size_of};
-
-use aya::{
-    Ebpf, EbpfLoader,
-    maps::{PerCpuArray, PerCpuValues},
-    programs::{TestRun, TestRunOptions, Xdp},
-    util::nr_cpus,
+use farend_core::Verdict;
+use farend_lab::{
+    is_skipped_without_root,
+    kernel::{REDIRECT_OBJECT, XDP_PASS},
 };
-use farend_core::{Policy, Verdict, cpu_state::CpuState};
-use farend_lab::kernel::{REDIRECT_OBJECT, XDP_PASS};
-use farend_truth::{
-    agreement,
-    corpus::{self, by_policy},
+use farend_truth::corpus::Entry;
+
+use crate::{
+    check_corpus, check_octets,
+    program::{Program, RunError},
+    reflect::State,
 };
-
-use crate::{can_load, program};
-
-const PROGRAM: &str = "farend_redirect";
-
-/// One CPU's verdicts as plain numbers.
-type State = [u64; size_of::<CpuState>() / 8];
 
 /// Frames given to a socket, frames that no socket took.
 type HandedOver = [u64; 2];
 
-fn load(object: &[u8], policy: &Policy) -> Result<Ebpf, String> {
-    let mut ebpf = EbpfLoader::new()
-        .override_global("POLICY", policy.as_octets(), true)
-        .load(object)
-        .map_err(|error| program::said(&error))?;
-    let redirect: &mut Xdp = ebpf
-        .program_mut(PROGRAM)
-        .ok_or("the object has no such program")?
-        .try_into()
-        .map_err(|error| program::said(&error))?;
-    redirect.load().map_err(|error| program::said(&error))?;
-    Ok(ebpf)
-}
-
-/// The action and the frame afterwards, or `None` if the kernel takes no frame
-/// as short as this.
-fn run(ebpf: &Ebpf, frame: &[u8]) -> Result<Option<(u32, Vec<u8>)>, String> {
-    let redirect: &Xdp = ebpf
-        .program(PROGRAM)
-        .and_then(|program| program.try_into().ok())
-        .ok_or("the program is gone")?;
-    let mut octets = vec![0; frame.len() + 64];
-    let options = TestRunOptions {
-        data_in: Some(frame),
-        data_out: Some(&mut octets),
-        ..TestRunOptions::default()
-    };
-    match redirect.test_run(options) {
-        Ok(run) => {
-            octets.truncate(run.data_size_out as usize);
-            Ok(Some((run.return_value, octets)))
-        }
-        Err(error) => {
-            let kind = program::io_error(&error).map(io::Error::kind);
-            if frame.len() < 14 && kind == Some(io::ErrorKind::InvalidInput) {
-                return Ok(None);
-            }
-            Err(program::said(&error))
-        }
+/// Runs the program on a frame, and says what is wrong.
+fn check(program: &mut Program, entry: &Entry) -> Result<(), RunError> {
+    let run = program.run(&entry.octets)?;
+    let [redirected, unclaimed]: HandedOver = program.take("REDIRECTED")?;
+    let state: State = program.take("STATE")?;
+    if run.action != XDP_PASS {
+        return Err(format!("action {} without any socket", run.action).into());
     }
-}
-
-/// The sums of a map over all CPUs, which are then set to zero.
-fn take<const WORDS: usize>(ebpf: &mut Ebpf, name: &str) -> Result<[u64; WORDS], String>
-where
-    [u64; WORDS]: aya::Pod,
-{
-    let map = ebpf.map_mut(name).ok_or("the object has no such map")?;
-    let mut map: PerCpuArray<_, [u64; WORDS]> =
-        map.try_into().map_err(|error| program::said(&error))?;
-    let values = map.get(&0, 0).map_err(|error| program::said(&error))?;
-    let mut sum = [0_u64; WORDS];
-    for words in values.iter() {
-        for (sum, word) in sum.iter_mut().zip(words) {
-            *sum += word;
-        }
-    }
-    let cpus = nr_cpus().map_err(|(file, error)| format!("{file}: {error}"))?;
-    let zero =
-        PerCpuValues::try_from(vec![[0; WORDS]; cpus]).map_err(|error| program::said(&error))?;
-    map.set(0, zero, 0).map_err(|error| program::said(&error))?;
-    Ok(sum)
-}
-
-/// What is wrong with one frame's run.
-fn fault(ebpf: &mut Ebpf, entry: &corpus::Entry) -> Result<bool, String> {
-    let Some((action, octets)) = run(ebpf, &entry.octets)? else { return Ok(false) };
-    let [redirected, unclaimed]: HandedOver = take(ebpf, "REDIRECTED")?;
-    let state: State = take(ebpf, "STATE")?;
-    if action != XDP_PASS {
-        return Err(format!("action {action} without any socket"));
-    }
-    if octets != entry.octets {
-        let at = agreement::first_difference(&octets, &entry.octets);
-        return Err(format!("touched, from octet {at} on"));
-    }
+    check_octets(&run.octets, &entry.octets)?;
     // The rate cap is user space's own.
     let is_answered = matches!(entry.verdict, Verdict::Reflect(_) | Verdict::Drop(_));
     if (redirected, unclaimed) != (0, u64::from(is_answered)) {
-        return Err(format!("{redirected} redirected, {unclaimed} unclaimed"));
+        return Err(format!("{redirected} redirected, {unclaimed} unclaimed").into());
     }
-    let mut wanted: State = [0; size_of::<CpuState>() / 8];
+    let mut wanted: State = [0; _];
     if !is_answered {
         wanted[usize::from(entry.verdict.code())] = 1;
     }
-    if state == wanted { Ok(true) } else { Err(format!("counted {state:?}")) }
+    if state == wanted { Ok(()) } else { Err(format!("counted {state:?}").into()) }
 }
 
 #[test]
 fn user_space_is_given_what_a_reflector_answers_and_nothing_else() {
-    if !can_load("the corpus through the redirecting program") {
+    if is_skipped_without_root() {
         return;
     }
-    let object = program::read(REDIRECT_OBJECT).unwrap_or_else(|error| panic!("{error}"));
-    let entries = corpus::load().unwrap_or_else(|error| panic!("{error}"));
-    let mut faults = Vec::new();
-    let (mut ran, mut too_short) = (0, 0);
-    for (policy, entries) in by_policy(&entries) {
-        let mut ebpf = load(&object, &entries[0].policy)
-            .unwrap_or_else(|error| panic!("policy `{policy}` does not load: {error}"));
-        for entry in entries {
-            match fault(&mut ebpf, entry) {
-                Ok(true) => ran += 1,
-                Ok(false) => too_short += 1,
-                Err(error) => faults.push(format!("{}: {error}", entry.name)),
-            }
-        }
-    }
-    assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
-    println!("{ran} frames, {too_short} too short for BPF_PROG_TEST_RUN");
+    check_corpus(REDIRECT_OBJECT, "farend_redirect", check);
 }

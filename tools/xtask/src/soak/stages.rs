@@ -12,9 +12,6 @@ use serde::Deserialize;
 use super::Asked;
 use crate::shell::{Shell, cargo, target};
 
-/// Environment variable that makes tests run for longer.
-const LONG: &str = "FAREND_LONG";
-
 /// One stage.
 pub(crate) struct Stage {
     /// What to call it on the command line.
@@ -57,7 +54,7 @@ pub(crate) const STAGES: [Stage; 4] = [
 /// The long form of a package's tests.
 fn tests(shell: &Shell, asked: &Asked, package: &str) -> Result<String> {
     let mut command = cargo();
-    command.env(LONG, "1").args(["test", "--no-fail-fast", "--package", package]);
+    command.env(farend_effort::LONG, "1").args(["test", "--no-fail-fast", "--package", package]);
     let (mut passed, mut failed, mut is_ok) = (0, 0, false);
     let status = lines(command, |line| {
         shell.say(line);

@@ -1,0 +1,208 @@
+//! Which processes live, and since when.
+
+/// What the system knows of a process id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Life {
+    /// A process of that id runs, and when it started, in units of the system; 0 if
+    /// that cannot be known.
+    Since(u64),
+    /// There is none, or it is dead and only not yet asked for by its parent.
+    Gone,
+    /// The system does not say.
+    Unknown,
+}
+
+/// Looks for a process.
+///
+/// # References
+/// `proc_pid_stat(5)`: fields 3, 20 and 22.
+#[cfg(target_os = "linux")]
+#[must_use]
+pub fn life(id: u32) -> Life {
+    use std::fs;
+
+    // First, because /proc may be that of another pid namespace.
+    let found = signalled(id);
+    if found == Life::Gone {
+        return Life::Gone;
+    }
+    match fs::read(format!("/proc/{id}/stat")) {
+        Ok(stat) => linux::life(&stat),
+        // It died while it was read.
+        Err(error) if error.raw_os_error() == Some(libc::ESRCH) => Life::Gone,
+        // /proc is not mounted, or shows one's own processes alone.
+        Err(_) => found,
+    }
+}
+
+/// Looks for a process.
+///
+/// # References
+/// xnu `bsd/kern/proc_info.c`: `PROC_PIDTBSDINFO`.
+#[cfg(target_vendor = "apple")]
+#[must_use]
+pub fn life(id: u32) -> Life {
+    darwin::life(id, crate::darwin::sys::process_start_us(id))
+}
+
+/// Looks for a process.
+#[cfg(not(any(target_os = "linux", target_vendor = "apple")))]
+#[must_use]
+pub fn life(id: u32) -> Life {
+    signalled(id)
+}
+
+/// Which processes [`life`] can see: the pid namespace's number, or 0 if it is not
+/// known or there is only one.
+///
+/// # References
+/// `pid_namespaces(7)`.
+#[cfg(target_os = "linux")]
+#[must_use]
+pub fn namespace() -> u64 {
+    use std::{fs, os::unix::fs::MetadataExt};
+
+    fs::metadata("/proc/self/ns/pid").map_or(0, |namespace| namespace.ino())
+}
+
+/// Which processes [`life`] can see: there are no others.
+#[cfg(not(target_os = "linux"))]
+#[must_use]
+pub fn namespace() -> u64 {
+    0
+}
+
+/// Looks for a process by sending it no signal, which finds zombies too.
+fn signalled(id: u32) -> Life {
+    use rustix::{
+        io::Errno,
+        process::{Pid, test_kill_process},
+    };
+
+    let Some(pid) = i32::try_from(id).ok().and_then(Pid::from_raw) else { return Life::Gone };
+    match test_kill_process(pid) {
+        Err(Errno::SRCH) => Life::Gone,
+        // EPERM: there is one, of somebody else.
+        Ok(()) | Err(Errno::PERM) => Life::Since(0),
+        Err(_) => Life::Unknown,
+    }
+}
+
+#[cfg(target_os = "linux")]
+mod linux {
+    use super::Life;
+
+    /// Of what stands after the name, which ends with the last parenthesis: the
+    /// state, how many threads there are, and the start in clock ticks since the
+    /// machine's.
+    const STATE: usize = 0;
+    const THREADS: usize = 17;
+    const STARTED: usize = 19;
+
+    pub(super) fn life(stat: &[u8]) -> Life {
+        read(stat).unwrap_or(Life::Unknown)
+    }
+
+    fn read(stat: &[u8]) -> Option<Life> {
+        let end = stat.iter().rposition(|&octet| octet == b')')?;
+        let rest = String::from_utf8_lossy(&stat[end + 1..]);
+        let mut fields = rest.split_ascii_whitespace();
+        let state = fields.nth(STATE)?;
+        let threads: u64 = fields.nth(THREADS - STATE - 1)?.parse().ok()?;
+        let started = fields.nth(STARTED - THREADS - 1)?.parse().ok()?;
+        // A zombie, or even less. A main thread that ended is one, too, while
+        // others run.
+        let is_gone = matches!(state, "Z" | "X" | "x") && threads <= 1;
+        Some(if is_gone { Life::Gone } else { Life::Since(started) })
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use super::*;
+
+        #[test]
+        fn a_name_with_parentheses_and_blanks_does_not_confuse() {
+            let stat = b"42 (a) Z (b) S 1 42 42 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 77123 9 9";
+            assert_eq!(life(stat), Life::Since(77_123));
+        }
+
+        #[test]
+        fn a_zombie_is_gone_and_half_a_line_is_unknown() {
+            let zombie = b"42 (a) Z 1 42 42 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 77123 9 9";
+            assert_eq!(life(zombie), Life::Gone);
+            for stat in [&b""[..], b"42 (a", b"42 (a)", b"42 (a) S 1 2 3", &zombie[..40]] {
+                assert_eq!(life(stat), Life::Unknown);
+            }
+        }
+
+        #[test]
+        fn a_process_whose_main_thread_ended_lives_by_the_others() {
+            let stat = b"42 (a) Z 1 42 42 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 3 0 77123 9 9";
+            assert_eq!(life(stat), Life::Since(77_123));
+        }
+    }
+}
+
+#[cfg(any(target_vendor = "apple", test))]
+mod darwin {
+    use super::{Life, signalled};
+
+    /// What it means when a process is said to have started then, or an error
+    /// number is answered.
+    pub(super) fn life(id: u32, started_us: Result<u64, i32>) -> Life {
+        match started_us {
+            Ok(started_us) => Life::Since(started_us),
+            // So zombies are answered, which a signal would find (`kill(2)`).
+            Err(libc::ESRCH) => Life::Gone,
+            Err(_) => signalled(id),
+        }
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use super::*;
+
+        #[test]
+        fn a_zombie_is_gone_and_a_process_of_others_lives() {
+            let mut child = std::process::Command::new("true").spawn().unwrap();
+            // Not waited for, it is there for signals, running or not.
+            assert_eq!(signalled(child.id()), Life::Since(0));
+            assert_eq!(life(child.id(), Err(libc::ESRCH)), Life::Gone);
+            assert_eq!(life(child.id(), Err(libc::EPERM)), Life::Since(0));
+            assert_eq!(life(child.id(), Ok(4711)), Life::Since(4711));
+            child.wait().unwrap();
+            assert_eq!(life(child.id(), Err(libc::EPERM)), Life::Gone);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::*;
+
+    #[test]
+    fn this_process_lives_and_its_start_does_not_change() {
+        let own = life(std::process::id());
+        assert!(matches!(own, Life::Since(1..)), "{own:?}");
+        assert_eq!(life(std::process::id()), own);
+    }
+
+    #[test]
+    fn a_zombie_and_a_process_that_never_was_are_gone() {
+        let mut child = std::process::Command::new("true").spawn().unwrap();
+        let id = child.id();
+        let start = Instant::now();
+        // Not waited for, so it stays as a zombie.
+        while life(id) != Life::Gone {
+            assert!(start.elapsed() < Duration::from_secs(30), "{:?}", life(id));
+            std::thread::yield_now();
+        }
+        child.wait().unwrap();
+        assert_eq!(life(id), Life::Gone);
+        for id in [0, 0x7fff_fff0, u32::MAX] {
+            assert_eq!(life(id), Life::Gone);
+        }
+    }
+}
