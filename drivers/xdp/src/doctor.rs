@@ -14,6 +14,7 @@ pub(crate) fn examine(interface: &Interface, tier: TierChoice, settings: &Settin
     let checks = [
         state(interface),
         veth_peer(interface, tier),
+        unfinished_checksums(interface, tier),
         hidden_tags(interface, tier, !settings.vlans.is_empty()),
         bond(interface, tier),
         generic_mode(tier),
@@ -40,11 +41,16 @@ fn state(interface: &Interface) -> Option<String> {
     (!interface.is_running).then(|| format!("has no carrier, nothing arrives: {cause}"))
 }
 
+/// The other end of a veth pair, if it is in this namespace.
+fn veth_peer_in_sight(interface: &Interface) -> Option<Interface> {
+    let peer = interface.peer.filter(|peer| !peer.is_elsewhere)?;
+    Rtnetlink::open().ok()?.by_index(peer.index).ok()?
+}
+
 /// A veth peer in this namespace that nothing sent natively can reach.
 #[must_use]
 pub(crate) fn deaf_veth_peer(interface: &Interface) -> Option<String> {
-    let peer = interface.peer.filter(|peer| !peer.is_elsewhere)?;
-    let peer = Rtnetlink::open().ok()?.by_index(peer.index).ok()??;
+    let peer = veth_peer_in_sight(interface)?;
     peer.xdp.native.is_none().then(|| {
         format!(
             "its veth peer {} has no XDP program, so no answer sent by native XDP would reach it; \
@@ -69,6 +75,28 @@ fn veth_peer(interface: &Interface, tier: TierChoice) -> Option<String> {
         );
     }
     deaf_veth_peer(interface)
+}
+
+/// A veth passes no hardware that would compute the checksum of a socket's
+/// datagram. The kernel notes that it is missing, and the other tiers keep the
+/// note with the answer; here octets alone go back.
+fn unfinished_checksums(interface: &Interface, tier: TierChoice) -> Option<String> {
+    if !matches!(tier, TierChoice::Xdp | TierChoice::AfXdp) {
+        return None;
+    }
+    let fate = "datagrams of its sockets come without a valid UDP checksum, and a socket there \
+                drops the answers as corrupt";
+    if interface.peer?.is_elsewhere {
+        return Some(format!(
+            "is a veth whose peer is out of sight in another network namespace: while transmit \
+             checksum offload is on there, as it is by default, {fate}: ethtool -K PEER tx off"
+        ));
+    }
+    let peer = veth_peer_in_sight(interface).filter(Interface::offloads_checksums)?;
+    Some(format!(
+        "its veth peer {0} has transmit checksum offload on, so {fate}: ethtool -K {0} tx off",
+        peer.name
+    ))
 }
 
 /// A tag that the interface has taken out is not in the frame that is matched
@@ -174,5 +202,20 @@ mod tests {
         let veth = Interface { peer, ..interface(Some("veth")) };
         assert!(examined(&veth, TierChoice::Xdp).contains("XDP program is attached there"));
         assert!(!examined(&veth, TierChoice::XdpGeneric).contains("attached there"));
+    }
+
+    #[test]
+    fn checksum_offload_of_a_veth_peer_is_told_where_answers_are_octets_alone() {
+        let peer = Some(crate::interface::Peer { index: 7, is_elsewhere: true });
+        let veth = Interface { peer, ..interface(Some("veth")) };
+        for (tier, is_told) in [
+            (TierChoice::Xdp, true),
+            (TierChoice::AfXdp, true),
+            (TierChoice::XdpGeneric, false),
+            (TierChoice::AfPacket, false),
+        ] {
+            let told = examined(&veth, tier);
+            assert_eq!(told.contains("ethtool -K PEER tx off"), is_told, "{tier:?}: {told}");
+        }
     }
 }

@@ -2,9 +2,14 @@
 
 mod netlink;
 
-use std::{fmt, io, net::UdpSocket, os::fd::AsFd};
+use std::{
+    fmt, io,
+    net::UdpSocket,
+    os::fd::{AsFd, BorrowedFd},
+};
 
 use farend_core::MacAddress;
+use rustix::net::netdevice::index_to_name;
 
 pub use netlink::{Change, Rtnetlink};
 
@@ -133,22 +138,32 @@ impl Interface {
     /// The name of the driver, if it tells one.
     #[must_use]
     pub fn driver(&self) -> Option<String> {
-        let socket = UdpSocket::bind(("127.0.0.1", 0)).ok()?;
-        ethtool::driver(socket.as_fd(), &self.name).ok().filter(|name| !name.is_empty())
+        self.ask(ethtool::driver).filter(|name| !name.is_empty())
     }
 
     /// Whether tags are taken out of received frames before XDP sees them.
     #[must_use]
     pub fn hides_tags(&self) -> bool {
-        let Ok(socket) = UdpSocket::bind(("127.0.0.1", 0)) else { return false };
-        ethtool::hides_tags(socket.as_fd(), &self.name).unwrap_or(false)
+        self.ask(ethtool::hides_tags).unwrap_or(false)
+    }
+
+    /// Whether frames leave without the checksums that hardware is to compute.
+    #[must_use]
+    pub fn offloads_checksums(&self) -> bool {
+        self.ask(ethtool::offloads_checksums).unwrap_or(false)
     }
 
     /// Receive queues in use now; 1 where the driver does not tell.
     #[must_use]
     pub fn active_receive_queues(&self) -> u32 {
-        let Ok(socket) = UdpSocket::bind(("127.0.0.1", 0)) else { return 1 };
-        ethtool::receive_queues(socket.as_fd(), &self.name).unwrap_or(1).max(1)
+        self.ask(ethtool::receive_queues).unwrap_or(1).max(1)
+    }
+
+    /// Asks its driver, by the name that it has now.
+    fn ask<T>(&self, question: fn(BorrowedFd<'_>, &str) -> io::Result<T>) -> Option<T> {
+        let socket = UdpSocket::bind(("127.0.0.1", 0)).ok()?;
+        let name = index_to_name(&socket, self.index).ok()?;
+        question(socket.as_fd(), &name).ok()
     }
 
     /// Whether it is a virtual interface of this kind.

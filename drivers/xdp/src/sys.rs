@@ -190,6 +190,7 @@ pub(crate) mod ethtool {
 
     /// Commands of linux/ethtool.h.
     const GET_DRIVER: u32 = 0x3;
+    const GET_TRANSMIT_CHECKSUM: u32 = 0x16;
     const GET_FLAGS: u32 = 0x25;
     const GET_CHANNELS: u32 = 0x3c;
 
@@ -221,6 +222,13 @@ pub(crate) mod ethtool {
         let mut value = [GET_FLAGS, 0];
         ioctl(socket, interface, &mut value)?;
         Ok(value[1] & FLAG_RXVLAN != 0)
+    }
+
+    /// Whether the interface leaves checksums of what it transmits to hardware.
+    pub(crate) fn offloads_checksums(socket: BorrowedFd<'_>, interface: &str) -> io::Result<bool> {
+        let mut value = [GET_TRANSMIT_CHECKSUM, 0];
+        ioctl(socket, interface, &mut value)?;
+        Ok(value[1] != 0)
     }
 
     /// Queues that receive now: those that do nothing else, and those that

@@ -9,6 +9,8 @@ pub mod af_packet;
 #[cfg(target_os = "linux")]
 pub mod af_xdp;
 mod open;
+#[cfg(target_os = "linux")]
+mod queues;
 mod threaded;
 #[cfg(target_os = "linux")]
 pub mod xdp;

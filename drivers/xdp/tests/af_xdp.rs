@@ -17,6 +17,7 @@ use support::{
     frame::{Ip, answer, echo_request, probe},
     namespace::{Pair, inside, ip},
     pass::Pass,
+    queues::{ethtool, frames_of_queues, pair_with_queues, set_queues},
     raw::Raw,
 };
 
@@ -35,37 +36,6 @@ fn ask(pair: &Pair, frame: &[u8], limit: Duration) -> Option<Vec<u8>> {
         assert!(raw.send(frame));
         raw.receive_probe(limit)
     })
-}
-
-/// A pair of this many queues, of at most four.
-fn pair_with_queues(queues: u32) -> Option<Pair> {
-    let pair = Pair::with_queues(1_500, 4)?;
-    set_queues(&pair, queues);
-    Some(pair)
-}
-
-/// Sets both ends to as many queues, the receiver of more first.
-fn set_queues(pair: &Pair, queues: u32) {
-    for (namespace, link) in [(&pair.far, "far"), (&pair.near, "near")] {
-        ethtool(namespace, &format!("-L {link} rx {queues} tx {queues}"));
-    }
-}
-
-fn ethtool(namespace: &str, arguments: &str) -> String {
-    let mut command = Command::new("ip");
-    command.args(["netns", "exec", namespace, "ethtool"]).args(arguments.split(' '));
-    let output = command.output().unwrap();
-    String::from_utf8(output.stdout).unwrap()
-}
-
-/// Frames that the program has seen on each queue of the far end.
-fn frames_of_queues(pair: &Pair) -> Vec<u64> {
-    let text = ethtool(&pair.far, "-S far");
-    let count = |line: &str| {
-        let (name, value) = line.trim().split_once(": ")?;
-        name.ends_with("_xdp_packets").then(|| value.parse().ok())?
-    };
-    text.lines().filter(|line| line.contains("rx_queue_")).filter_map(count).collect()
 }
 
 fn is_attached(pair: &Pair) -> bool {

@@ -12,9 +12,11 @@ use std::{
 use rustix::process::Signal;
 use support::{
     farend::Farend,
+    flood::flows,
     frame::{Ip, PORT, answer, probe},
     namespace::{Pair, inside, ip},
     pass::Pass,
+    queues::{ethtool, frames_of_queues, pair_with_queues, set_queues_to_far},
     raw::Raw,
     stream::Stream,
 };
@@ -351,4 +353,66 @@ fn auto_takes_the_best_tier_and_says_why_others_were_not_it() {
     let line = farend.wait_for("tier xdp skipped on both");
     assert!(line.contains("ends has no XDP program"), "{line}");
     assert!(farend.wait_for("ready: ").contains("tier=xdp-generic"));
+}
+
+#[test]
+fn queues_that_come_later_are_served_too() {
+    for (tier, line) in [
+        ("xdp", Some("there are more queues now: the program runs on 1-3")),
+        // The interface's own program is on all of them.
+        ("xdp-generic", None),
+    ] {
+        let Some(pair) = pair_with_queues(1) else { return };
+        let _pass = Pass::attach(&pair.near, "near");
+        let farend = Farend::ready(&pair.far, &format!("far --tier {tier} --stats json"));
+        let back = || inside(&pair.near, || flows(&Raw::open("near"), 64, 10));
+        assert_eq!(back(), 640, "{tier}");
+        set_queues_to_far(&pair, 4);
+        assert_eq!(frames_of_queues(&pair).len(), 4, "{tier}");
+        if let Some(line) = line {
+            farend.wait_for(line);
+        }
+        assert_eq!(back(), 640, "{tier}");
+        let end = farend.stop();
+        assert_eq!(end.code, Some(0), "{end:?}");
+        assert_eq!(end.last()["total"]["reflected"]["probeot"], 1_280, "{end:?}");
+    }
+}
+
+#[test]
+fn checksum_offload_at_a_veth_peer_is_told_and_its_fix_works() {
+    let Some(pair) = Pair::new(1_500) else { return };
+    let _pass = Pass::attach(&pair.near, "near");
+    let is_answered = || {
+        inside(&pair.near, || {
+            let socket = UdpSocket::bind(("198.18.0.2", 0)).unwrap();
+            socket.set_read_timeout(Some(LONG)).unwrap();
+            socket.send_to(b"\x01\x02\x03\x04\x05PROBEOT", ("198.18.0.1", PORT)).unwrap();
+            socket.recv(&mut [0; 64]).is_ok()
+        })
+    };
+    let line = "ethtool -K PEER tx off";
+    for (tier, is_octets_alone) in
+        [("xdp", true), ("af-xdp", true), ("xdp-generic", false), ("af-packet", false)]
+    {
+        ethtool(&pair.near, "-K near tx on");
+        let farend = Farend::ready(&pair.far, &format!("far --tier {tier} --stats none"));
+        assert_eq!(farend.count(line) > 0, is_octets_alone, "{tier}");
+        assert_eq!(is_answered(), !is_octets_alone, "{tier}");
+        ethtool(&pair.near, "-K near tx off");
+        assert!(is_answered(), "{tier}");
+    }
+}
+
+#[test]
+fn checksum_offload_at_a_veth_peer_in_sight_is_known() {
+    let Some(pair) = Pair::new(1_500) else { return };
+    ip(&format!("-n {} link add both type veth peer name ends", pair.far));
+    let check = || Farend::run(&pair.far, "", "both --tier af-xdp --check").stderr;
+    let told = check();
+    assert!(told.contains("its veth peer ends has transmit checksum offload on"), "{told}");
+    assert!(told.contains("ethtool -K ends tx off"), "{told}");
+    ethtool(&pair.far, "-K ends tx off");
+    let told = check();
+    assert!(!told.contains("checksum"), "{told}");
 }

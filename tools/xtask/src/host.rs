@@ -1,6 +1,6 @@
 //! The machine that this runs on.
 
-use std::{path::Path, process::Command};
+use std::{fs, path::Path, process::Command};
 
 use anyhow::{Context, Result, bail};
 
@@ -32,6 +32,17 @@ pub(crate) fn need(shell: &Shell, programs: &[(&str, &'static str)]) -> Result<(
         .collect();
     missing.dedup();
     if missing.is_empty() { Ok(()) } else { install(shell, &missing) }
+}
+
+/// Installs libclang if it is not there: a peer in `benches/sync` reads C headers
+/// by it when it is built.
+pub(crate) fn need_libclang(shell: &Shell) -> Result<()> {
+    // As Debian lays it out, whichever version.
+    let folders = fs::read_dir("/usr/lib").into_iter().flatten().flatten();
+    let is_there = folders
+        .filter(|folder| folder.file_name().as_encoded_bytes().starts_with(b"llvm-"))
+        .any(|folder| folder.path().join("lib/libclang.so.1").exists());
+    if is_there { Ok(()) } else { install(shell, &["libclang-dev"]) }
 }
 
 /// Installs Debian packages, where that is possible.

@@ -45,6 +45,7 @@ use self::{
 };
 use super::{
     Tier, TierError,
+    queues::tell,
     xdp::{Mode, foreign, link::Link},
 };
 use crate::interface::Interface;
@@ -104,7 +105,7 @@ impl AfXdp {
             foreign::detach(interface)?;
         }
         let queues = queues::select(interface, options.queues)?;
-        let shared = Shared::new(options, policy)?;
+        let shared = Shared::new(options, &queues, policy)?;
         let mut redirect = Redirect::load(policy)?;
         let mut refused = None;
         for mode in [BindMode::ZeroCopy, BindMode::Copy] {
@@ -158,19 +159,16 @@ impl AfXdp {
 
     /// Serves queues that the interface has got since.
     fn grow(&mut self) -> Option<String> {
-        let queues = self.shared.new_queues(&self.groups)?;
-        let outcome = self.open_more(&queues);
-        let more = "there are more queues now";
-        Some(match outcome {
-            Ok(description) => format!("{more}: {description}"),
-            Err(error) => {
-                self.shared.give_up_growing();
-                format!("{more}, and they are not served: {error}")
-            }
-        })
+        let new = self.shared.new_queues()?;
+        let outcome = self.open_more(&new);
+        if outcome.is_err() {
+            self.shared.give_up_growing();
+        }
+        Some(tell(outcome))
     }
 
-    fn open_more(&mut self, queues: &[u32]) -> Result<String, TierError> {
+    fn open_more(&mut self, new: &[u32]) -> Result<String, TierError> {
+        let queues = &queues::select(self.shared.interface(), Some(new))?;
         let mode = self.groups.first().map_or(BindMode::Copy, Group::mode);
         let mut group = Group::open(&self.shared, queues, mode)?;
         group.start()?;

@@ -14,10 +14,14 @@ use std::os::fd::AsFd;
 use farend_core::{Counters, Policy};
 use farend_driver::{
     privileges::{self, Capability},
+    values::Numbers,
     worker::WorkerStatistics,
 };
 
-use super::{Tier, TierError};
+use super::{
+    Tier, TierError,
+    queues::{QueueWatch, tell},
+};
 use crate::interface::Interface;
 use link::Link;
 use program::{Program, Source};
@@ -45,6 +49,10 @@ pub enum Mode {
 pub struct Attachment {
     link: Link,
     program: Program,
+    policy: Policy,
+    /// veth runs no program on a new queue until it is given one. In generic
+    /// mode the program is the interface's, not the queues'.
+    queues: Option<QueueWatch>,
     /// What programs that were replaced had counted.
     before: Counters,
 }
@@ -69,8 +77,28 @@ impl Attachment {
         if is_foreign_replaced {
             foreign::detach(interface)?;
         }
+        // Counted first, so that none comes unseen.
+        let count = interface.active_receive_queues();
         let link = Link::attach(program.as_fd(), interface, mode)?;
-        Ok(Self { link, program, before: Counters::new() })
+        let queues = (mode == Mode::Native).then(|| QueueWatch::beyond(interface, count));
+        Ok(Self { link, program, policy: policy.clone(), queues, before: Counters::new() })
+    }
+
+    fn replace_program(&mut self, policy: &Policy) -> Result<(), TierError> {
+        let next = Program::load(Source::Reflect, policy)?;
+        self.link.replace(self.program.as_fd(), next.as_fd())?;
+        let last = std::mem::replace(&mut self.program, next);
+        // Nobody runs it any more, so these are its final counts.
+        self.before.merge(&last.counters()?);
+        Ok(())
+    }
+
+    /// Gives queues that the interface has got since a program; the kernel
+    /// takes the same one for no change.
+    fn grow(&mut self) -> Option<String> {
+        let new = self.queues.as_mut()?.look()?;
+        let replaced = self.replace_program(&self.policy.clone());
+        Some(tell(replaced.map(|()| format!("the program runs on {}", Numbers(new.collect())))))
     }
 
     fn counters(&self) -> Result<Counters, TierError> {
@@ -86,11 +114,10 @@ impl Tier for Attachment {
     }
 
     fn replace_policy(&mut self, policy: &Policy) -> Result<(), TierError> {
-        let next = Program::load(Source::Reflect, policy)?;
-        self.link.replace(self.program.as_fd(), next.as_fd())?;
-        let last = std::mem::replace(&mut self.program, next);
-        // Nobody runs it any more, so these are its final counts.
-        self.before.merge(&last.counters()?);
+        let queues = self.queues.as_ref().map(QueueWatch::start_over);
+        self.replace_program(policy)?;
+        self.queues = queues;
+        self.policy = policy.clone();
         Ok(())
     }
 
@@ -100,6 +127,10 @@ impl Tier for Attachment {
 
     fn failure(&mut self) -> Option<TierError> {
         self.link.failure()
+    }
+
+    fn look_after(&mut self) -> Vec<String> {
+        self.grow().into_iter().collect()
     }
 
     fn stop(&mut self) -> WorkerStatistics {

@@ -16,7 +16,10 @@ use super::{
     Effort,
     report::{Report, Row},
 };
-use crate::shell::{Shell, capture, cargo, target};
+use crate::{
+    host,
+    shell::{Shell, capture, cargo, target},
+};
 
 /// Measures the rows of this group.
 pub(crate) fn measure(shell: &Shell, effort: Effort, report: &mut Report) -> Result<()> {
@@ -98,6 +101,7 @@ fn extra(row: &str, contenders: &[Contender], report: &mut Report) -> Result<()>
 /// Builds the contenders as their users build them.
 fn build(shell: &Shell) -> Result<PathBuf> {
     shell.say("building benches/sync with its peers; the first time takes some minutes");
+    host::need_libclang(shell)?;
     let folder = target().join("benches-sync");
     let mut build = cargo();
     build.env("CARGO_TARGET_DIR", &folder).args(["build", "--release", "--locked", "--quiet"]);

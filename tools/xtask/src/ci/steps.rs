@@ -3,8 +3,8 @@
 use anyhow::Result;
 
 use crate::{
-    darwin, ebpf, fuzz, models,
-    shell::{Shell, cargo},
+    darwin, ebpf, fuzz, host, models,
+    shell::{Shell, cargo, target},
     test, tidy,
 };
 
@@ -69,8 +69,15 @@ fn fmt(shell: &Shell) -> Result<()> {
 }
 
 fn clippy(shell: &Shell) -> Result<()> {
-    let scope = ["clippy", "--workspace", "--all-targets", "--quiet"];
-    shell.run(cargo().args(scope).args(["--", "-D", "warnings"]))
+    const LINTS: [&str; 5] = ["--all-targets", "--quiet", "--", "-D", "warnings"];
+    shell.run(cargo().args(["clippy", "--workspace"]).args(LINTS))?;
+    // A workspace of its own, and a user of the crates as others are: what
+    // changes in their borders shows here.
+    host::need_libclang(shell)?;
+    let mut benches = cargo();
+    benches.env("CARGO_TARGET_DIR", target().join("benches-sync"));
+    benches.args(["clippy", "--locked", "--manifest-path", "benches/sync/Cargo.toml"]);
+    shell.run(benches.args(LINTS))
 }
 
 fn doc(shell: &Shell) -> Result<()> {

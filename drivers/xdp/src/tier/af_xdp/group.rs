@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     interface::Interface,
-    tier::{Threaded, Tier, TierError},
+    tier::{Threaded, Tier, TierError, queues::QueueWatch},
 };
 
 /// What all queues of an interface are opened with.
@@ -33,8 +33,8 @@ pub(super) struct Shared {
     interface: Interface,
     /// The user's choice of CPUs.
     cpus: Vec<u32>,
-    /// Whether queues that come later are served too.
-    is_growing: bool,
+    /// For queues that come later; `None` if they are not to be served.
+    later: Option<QueueWatch>,
     busy_poll_us: Option<u16>,
     pub(super) policy: Policy,
     watchers: Watchers,
@@ -42,11 +42,17 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    pub(super) fn new(options: &Options<'_>, policy: &Policy) -> Result<Self, TierError> {
+    pub(super) fn new(
+        options: &Options<'_>,
+        queues: &[u32],
+        policy: &Policy,
+    ) -> Result<Self, TierError> {
+        let count = u32::try_from(queues.len()).unwrap_or(u32::MAX);
+        let is_growing = options.queues.is_none();
         Ok(Self {
             interface: options.interface.clone(),
             cpus: queues::cpus(options.cpus)?,
-            is_growing: options.queues.is_none(),
+            later: is_growing.then(|| QueueWatch::beyond(options.interface, count)),
             busy_poll_us: options.busy_poll_us,
             policy: policy.clone(),
             watchers: options.watchers.clone(),
@@ -54,16 +60,14 @@ impl Shared {
         })
     }
 
+    pub(super) const fn interface(&self) -> &Interface {
+        &self.interface
+    }
+
     /// Queues of the interface that nobody serves and somebody should; `None`
     /// if there are none.
-    pub(super) fn new_queues(&self, groups: &[Group]) -> Option<Vec<u32>> {
-        if !self.is_growing {
-            return None;
-        }
-        let known = |queue: &u32| groups.iter().any(|group| group.queues.contains(queue));
-        let mut queues = queues::select(&self.interface, None).ok()?;
-        queues.retain(|queue| !known(queue));
-        (!queues.is_empty()).then_some(queues)
+    pub(super) fn new_queues(&mut self) -> Option<Vec<u32>> {
+        Some(self.later.as_mut()?.look()?.collect())
     }
 
     /// The CPU of the next worker: all of this process take turns.
@@ -76,7 +80,7 @@ impl Shared {
 
     /// Leaves further queues alone: trying again each second would help nobody.
     pub(super) fn give_up_growing(&mut self) {
-        self.is_growing = false;
+        self.later = None;
     }
 
     /// Measures how soon a worker that sleeps is awake, and says so.
