@@ -9,11 +9,15 @@ use std::{io, mem::size_of};
 
 use aya::{
     Ebpf, EbpfLoader,
-    maps::{PerCpuArray, PerCpuValues},
+    maps::{PerCpuArray, PerCpuValues, RingBuf},
     programs::{TestRun, TestRunOptions, Xdp},
     util::nr_cpus,
 };
-use farend_core::{Policy, Verdict, cpu_state::CpuState};
+use farend_core::{
+    Policy, Verdict,
+    cpu_state::CpuState,
+    refused::{Copy, FRAME_OCTETS_MAX},
+};
 use farend_lab::kernel::{REDIRECT_OBJECT, XDP_PASS};
 use farend_truth::{
     agreement,
@@ -30,9 +34,11 @@ type State = [u64; size_of::<CpuState>() / 8];
 /// Frames given to a socket, frames that no socket took.
 type HandedOver = [u64; 2];
 
-fn load(object: &[u8], policy: &Policy) -> Result<Ebpf, String> {
+fn load(object: &[u8], policy: &Policy, copied_every: u32) -> Result<Ebpf, String> {
     let mut ebpf = EbpfLoader::new()
         .override_global("POLICY", policy.as_octets(), true)
+        .override_global("REFUSED_EVERY", &copied_every, true)
+        .override_global("REFUSED_OCTETS_MAX", &FRAME_OCTETS_MAX, true)
         .load(object)
         .map_err(|error| program::said(&error))?;
     let redirect: &mut Xdp = ebpf
@@ -128,7 +134,7 @@ fn user_space_is_given_what_a_reflector_answers_and_nothing_else() {
     let mut faults = Vec::new();
     let (mut ran, mut too_short) = (0, 0);
     for (policy, entries) in by_policy(&entries) {
-        let mut ebpf = load(&object, &entries[0].policy)
+        let mut ebpf = load(&object, &entries[0].policy, 0)
             .unwrap_or_else(|error| panic!("policy `{policy}` does not load: {error}"));
         for entry in entries {
             match fault(&mut ebpf, entry) {
@@ -140,4 +146,49 @@ fn user_space_is_given_what_a_reflector_answers_and_nothing_else() {
     }
     assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
     println!("{ran} frames, {too_short} too short for BPF_PROG_TEST_RUN");
+}
+
+/// What is wrong with the copy of one frame.
+fn copy_fault(
+    ebpf: &Ebpf,
+    copies: &mut RingBuf<aya::maps::MapData>,
+    entry: &corpus::Entry,
+) -> Result<bool, String> {
+    let Some((_, octets)) = run(ebpf, &entry.octets)? else { return Ok(false) };
+    let record = copies.next();
+    let is_answered = matches!(entry.verdict, Verdict::Reflect(_) | Verdict::Drop(_));
+    let Some(record) = record else {
+        return if is_answered { Ok(false) } else { Err("no copy".to_owned()) };
+    };
+    let copy = Copy::parse(&record).ok_or("a broken copy")?;
+    let kept = &octets[..octets.len().min(FRAME_OCTETS_MAX as usize)];
+    if is_answered || (copy.verdict, copy.whole_octets as usize) != (entry.verdict, octets.len()) {
+        return Err(format!("copied as {:?}, {}", copy.verdict, copy.whole_octets));
+    }
+    if copy.octets == kept && octets == entry.octets { Ok(true) } else { Err("altered".to_owned()) }
+}
+
+#[test]
+fn refused_frames_alone_are_copied_octet_for_octet() {
+    if !can_load("the copies of the redirecting program") {
+        return;
+    }
+    let object = program::read(REDIRECT_OBJECT).unwrap_or_else(|error| panic!("{error}"));
+    let entries = corpus::load().unwrap_or_else(|error| panic!("{error}"));
+    let mut faults = Vec::new();
+    let mut copied = 0;
+    for (policy, entries) in by_policy(&entries) {
+        let mut ebpf = load(&object, &entries[0].policy, 1)
+            .unwrap_or_else(|error| panic!("policy `{policy}` does not load: {error}"));
+        let copies = ebpf.take_map("REFUSED").expect("the object has the map");
+        let mut copies = RingBuf::try_from(copies).expect("the map is a ring");
+        for entry in entries {
+            match copy_fault(&ebpf, &mut copies, entry) {
+                Ok(is_copied) => copied += u32::from(is_copied),
+                Err(error) => faults.push(format!("{}: {error}", entry.name)),
+            }
+        }
+    }
+    assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
+    assert!(copied > 100, "{copied} copies");
 }
