@@ -79,7 +79,7 @@ mod tests {
         record.extend(kept_octets.to_ne_bytes());
         record.extend(code.to_ne_bytes());
         assert_eq!(record.len(), HEAD_OCTETS);
-        record.extend((0..octets).map(|octet| octet as u8));
+        record.extend((0..=u8::MAX).cycle().take(octets));
         record
     }
 

@@ -176,7 +176,7 @@ fn refused_frames_alone_are_copied_octet_for_octet() {
     let object = program::read(REDIRECT_OBJECT).unwrap_or_else(|error| panic!("{error}"));
     let entries = corpus::load().unwrap_or_else(|error| panic!("{error}"));
     let mut faults = Vec::new();
-    let mut copied = 0;
+    let mut frames = 0;
     for (policy, entries) in by_policy(&entries) {
         let mut ebpf = load(&object, &entries[0].policy, 1)
             .unwrap_or_else(|error| panic!("policy `{policy}` does not load: {error}"));
@@ -184,11 +184,11 @@ fn refused_frames_alone_are_copied_octet_for_octet() {
         let mut copies = RingBuf::try_from(copies).expect("the map is a ring");
         for entry in entries {
             match copy_fault(&ebpf, &mut copies, entry) {
-                Ok(is_copied) => copied += u32::from(is_copied),
+                Ok(is_copied) => frames += u32::from(is_copied),
                 Err(error) => faults.push(format!("{}: {error}", entry.name)),
             }
         }
     }
     assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
-    assert!(copied > 100, "{copied} copies");
+    assert!(frames > 100, "{frames} copies");
 }
