@@ -35,6 +35,7 @@ pub mod port;
 pub mod probe;
 pub mod rate;
 mod reflect;
+pub mod refused;
 #[cfg(not(target_arch = "bpf"))]
 pub mod ring;
 pub mod signature;

@@ -11,6 +11,7 @@
 #![deny(unsafe_code)]
 
 mod policy;
+mod refused;
 mod sockets;
 mod state;
 mod window;
@@ -48,6 +49,7 @@ pub fn farend_redirect(context: XdpContext) -> u32 {
             if let Some(state) = state::of_this_cpu() {
                 state.counters.count(verdict, octets);
             }
+            refused::copy_if_due(&context, verdict);
             XDP_PASS
         }
     }

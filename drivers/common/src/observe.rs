@@ -9,6 +9,7 @@
 mod capture;
 mod observation;
 mod observed;
+mod refused;
 mod residence;
 mod sample;
 mod settings;
@@ -19,6 +20,7 @@ mod watchers;
 pub use observation::Observation;
 pub(crate) use observed::busiest;
 pub use observed::{Captured, Copies, Observed, TesterTable};
+pub use refused::{RefusedSample, RefusedSampler};
 pub use residence::Residence;
 pub use settings::{Arguments, Choices, Settings};
 pub use watcher::{Watch, Watcher};

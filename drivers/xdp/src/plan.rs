@@ -176,18 +176,13 @@ impl Plan {
             let error = self.config.error_at(key, message.clone());
             return Err(error.map_or_else(|| Failure::usage(message), Failure::from));
         }
-        let refused = match self.tier {
-            TierChoice::Xdp | TierChoice::XdpGeneric => {
-                self.settings.needs_user_space().map(|option| {
-                    format!("{option} needs frames in user space: give --tier af-xdp, or auto")
-                })
-            }
-            TierChoice::AfXdp => self.settings.observe.needs_refused_frames().map(|option| {
-                format!("{option} needs frames that --tier af-xdp leaves in the kernel: give --tier af-packet")
-            }),
-            _ => None,
-        };
-        refused.map_or(Ok(()), |message| Err(Failure::usage(message)))
+        let is_blind = matches!(self.tier, TierChoice::Xdp | TierChoice::XdpGeneric);
+        match self.settings.needs_user_space().filter(|_| is_blind) {
+            None => Ok(()),
+            Some(option) => Err(Failure::usage(format!(
+                "{option} needs frames in user space: give --tier af-xdp, or auto"
+            ))),
+        }
     }
 
     fn check_targets(&self) -> Result<(), Failure> {
@@ -288,9 +283,10 @@ mod tests {
             assert!(error.starts_with("--residence needs frames in user space"), "{error}");
         }
         let sample = "--sample 1 --sample-file f --sample-of";
-        let error = plan(&format!("eth0 --tier af-xdp {sample} refused")).unwrap_err();
-        assert!(error.contains("--tier af-packet"), "{error}");
-        assert!(plan(&format!("eth0 --tier af-xdp {sample} reflected")).is_ok());
+        for of in ["reflected", "refused", "all"] {
+            assert!(plan(&format!("eth0 --tier af-xdp {sample} {of}")).is_ok());
+            assert!(plan(&format!("eth0 --tier xdp {sample} {of}")).is_err());
+        }
         assert!(plan("--tier udp --testers 9").unwrap_err().starts_with("--testers needs"));
         assert!(plan("eth0 --sample 1").unwrap_err().contains("--sample-file"));
         assert_eq!(plan("eth0 --residence").unwrap().needs_user_space(), Some("--residence"));

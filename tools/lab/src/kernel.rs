@@ -13,7 +13,7 @@ use aya::{
     },
 };
 use aya::{TestRun, TestRunAttrs, TestRunOptions};
-use farend_core::{Counters, Policy, cpu_state::CpuState};
+use farend_core::{Counters, Policy, cpu_state::CpuState, refused};
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::Host;
@@ -277,14 +277,24 @@ pub fn verify_shield() -> Result<()> {
     shield.load().context("the verifier refuses farend_shield")
 }
 
-/// Loads `farend_redirect`, the program of the `AF_XDP` tier.
+/// Loads `farend_redirect`, the program of the `AF_XDP` tier, without and with
+/// copies of refused frames.
 ///
 /// # Errors
 ///
 /// If there is no object, or the verifier refuses the program.
 pub fn verify_redirect() -> Result<()> {
-    let mut object = open_object(REDIRECT_OBJECT, &mut EbpfLoader::new(), &Policy::closed())?;
-    load_xdp(&mut object, "farend_redirect").map(|_| ())
+    let policy = Policy::closed();
+    for every in [0_u32, 1, u32::MAX] {
+        for octets_max in [1_u32, refused::FRAME_OCTETS_MAX] {
+            let mut loader = EbpfLoader::new();
+            loader.override_global("REFUSED_EVERY", &every, true);
+            loader.override_global("REFUSED_OCTETS_MAX", &octets_max, true);
+            let mut object = open_object(REDIRECT_OBJECT, &mut loader, &policy)?;
+            load_xdp(&mut object, "farend_redirect")?;
+        }
+    }
+    Ok(())
 }
 
 /// Asks the verifier about one program of the object.

@@ -155,6 +155,7 @@ impl Samplers {
             queue: self.queue.clone(),
             home,
             blank,
+            spare: None,
             made: 0,
             counts: Arc::clone(&self.counts),
             interface,
@@ -173,6 +174,8 @@ pub(super) struct Sampler {
     queue: SyncSender<Copy>,
     home: SyncSender<Vec<u8>>,
     blank: Receiver<Vec<u8>>,
+    /// Memory that was looked for and not yet used.
+    spare: Option<Vec<u8>>,
     /// Copies made so far.
     made: usize,
     counts: Arc<Counts>,
@@ -218,6 +221,32 @@ impl Sampler {
         }
     }
 
+    /// Takes a frame that somebody else has chosen.
+    pub(super) fn chosen(
+        &mut self,
+        octets: &[u8],
+        whole_octets: u32,
+        verdict: Verdict,
+        time_unix_ns: u64,
+    ) {
+        let whole_octets = whole_octets as usize;
+        self.put(octets, whole_octets, verdict, time_unix_ns, Direction::Inbound);
+    }
+
+    /// Whether there is memory for a copy.
+    pub(super) fn has_room(&mut self) -> bool {
+        if self.spare.is_none() {
+            self.spare = self.blank();
+        }
+        self.spare.is_some()
+    }
+
+    /// Counts frames that were due and not sampled.
+    pub(super) fn lose(&self, frames: u64) {
+        // Relaxed: a count, which orders nothing.
+        self.counts.dropped.fetch_add(frames, Ordering::Relaxed);
+    }
+
     fn put(
         &mut self,
         octets: &[u8],
@@ -227,7 +256,7 @@ impl Sampler {
         direction: Direction,
     ) {
         let Some(mut copy) = self.blank() else {
-            self.drop_one();
+            self.lose(1);
             return;
         };
         copy.clear();
@@ -246,12 +275,15 @@ impl Sampler {
         {
             // There is room for every copy there is.
             let _ = self.home.try_send(copy.octets);
-            self.drop_one();
+            self.lose(1);
         }
     }
 
     /// Memory for a copy, if not all of it is under way.
     fn blank(&mut self) -> Option<Vec<u8>> {
+        if let Some(spare) = self.spare.take() {
+            return Some(spare);
+        }
         if let Ok(blank) = self.blank.try_recv() {
             return Some(blank);
         }
@@ -260,11 +292,6 @@ impl Sampler {
         }
         self.made += 1;
         Some(Vec::new())
-    }
-
-    fn drop_one(&self) {
-        // Relaxed: a count, which orders nothing.
-        self.counts.dropped.fetch_add(1, Ordering::Relaxed);
     }
 }
 

@@ -4,6 +4,7 @@ use std::{fmt::Write, path::PathBuf};
 
 use clap::Args;
 
+use super::RefusedSample;
 use crate::values::{Every, SampleOctets, SampleOf, SegmentName, TapName, TesterCount};
 
 /// Help heading of all of them.
@@ -24,12 +25,12 @@ pub struct Arguments {
     #[arg(long, value_name = "FILE")]
     pub sample_file: Option<PathBuf>,
 
-    /// Which frames --sample counts; tier af-xdp sees the reflected ones alone
-    /// [default: reflected]
+    /// Which frames --sample counts [default: reflected]
     #[arg(long, value_name = "reflected|refused|all")]
     pub sample_of: Option<SampleOf>,
 
-    /// Octets of a frame that --sample keeps [default: all of them]
+    /// Octets of a frame that --sample keeps; of a refused one tier af-xdp has
+    /// 2048 at most [default: all of them]
     #[arg(long, value_name = "N")]
     pub sample_octets: Option<SampleOctets>,
 
@@ -174,16 +175,11 @@ impl Settings {
         needs.into_iter().find(|(is_given, _)| *is_given).map(|(_, option)| option)
     }
 
-    /// The option that needs user space to see frames that are not answered
-    /// too, which tier `af-xdp` leaves in the kernel.
+    /// What of the refused frames is wanted, for a kernel program that keeps
+    /// them from user space; `None` if nothing.
     #[must_use]
-    pub fn needs_refused_frames(&self) -> Option<&'static str> {
-        match self.sample_of {
-            _ if self.sample.is_none() => None,
-            SampleOf::Reflected => None,
-            SampleOf::Refused => Some("--sample-of refused"),
-            SampleOf::All => Some("--sample-of all"),
-        }
+    pub fn refused_sample(&self) -> Option<RefusedSample> {
+        RefusedSample::of(self)
     }
 
     /// What contradicts itself: the key that is to blame, and what to do.
@@ -278,12 +274,16 @@ mod tests {
     }
 
     #[test]
-    fn refused_frames_are_needed_by_samples_of_them_alone() {
-        assert_eq!(settle("--sample-of refused").needs_refused_frames(), None);
-        let line = "--sample 1 --sample-file f --sample-of";
-        assert_eq!(settle(&format!("{line} reflected")).needs_refused_frames(), None);
+    fn refused_frames_are_copied_for_samples_of_them_alone() {
+        assert_eq!(settle("--sample-of refused").refused_sample(), None);
+        let line = "--sample 7 --sample-file f --sample-of";
+        assert_eq!(settle(&format!("{line} reflected")).refused_sample(), None);
         for of in ["refused", "all"] {
-            assert!(settle(&format!("{line} {of}")).needs_refused_frames().unwrap().ends_with(of));
+            let line = format!("{line} {of}");
+            let wanted = |octets_max| Some(RefusedSample { every: 7, octets_max });
+            assert_eq!(settle(&line).refused_sample(), wanted(2_048));
+            let cut = settle(&format!("{line} --sample-octets 14"));
+            assert_eq!(cut.refused_sample(), wanted(14));
         }
     }
 

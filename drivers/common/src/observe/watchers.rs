@@ -1,6 +1,8 @@
 //! Eyes for the workers of one interface.
 
-use super::{Settings, Watcher, capture::Capture, sample::Samplers, tap::Tap};
+use super::{
+    RefusedSample, RefusedSampler, Settings, Watcher, capture::Capture, sample::Samplers, tap::Tap,
+};
 
 /// Which interface it is.
 #[derive(Clone, Debug, Default)]
@@ -32,5 +34,19 @@ impl Watchers {
         let sampler = self.samplers.as_ref().map(|samplers| samplers.sampler(*place));
         let show = self.tap.as_ref().map(|tap| tap.show(*index, name));
         Some(Watcher::new(&self.settings, Capture::new(sampler, show)))
+    }
+
+    /// What a kernel program that keeps refused frames from workers is to copy;
+    /// `None` if nobody asked.
+    #[must_use]
+    pub fn refused_sample(&self) -> Option<RefusedSample> {
+        self.settings.refused_sample()
+    }
+
+    /// What those copies are sampled with; `None` if nobody asked.
+    #[must_use]
+    pub fn refused_sampler(&self) -> Option<RefusedSampler> {
+        self.refused_sample()?;
+        Some(RefusedSampler::new(self.samplers.as_ref()?.sampler(self.place.place)))
     }
 }

@@ -23,6 +23,7 @@ mod memory;
 mod port;
 mod program;
 mod queues;
+mod refused;
 mod socket;
 mod sys;
 mod wake;
@@ -31,7 +32,11 @@ mod worker;
 use std::os::fd::AsFd;
 
 use farend_core::{Counters, Policy};
-use farend_driver::{observe::Watchers, privileges::Capability, worker::WorkerStatistics};
+use farend_driver::{
+    observe::{RefusedSample, Watchers},
+    privileges::Capability,
+    worker::WorkerStatistics,
+};
 
 use rustix::process::{Resource, getrlimit};
 
@@ -44,7 +49,7 @@ use self::{
     socket::BindMode,
 };
 use super::{
-    Tier, TierError,
+    Threaded, Tier, TierError,
     queues::tell,
     xdp::{Mode, foreign, link::Link},
 };
@@ -80,6 +85,8 @@ pub struct AfXdp {
     // then workers end.
     link: Link,
     redirect: Redirect,
+    /// What samples refused frames, if somebody asked and the tier is started.
+    refused: Option<Threaded>,
     groups: Vec<Group>,
     shared: Shared,
     /// What programs that were replaced had counted.
@@ -106,7 +113,7 @@ impl AfXdp {
         }
         let queues = queues::select(interface, options.queues)?;
         let shared = Shared::new(options, &queues, policy)?;
-        let mut redirect = Redirect::load(policy)?;
+        let mut redirect = shared.load(policy)?;
         let mut refused = None;
         for mode in [BindMode::ZeroCopy, BindMode::Copy] {
             match Self::attach(&shared, &queues, mode, &mut redirect, interface, &say) {
@@ -115,6 +122,7 @@ impl AfXdp {
                     return Ok(Self {
                         link,
                         redirect,
+                        refused: None,
                         groups: vec![group],
                         shared,
                         before: (Counters::new(), HandedOver::default()),
@@ -176,23 +184,28 @@ impl AfXdp {
         self.groups.push(group);
         // Not only for its sockets: veth runs no program on new queues until
         // it is given one.
-        self.replace_program(&self.shared.policy.clone())?;
+        self.replace_program(&self.shared.policy.clone()).map(drop)?;
         Ok(description)
     }
 
     /// Puts a program with this policy in the place of the one before. What
     /// it hands over meets workers that know their policy.
-    fn replace_program(&mut self, policy: &Policy) -> Result<(), TierError> {
-        let mut next = Redirect::load(policy)?;
+    ///
+    /// Gives what samples the refused frames of the one before; dropping it
+    /// takes a moment, because it takes the last of them.
+    fn replace_program(&mut self, policy: &Policy) -> Result<Option<Threaded>, TierError> {
+        let mut next = self.shared.load(policy)?;
         for group in &self.groups {
             group.give(&mut next)?;
         }
+        let refused = if self.is_started { self.shared.sample_refused(&mut next)? } else { None };
         self.link.replace(self.redirect.as_fd(), next.as_fd())?;
         let last = std::mem::replace(&mut self.redirect, next);
+        let refused = std::mem::replace(&mut self.refused, refused);
         // Nobody runs it any more, so these are its final counts.
         self.before.0.merge(&last.counters()?);
         self.before.1.merge(last.handed_over()?);
-        Ok(())
+        Ok(refused)
     }
 
     fn kernel_counts(&self) -> Result<(Counters, HandedOver), TierError> {
@@ -228,17 +241,20 @@ impl Tier for AfXdp {
             return Ok(());
         }
         self.shared.tell_wake_time(&self.groups);
+        self.refused = self.shared.sample_refused(&mut self.redirect)?;
         self.groups.iter_mut().try_for_each(Group::start)
     }
 
     fn replace_policy(&mut self, policy: &Policy) -> Result<(), TierError> {
-        self.replace_program(policy)?;
+        let refused = self.replace_program(policy)?;
         // What the program before handed over is judged by either policy: a
         // frame that only one of them answers may be lost here, and is counted.
         for group in &mut self.groups {
             group.replace_policy(policy)?;
         }
         self.shared.policy = policy.clone();
+        // Last, because it waits, and workers should not lag behind the program.
+        drop(refused);
         Ok(())
     }
 
@@ -248,7 +264,10 @@ impl Tier for AfXdp {
     }
 
     fn failure(&mut self) -> Option<TierError> {
-        self.link.failure().or_else(|| self.groups.iter_mut().find_map(Group::failure))
+        self.link
+            .failure()
+            .or_else(|| self.groups.iter_mut().find_map(Group::failure))
+            .or_else(|| self.refused.as_mut()?.failure())
     }
 
     fn look_after(&mut self) -> Vec<String> {
@@ -258,8 +277,11 @@ impl Tier for AfXdp {
     fn stop(&mut self) -> WorkerStatistics {
         // No more frames come in; then the workers answer those that did.
         self.link.detach();
+        self.refused.iter().for_each(Threaded::request_stop);
         self.groups.iter_mut().for_each(Group::request_stop);
         self.groups.iter_mut().for_each(Group::stop);
+        // It takes the last copies, and waits for nobody long.
+        drop(self.refused.take());
         let kernel = self.kernel_counts().unwrap_or(self.before);
         self.sum(kernel, true)
     }
@@ -299,9 +321,9 @@ impl From<OpenError> for Refusal {
 /// # Errors
 ///
 /// As in [`AfXdp::open`].
-pub fn rehearse(policy: &Policy) -> Result<(), TierError> {
+pub fn rehearse(policy: &Policy, refused: Option<RefusedSample>) -> Result<(), TierError> {
     socket::rehearse()?;
-    Redirect::load(policy).map(drop)
+    Redirect::load(policy, refused).map(drop)
 }
 
 /// What would be opened, in numbers.

@@ -92,14 +92,14 @@ pub fn rehearse(
 ) -> Result<TierChoice, Failure> {
     if plan.tier != TierChoice::Auto {
         let policy = policy(plan, target, plan.tier)?;
-        return match rehearse_one(target, plan.tier, &policy) {
+        return match rehearse_one(plan, target, plan.tier, &policy) {
             Ok(()) => Ok(plan.tier),
             Err(error) => Err(Failure::run_time(format!("{}: {error}", target.name()))),
         };
     }
     for choice in LADDER {
         let outcome = match policy(plan, target, choice) {
-            Ok(policy) => rehearse_one(target, choice, &policy),
+            Ok(policy) => rehearse_one(plan, target, choice, &policy),
             Err(PolicyRefusal::Unfit(message)) => Err(TierError::new(message)),
             Err(PolicyRefusal::Contradiction(failure)) => return Err(failure),
         };
@@ -112,17 +112,29 @@ pub fn rehearse(
 }
 
 #[cfg(target_os = "linux")]
-fn rehearse_one(target: &Target, choice: TierChoice, policy: &Policy) -> Result<(), TierError> {
+fn rehearse_one(
+    plan: &Plan,
+    target: &Target,
+    choice: TierChoice,
+    policy: &Policy,
+) -> Result<(), TierError> {
     match (target, choice) {
         (Target::Interface(_), TierChoice::Xdp | TierChoice::XdpGeneric) => xdp::rehearse(policy),
-        (Target::Interface(_), TierChoice::AfXdp) => af_xdp::rehearse(policy),
+        (Target::Interface(_), TierChoice::AfXdp) => {
+            af_xdp::rehearse(policy, plan.settings.observe.refused_sample())
+        }
         (Target::Interface(_), TierChoice::AfPacket) => may_open_packet_socket(),
         _ => target.addresses().map(drop).map_err(TierError::new),
     }
 }
 
 #[cfg(not(target_os = "linux"))]
-fn rehearse_one(target: &Target, _choice: TierChoice, _policy: &Policy) -> Result<(), TierError> {
+fn rehearse_one(
+    _plan: &Plan,
+    target: &Target,
+    _choice: TierChoice,
+    _policy: &Policy,
+) -> Result<(), TierError> {
     target.addresses().map(drop).map_err(TierError::new)
 }
 
@@ -255,13 +267,11 @@ fn unfit(plan: &Plan, target: &Target, choice: TierChoice) -> Option<TierError> 
 /// Why a tier cannot do what an option asks for.
 #[cfg(target_os = "linux")]
 fn unfit_for_options(plan: &Plan, choice: TierChoice) -> Option<String> {
-    let refused = plan.settings.observe.needs_refused_frames();
     match choice {
         TierChoice::Xdp | TierChoice::XdpGeneric => {
             plan.needs_user_space().map(|option| format!("{option} needs frames in user space"))
         }
-        TierChoice::AfXdp => refused
-            .map(|option| format!("{option} needs frames that this tier leaves in the kernel")),
+        TierChoice::AfXdp => None,
         _ => plan.needs_af_xdp().map(|option| format!("{option} is for AF_XDP sockets")),
     }
 }

@@ -6,6 +6,7 @@ pub(crate) mod flood;
 pub(crate) mod frame;
 pub(crate) mod namespace;
 pub(crate) mod pass;
+pub(crate) mod pcapng;
 pub(crate) mod queues;
 pub(crate) mod raw;
 pub(crate) mod reflector;

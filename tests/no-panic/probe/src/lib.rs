@@ -18,6 +18,7 @@ use farend_core::{
         WriteError, is_padding_intact,
     },
     rate::Bucket,
+    refused::Copy,
     signature::{Custom, KindSet},
     summary::Summary,
     testers::{Sender, Set, Testers},
@@ -66,6 +67,10 @@ entries! {
 
     fn entry_inspect_raw(frame: &RawWindow<'_>, policy: &Policy) -> Result<Answer, Verdict> {
         farend_core::inspect(frame, policy)
+    }
+
+    fn entry_refused_copy(record: &[u8]) -> Option<(Verdict, usize)> {
+        Copy::parse(record).map(|copy| (copy.verdict, copy.octets.len()))
     }
 
     fn entry_reflect_datagram(

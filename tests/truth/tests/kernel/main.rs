@@ -22,12 +22,13 @@ use proptest::{
     test_runner::{Config, RngAlgorithm, TestRng, TestRunner},
 };
 
-use crate::program::{Program, RunError};
+use crate::program::{Globals, Program, RunError};
 
 /// Checks a program on each frame of the corpus, loaded with the frame's policy.
 fn check_corpus(
     object: &str,
     name: &'static str,
+    globals: &Globals,
     check: impl Fn(&mut Program, &Entry) -> Result<(), RunError>,
 ) {
     let object = program::object(object).unwrap_or_else(|error| panic!("{error}"));
@@ -36,7 +37,7 @@ fn check_corpus(
     let mut faults = Vec::new();
     let (mut run, mut refused) = (0, 0);
     for (policy, entries) in &by_policy {
-        let mut program = match Program::load(&object, name, &entries[0].policy) {
+        let mut program = match Program::load(&object, name, &entries[0].policy, globals) {
             Ok(program) => program,
             Err(error) => {
                 faults.push(format!("policy `{policy}` does not load: {error}"));
@@ -73,7 +74,7 @@ fn every_frame_of_the_corpus_gets_in_the_kernel_what_it_gets_in_user_space() {
     if is_skipped_without_root() {
         return;
     }
-    check_corpus(OBJECT, reflect::PROGRAM, |program, entry| {
+    check_corpus(OBJECT, reflect::PROGRAM, &[], |program, entry| {
         let outcome = reflect::run(program, &entry.octets)?;
         if outcome.verdict != entry.verdict {
             let (got, wanted) = (outcome.verdict, entry.verdict);
@@ -92,7 +93,7 @@ fn a_policy_without_a_rate_cap_answers_as_often_as_asked() {
     let object = program::object(OBJECT).unwrap_or_else(|error| panic!("{error}"));
     let entries = corpus::load().unwrap_or_else(|error| panic!("{error}"));
     let entry = entries.iter().find(|entry| entry.name == "signature-probeot").unwrap();
-    let mut program = Program::load(&object, reflect::PROGRAM, &entry.policy)
+    let mut program = Program::load(&object, reflect::PROGRAM, &entry.policy, &[])
         .unwrap_or_else(|error| panic!("{error}"));
     for _ in 0..100 {
         let Ok(outcome) = reflect::run(&mut program, &entry.octets) else {
@@ -117,7 +118,7 @@ fn random_frames_get_in_the_kernel_what_they_get_in_user_space() {
         let Ok(options) = generator::policies().new_tree(&mut runner) else { continue };
         let options = options.current();
         let policy = options.build().unwrap_or_else(|error| panic!("{error}"));
-        let mut program = Program::load(&object, reflect::PROGRAM, &policy)
+        let mut program = Program::load(&object, reflect::PROGRAM, &policy, &[])
             .unwrap_or_else(|error| panic!("policy `{options}` does not load: {error}"));
         for _ in 0..FRAMES_PER_POLICY {
             let Ok(frame) = generator::frames().new_tree(&mut runner) else { continue };

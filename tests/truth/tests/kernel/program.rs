@@ -5,7 +5,7 @@ use std::{fs, io};
 
 use aya::{
     Ebpf, EbpfLoader, Pod,
-    maps::{PerCpuArray, PerCpuValues},
+    maps::{PerCpuArray, PerCpuValues, RingBuf},
     programs::{self, TestRun, TestRunOptions},
     util::nr_cpus,
 };
@@ -32,6 +32,9 @@ pub(crate) enum RunError {
     Failed(String),
 }
 
+/// Symbols of an object and the values they get before it is loaded.
+pub(crate) type Globals = [(&'static str, u32)];
+
 /// An object under test: the checked-in one, or that of `FAREND_BPF_OBJECTS`.
 pub(crate) fn object(name: &str) -> Result<Vec<u8>, String> {
     let path = farend_lab::kernel::object_path(name);
@@ -39,19 +42,26 @@ pub(crate) fn object(name: &str) -> Result<Vec<u8>, String> {
 }
 
 impl Program {
-    /// Loads the program of this name, specialised by a policy: the verifier's
-    /// word on it is part of the error.
-    pub(crate) fn load(object: &[u8], name: &'static str, policy: &Policy) -> Result<Self, String> {
-        let mut ebpf = EbpfLoader::new()
-            .override_global("POLICY", policy.as_octets(), true)
-            .load(object)
-            .map_err(|error| said(&error))?;
-        let loaded = match ebpf.program_mut(name) {
+    /// Loads the program of this name, specialised by a policy and more: the
+    /// verifier's word on it is part of the error.
+    pub(crate) fn load(
+        object: &[u8],
+        name: &'static str,
+        policy: &Policy,
+        globals: &Globals,
+    ) -> Result<Self, String> {
+        let mut loader = EbpfLoader::new();
+        loader.override_global("POLICY", policy.as_octets(), true);
+        for (symbol, value) in globals {
+            loader.override_global(symbol, value, true);
+        }
+        let mut ebpf = loader.load(object).map_err(|error| said(&error))?;
+        let outcome = match ebpf.program_mut(name) {
             Some(programs::Program::Xdp(xdp)) => xdp.load(),
             Some(programs::Program::SchedClassifier(classifier)) => classifier.load(),
             _ => return Err(format!("the object has no program {name} to test")),
         };
-        loaded.map_err(|error| said(&error))?;
+        outcome.map_err(|error| said(&error))?;
         Ok(Self { ebpf, name })
     }
 
@@ -98,6 +108,14 @@ impl Program {
         let zero = PerCpuValues::try_from(vec![[0; WORDS]; cpus]).map_err(|error| said(&error))?;
         map.set(0, zero, 0).map_err(|error| said(&error))?;
         Ok(sum)
+    }
+
+    /// The oldest record of a ring, which is then gone from there.
+    pub(crate) fn take_record(&mut self, map: &str) -> Result<Option<Vec<u8>>, String> {
+        let map = self.ebpf.map_mut(map).ok_or("the object has no such map")?;
+        let mut ring: RingBuf<_> = map.try_into().map_err(|error| said(&error))?;
+        let record = ring.next().map(|record| record.to_vec());
+        Ok(record)
     }
 }
 

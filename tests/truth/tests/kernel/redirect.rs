@@ -5,7 +5,10 @@
 //! `XDP_PASS`; what the program decided shows in its counters. With sockets it
 //! runs in the `AF_XDP` tier's own tests.
 
-use farend_core::Verdict;
+use farend_core::{
+    Verdict,
+    refused::{Copy, FRAME_OCTETS_MAX},
+};
 use farend_lab::{
     is_skipped_without_root,
     kernel::{REDIRECT_OBJECT, XDP_PASS},
@@ -47,5 +50,32 @@ fn user_space_is_given_what_a_reflector_answers_and_nothing_else() {
     if is_skipped_without_root() {
         return;
     }
-    check_corpus(REDIRECT_OBJECT, "farend_redirect", check);
+    check_corpus(REDIRECT_OBJECT, "farend_redirect", &[], check);
+}
+
+/// Runs the program on a frame with copies on, and says what is wrong.
+fn check_copy(program: &mut Program, entry: &Entry) -> Result<(), RunError> {
+    let run = program.run(&entry.octets)?;
+    check_octets(&run.octets, &entry.octets)?;
+    let is_answered = matches!(entry.verdict, Verdict::Reflect(_) | Verdict::Drop(_));
+    let record = match program.take_record("REFUSED")? {
+        None if is_answered => return Ok(()),
+        None => return Err("no copy".to_owned().into()),
+        Some(_) if is_answered => return Err("copied though answered".to_owned().into()),
+        Some(record) => record,
+    };
+    let copy = Copy::parse(&record).ok_or("a broken copy".to_owned())?;
+    if (copy.verdict, copy.whole_octets as usize) != (entry.verdict, entry.octets.len()) {
+        return Err(format!("copied as {:?}, {} octets", copy.verdict, copy.whole_octets).into());
+    }
+    check_octets(copy.octets, &entry.octets[..entry.octets.len().min(FRAME_OCTETS_MAX as usize)])
+}
+
+#[test]
+fn refused_frames_alone_are_copied_octet_for_octet() {
+    if is_skipped_without_root() {
+        return;
+    }
+    let globals = [("REFUSED_EVERY", 1), ("REFUSED_OCTETS_MAX", FRAME_OCTETS_MAX)];
+    check_corpus(REDIRECT_OBJECT, "farend_redirect", &globals, check_copy);
 }

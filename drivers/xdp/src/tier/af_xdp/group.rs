@@ -18,7 +18,7 @@ use super::{
     layout::Layout,
     layout_of, port,
     program::Redirect,
-    queues,
+    queues, refused,
     socket::{self, BindMode, Request, Sockets},
     wake,
     worker::{Place, Worker},
@@ -58,6 +58,25 @@ impl Shared {
             watchers: options.watchers.clone(),
             notice: options.notice,
         })
+    }
+
+    /// Loads the program with this policy.
+    pub(super) fn load(&self, policy: &Policy) -> Result<Redirect, TierError> {
+        Redirect::load(policy, self.watchers.refused_sample())
+    }
+
+    /// Starts to sample what the program copies of refused frames, if it does.
+    pub(super) fn sample_refused(
+        &self,
+        redirect: &mut Redirect,
+    ) -> Result<Option<Threaded>, TierError> {
+        let copies = redirect.take_copies();
+        let Some((copies, sampler)) = copies.zip(self.watchers.refused_sampler()) else {
+            return Ok(None);
+        };
+        let mut thread = refused::thread_of(copies, sampler, &self.policy);
+        thread.start()?;
+        Ok(Some(thread))
     }
 
     pub(super) const fn interface(&self) -> &Interface {

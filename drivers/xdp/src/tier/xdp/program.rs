@@ -12,7 +12,7 @@ use aya::{
     programs::{ProgramFd, Xdp},
 };
 use farend_core::{Counters, Policy};
-use farend_driver::privileges::Capability;
+use farend_driver::{observe::RefusedSample, privileges::Capability};
 
 use super::{CAPABILITIES, KERNEL_MIN, TierError, is_kernel_too_old, permission_error};
 use crate::sys::StateEntry;
@@ -30,20 +30,31 @@ const POLICY: &str = "POLICY";
 /// The map with one entry for each CPU.
 const STATE: &str = "STATE";
 
+/// The symbols that say what is copied of refused frames.
+const REFUSED_EVERY: &str = "REFUSED_EVERY";
+const REFUSED_OCTETS_MAX: &str = "REFUSED_OCTETS_MAX";
+
+/// The ring of these copies.
+pub(in crate::tier) const REFUSED: &str = "REFUSED";
+
+/// Octets of that ring where it is used: 500 copies of the longest, and more of
+/// shorter ones.
+const REFUSED_RING_OCTETS: u32 = 1 << 20;
+
 /// A program that may be attached.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(in crate::tier) enum Source {
     /// Reflects in the kernel.
     Reflect,
-    /// Hands frames to AF_XDP sockets.
-    Redirect,
+    /// Hands frames to AF_XDP sockets, and copies of refused ones to a ring.
+    Redirect(Option<RefusedSample>),
 }
 
 impl Source {
     const fn object_and_name(self) -> (&'static [u8], &'static str) {
         match self {
             Self::Reflect => (OBJECT, "farend_reflect"),
-            Self::Redirect => (REDIRECT_OBJECT, "farend_redirect"),
+            Self::Redirect(_) => (REDIRECT_OBJECT, "farend_redirect"),
         }
     }
 }
@@ -61,10 +72,15 @@ impl Program {
     pub(in crate::tier) fn load(source: Source, policy: &Policy) -> Result<Self, TierError> {
         raise_locked_memory();
         let (object, name) = source.object_and_name();
-        let mut object = EbpfLoader::new()
-            .override_global(POLICY, policy.as_octets(), true)
-            .load(object)
-            .map_err(|error| load_error(&error))?;
+        let mut loader = EbpfLoader::new();
+        loader.override_global(POLICY, policy.as_octets(), true);
+        if let Source::Redirect(Some(RefusedSample { every, octets_max })) = &source {
+            loader
+                .override_global(REFUSED_EVERY, every, true)
+                .override_global(REFUSED_OCTETS_MAX, octets_max, true)
+                .map_max_entries(REFUSED, REFUSED_RING_OCTETS);
+        }
+        let mut object = loader.load(object).map_err(|error| load_error(&error))?;
         let state = object.take_map(STATE).ok_or_else(|| incomplete(STATE))?;
         let state = match state {
             Map::PerCpuArray(_) => PerCpuArray::try_from(state).map_err(|error| load_error(&error)),
