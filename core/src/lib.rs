@@ -37,6 +37,8 @@ pub mod rate;
 mod reflect;
 #[cfg(not(target_arch = "bpf"))]
 pub mod ring;
+#[cfg(not(target_arch = "bpf"))]
+mod seeded;
 pub mod signature;
 #[cfg(not(target_arch = "bpf"))]
 pub mod summary;

@@ -1,7 +1,7 @@
 //! The algorithms, in every order of a few threads (loom) and in many orders of
 //! eight (shuttle).
 //!
-//! `FAREND_FAULT=UnlockNeverWakes` and the like put a fault in: see `faults`.
+//! `FAREND_FAULT=sync::UnlockNeverWakes` and the like put a fault in: see `faults`.
 
 mod condvar;
 mod event;
