@@ -15,18 +15,26 @@ crate::seeded::faults! {
         WakeBeforeStore,
         /// An event is set and its sleepers are not woken.
         EventForgetsSleepers,
+        /// An event is set and one of its sleepers is woken.
+        EventWakesOne,
+        /// A sleeper does not look whether a setter died before it woke anybody.
+        EventNeverLooksAgain,
         /// A semaphore is posted and its sleeper is not woken.
         PostNeverWakes,
         /// A woken waiter takes the unit as if nobody else slept.
         SemaphoreForgetsOthers,
         /// A woken waiter leaves further units to nobody.
         SemaphoreKeepsTheWake,
+        /// A sleeper does not look whether somebody died with its wake.
+        SemaphoreNeverLooksAgain,
         /// A condition variable lets go of the mutex before it looks at its turn.
         CondvarLooksLate,
         /// The fences between turn and sleepers are left out.
         CondvarWithoutFence,
         /// A notice to all wakes one.
         NotifyAllWakesOne,
+        /// A sleeper does not look whether somebody died with its notice.
+        CondvarNeverLooksAgain,
         /// The last reader does not wake the writer.
         LastReaderLeavesSilently,
         /// A writer that times out does not wake those it kept out.

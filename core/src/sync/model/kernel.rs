@@ -51,6 +51,11 @@ struct Bucket {
 pub(super) struct Kernel {
     buckets: Plain<BTreeMap<usize, Arc<Bucket>>>,
     now_ns: PlainU64,
+    /// How often time has passed. Whoever goes to sleep after it sees what was stored
+    /// before it: no memory is that weak for that long.
+    passes: AtomicU32,
+    /// How often a slice has passed.
+    slices: PlainU32,
     threads: PlainU32,
     /// Owner id and node of each lock that is linked.
     pub(super) held: Plain<BTreeSet<(u32, usize)>>,
@@ -63,6 +68,8 @@ lazy_static! {
     pub(super) static ref KERNEL: Kernel = Kernel {
         buckets: Plain::default(),
         now_ns: PlainU64::new(0),
+        passes: AtomicU32::new(0),
+        slices: PlainU32::new(0),
         threads: PlainU32::new(0),
         held: Plain::default(),
         pending: Plain::default(),
@@ -72,6 +79,14 @@ lazy_static! {
 
 thread_local! {
     static ID: Cell<u32> = Cell::new(0);
+    /// The slices that passed when this thread looked again.
+    static LOOKED: Cell<u32> = Cell::new(0);
+}
+
+/// Whether this thread is to look again for a slice that has passed; once for each.
+fn looks_again() -> bool {
+    let slices = KERNEL.slices.load(SeqCst);
+    LOOKED.with(|looked| looked.replace(slices)) != slices
 }
 
 /// The plain data of a lock that is never held long.
@@ -105,11 +120,15 @@ impl<S: Scope> Futex<S> for Modelled {
     fn wait(word: &AtomicU32, expected: u32, deadline_ns: Option<u64>) -> Waited {
         let bucket = KERNEL.bucket(word);
         let mut sleepers = bucket.sleepers.lock().unwrap();
+        if Self::now_ns() != 0 {
+            // A read-modify-write has the newest value.
+            KERNEL.passes.fetch_add(0, Ordering::Acquire);
+        }
         if word.load(Ordering::Relaxed) != expected {
             return Waited::Woken;
         }
         let deadline_ns = deadline_ns.unwrap_or(NEVER);
-        if deadline_ns <= Self::now_ns() {
+        if deadline_ns <= Self::now_ns() || (deadline_ns != NEVER && looks_again()) {
             drop(sleepers);
             thread::yield_now();
             return Waited::TimedOut;
@@ -120,7 +139,12 @@ impl<S: Scope> Futex<S> for Modelled {
         while sleeper.state.load(SeqCst) == ASLEEP {
             sleepers = sleeper.alarm.wait(sleepers).unwrap();
         }
-        if sleeper.state.load(SeqCst) == TIMED_OUT { Waited::TimedOut } else { Waited::Woken }
+        if sleeper.state.load(SeqCst) == TIMED_OUT {
+            looks_again();
+            Waited::TimedOut
+        } else {
+            Waited::Woken
+        }
     }
 
     fn wake_one(word: &AtomicU32) {
@@ -158,6 +182,7 @@ pub fn disturb(word: &AtomicU32) {
 
 /// Lets the clock jump to `now_ns`: whose deadline is past by then, times out.
 pub fn pass_time(now_ns: u64) {
+    KERNEL.passes.fetch_add(1, Ordering::Release);
     KERNEL.now_ns.store(now_ns, SeqCst);
     let buckets: Vec<_> = plain(&KERNEL.buckets).values().cloned().collect();
     for bucket in buckets {
@@ -171,6 +196,16 @@ pub fn pass_time(now_ns: u64) {
             !is_late
         });
     }
+}
+
+/// Longer than the slices of every lock and signal.
+const SLICE_NS: u64 = 10_000_000_000;
+
+/// Lets a slice pass: everybody who sleeps looks once more, and so does, once, whoever
+/// was about to fall asleep.
+pub fn pass_slice() {
+    KERNEL.slices.fetch_add(1, SeqCst);
+    pass_time(Modelled::now_ns() + SLICE_NS);
 }
 
 /// Both scopes are modelled.

@@ -4,13 +4,16 @@
 //! `FAREND_FAULT=sync::UnlockNeverWakes` and the like put a fault in: see `faults`.
 
 mod condvar;
+mod condvar_shared;
 mod event;
+mod event_shared;
 mod faults;
 mod mutex;
 mod owners;
 mod rwlock;
 mod rwlock_shared;
 mod semaphore;
+mod semaphore_shared;
 
 use std::{sync::Mutex as Plain, vec::Vec};
 
@@ -76,14 +79,25 @@ impl Tracked {
 
 /// Runs `body` in `threads` threads and waits for all.
 fn in_threads(threads: usize, body: impl Fn(usize) + Send + Sync + 'static) {
+    join(spawn_all(threads, body));
+}
+
+/// Runs `body` in `threads` threads.
+fn spawn_all(
+    threads: usize,
+    body: impl Fn(usize) + Send + Sync + 'static,
+) -> Vec<thread::JoinHandle<()>> {
     let body = Arc::new(body);
-    let running: Vec<_> = (0..threads)
+    (0..threads)
         .map(|index| {
             let body = Arc::clone(&body);
             thread::spawn(move || body(index))
         })
-        .collect();
-    for thread in running {
+        .collect()
+}
+
+fn join(threads: Vec<thread::JoinHandle<()>>) {
+    for thread in threads {
         thread.join().unwrap();
     }
 }

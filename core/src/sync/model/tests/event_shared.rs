@@ -1,0 +1,59 @@
+use super::{join, spawn_all};
+use crate::sync::{
+    Event, Shared,
+    model::{Arc, Robust, check, killed_at, pass_slice, thread},
+};
+
+type Signal = Event<Shared, Robust>;
+
+/// Waiters beside the first thread and the one that may die.
+#[cfg(farend_loom)]
+const WAITERS: usize = 1;
+#[cfg(farend_shuttle)]
+const WAITERS: usize = 6;
+
+/// A setter that dies has set the event or has not; whoever waits is released within
+/// a slice.
+#[test]
+fn a_setters_death_at_any_step_strands_nobody() {
+    for steps in 1..=2 {
+        check(move || {
+            let signal = Arc::new(Signal::new());
+            let theirs = Arc::clone(&signal);
+            let mortal = thread::spawn(move || {
+                let is_dead = killed_at(steps, || {
+                    theirs.set();
+                    theirs.reset();
+                    theirs.set();
+                });
+                if is_dead {
+                    pass_slice();
+                }
+            });
+            let theirs = Arc::clone(&signal);
+            let waiters = spawn_all(WAITERS, move |_| theirs.wait());
+            signal.wait();
+            mortal.join().unwrap();
+            join(waiters);
+        });
+    }
+}
+
+/// No slice passes: a waiter that dies is nobody's business.
+#[test]
+fn a_waiters_death_at_any_step_delays_nobody() {
+    for steps in 1..=3 {
+        check(move || {
+            let signal = Arc::new(Signal::new());
+            let theirs = Arc::clone(&signal);
+            let mortal = thread::spawn(move || {
+                killed_at(steps, || theirs.wait());
+            });
+            let theirs = Arc::clone(&signal);
+            let waiters = spawn_all(WAITERS, move |_| theirs.wait());
+            signal.set();
+            mortal.join().unwrap();
+            join(waiters);
+        });
+    }
+}
