@@ -7,7 +7,9 @@ use std::{
     ptr,
     sync::{
         Arc, Mutex as Plain,
-        atomic::{AtomicU8, AtomicU32 as PlainU32, AtomicU64 as PlainU64, Ordering::SeqCst},
+        atomic::{
+            AtomicBool, AtomicU8, AtomicU32 as PlainU32, AtomicU64 as PlainU64, Ordering::SeqCst,
+        },
     },
     vec::Vec,
 };
@@ -54,6 +56,8 @@ pub(super) struct Kernel {
     /// How often time has passed. Whoever goes to sleep after it sees what was stored
     /// before it: no memory is that weak for that long.
     passes: AtomicU32,
+    asleep: PlainU32,
+    wakes_newest: AtomicBool,
     /// How often a slice has passed.
     slices: PlainU32,
     threads: PlainU32,
@@ -69,6 +73,8 @@ lazy_static! {
         buckets: Plain::default(),
         now_ns: PlainU64::new(0),
         passes: AtomicU32::new(0),
+        asleep: PlainU32::new(0),
+        wakes_newest: AtomicBool::new(false),
         slices: PlainU32::new(0),
         threads: PlainU32::new(0),
         held: Plain::default(),
@@ -136,9 +142,11 @@ impl<S: Scope> Futex<S> for Modelled {
         let sleeper =
             Arc::new(Sleeper { alarm: Condvar::new(), deadline_ns, state: AtomicU8::new(ASLEEP) });
         sleepers.push_back(Arc::clone(&sleeper));
+        KERNEL.asleep.fetch_add(1, SeqCst);
         while sleeper.state.load(SeqCst) == ASLEEP {
             sleepers = sleeper.alarm.wait(sleepers).unwrap();
         }
+        KERNEL.asleep.fetch_sub(1, SeqCst);
         if sleeper.state.load(SeqCst) == TIMED_OUT {
             looks_again();
             Waited::TimedOut
@@ -169,10 +177,25 @@ fn wake(word: &AtomicU32, count: usize) {
     let bucket = KERNEL.bucket(word);
     let mut sleepers = bucket.sleepers.lock().unwrap();
     for _ in 0..count {
-        let Some(sleeper) = sleepers.pop_front() else { return };
+        let is_newest = KERNEL.wakes_newest.load(SeqCst);
+        let next = if is_newest { sleepers.pop_back() } else { sleepers.pop_front() };
+        let Some(sleeper) = next else { return };
         sleeper.state.store(WOKEN, SeqCst);
         sleeper.alarm.notify_one();
     }
+}
+
+/// Waits until so many threads sleep. A model that begins like this has fewer orders
+/// to go through.
+pub fn until_asleep(threads: usize) {
+    while (KERNEL.asleep.load(SeqCst) as usize) < threads {
+        thread::yield_now();
+    }
+}
+
+/// From now on, whoever fell asleep last is woken first. No system promises an order.
+pub fn wake_newest_first() {
+    KERNEL.wakes_newest.store(true, SeqCst);
 }
 
 /// Wakes a sleeper for no reason, as a signal does.
