@@ -1,6 +1,6 @@
 use core::mem;
 
-use super::{join, spawn_all};
+use super::{OTHERS, join, spawn_all};
 use crate::sync::{
     Condvar, LockError, Mutex, MutexGuard, Shared,
     model::{Arc, Robust, check, clean_up, killed_at, thread, until_asleep, wake_newest_first},
@@ -77,12 +77,6 @@ enum Whom {
     One,
     All,
 }
-
-/// Threads beside the first one and the one that may die.
-#[cfg(farend_loom)]
-const OTHERS: usize = 1;
-#[cfg(farend_shuttle)]
-const OTHERS: usize = 6;
 
 /// Steps of a waiter that sleeps once: it takes the mutex in three, gives it up in
 /// four, sleeps in two, takes it again, gives it up and tells the next one; with

@@ -1,16 +1,10 @@
-use super::{join, spawn_all};
+use super::{OTHERS, join, spawn_all};
 use crate::sync::{
     Event, Shared,
     model::{Arc, Robust, check, killed_at, pass_slice, thread},
 };
 
 type Signal = Event<Shared, Robust>;
-
-/// Waiters beside the first thread and the one that may die.
-#[cfg(farend_loom)]
-const WAITERS: usize = 1;
-#[cfg(farend_shuttle)]
-const WAITERS: usize = 6;
 
 /// A setter that dies has set the event or has not; whoever waits is released within
 /// a slice.
@@ -31,7 +25,7 @@ fn a_setters_death_at_any_step_strands_nobody() {
                 }
             });
             let theirs = Arc::clone(&signal);
-            let waiters = spawn_all(WAITERS, move |_| theirs.wait());
+            let waiters = spawn_all(OTHERS, move |_| theirs.wait());
             signal.wait();
             mortal.join().unwrap();
             join(waiters);
@@ -50,7 +44,7 @@ fn a_waiters_death_at_any_step_delays_nobody() {
                 killed_at(steps, || theirs.wait());
             });
             let theirs = Arc::clone(&signal);
-            let waiters = spawn_all(WAITERS, move |_| theirs.wait());
+            let waiters = spawn_all(OTHERS, move |_| theirs.wait());
             signal.set();
             mortal.join().unwrap();
             join(waiters);

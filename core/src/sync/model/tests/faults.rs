@@ -10,9 +10,9 @@ use crate::{
 
 const ROWS: &[Row<Fault>] = &[
     (Fault::UnlockNeverWakes, "mutex::one_at_a_time_and_nobody_sleeps_for_ever", Both),
-    (Fault::MutexForgetsOthers, "mutex::two_sleepers_are_woken_one_after_the_other", Both),
+    (Fault::MutexForgetsOthers, "mutex::sleepers_are_woken_one_after_the_other", Both),
     (Fault::UnlockWithoutRelease, "mutex::one_at_a_time_and_nobody_sleeps_for_ever", Loom),
-    (Fault::WakeBeforeStore, "mutex::two_sleepers_are_woken_one_after_the_other", Both),
+    (Fault::WakeBeforeStore, "mutex::sleepers_are_woken_one_after_the_other", Both),
     (Fault::EventForgetsSleepers, "event::what_was_done_before_set_is_seen_after_wait", Both),
     (Fault::EventWakesOne, "event_shared::a_waiters_death_at_any_step_delays_nobody", Both),
     (Fault::EventNeverLooksAgain, "event_shared::a_setters_death_at_any_step_strands_nobody", Both),

@@ -26,6 +26,9 @@ const THREADS: usize = 2;
 #[cfg(farend_shuttle)]
 const THREADS: usize = 7;
 
+/// Threads of one kind beside the first one and one of another kind.
+const OTHERS: usize = THREADS - 1;
+
 /// Data that must not be reached by two at a time: loom sees a data race, and both
 /// see an increment that was lost.
 #[derive(Default)]

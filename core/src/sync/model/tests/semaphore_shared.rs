@@ -1,18 +1,12 @@
 use core::cell::Cell;
 
-use super::{join, spawn_all};
+use super::{OTHERS, join, spawn_all};
 use crate::sync::{
     Semaphore, Shared,
     model::{Arc, Robust, check, killed_at, pass_slice, thread},
 };
 
 type Units = Semaphore<Shared, Robust>;
-
-/// Sleepers beside the first thread and the one that may die.
-#[cfg(farend_loom)]
-const SLEEPERS: usize = 1;
-#[cfg(farend_shuttle)]
-const SLEEPERS: usize = 6;
 
 /// A unit for each, and the dead one takes one at most along: the others get theirs
 /// within a slice of its death.
@@ -30,8 +24,8 @@ fn an_acquirers_death_at_any_step_takes_one_unit_at_most() {
                 is_dead
             });
             let theirs = Arc::clone(&units);
-            let sleepers = spawn_all(SLEEPERS, move |_| theirs.acquire());
-            for _ in 0..=SLEEPERS {
+            let sleepers = spawn_all(OTHERS, move |_| theirs.acquire());
+            for _ in 0..=OTHERS {
                 units.post().unwrap();
             }
             let is_dead = mortal.join().unwrap();
@@ -52,7 +46,7 @@ fn a_posters_death_at_any_step_loses_no_unit() {
             let mortal = thread::spawn(move || {
                 let begun = Cell::new(0);
                 let is_dead = killed_at(steps, || {
-                    for _ in 0..=SLEEPERS {
+                    for _ in 0..=OTHERS {
                         begun.set(begun.get() + 1);
                         theirs.post().unwrap();
                     }
@@ -61,12 +55,12 @@ fn a_posters_death_at_any_step_loses_no_unit() {
                     pass_slice();
                 }
                 // The only step of a post comes after the unit is there.
-                for _ in begun.get()..=SLEEPERS {
+                for _ in begun.get()..=OTHERS {
                     theirs.post().unwrap();
                 }
             });
             let theirs = Arc::clone(&units);
-            let sleepers = spawn_all(SLEEPERS, move |_| theirs.acquire());
+            let sleepers = spawn_all(OTHERS, move |_| theirs.acquire());
             units.acquire();
             mortal.join().unwrap();
             join(sleepers);
