@@ -1,7 +1,8 @@
 //! Every order of the steps of a queue and a kernel that share four rings.
 //!
 //! Octets of a frame are stood for by one relaxed number for each chunk, so
-//! that one who reads a frame before its turn reads an old number.
+//! that one who reads a frame before its turn reads an old number. Two threads with
+//! shuttle too: a queue is one thread's, and the kernel is the other side.
 
 extern crate std;
 
