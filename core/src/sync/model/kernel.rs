@@ -53,13 +53,13 @@ struct Bucket {
 pub(super) struct Kernel {
     buckets: Plain<BTreeMap<usize, Arc<Bucket>>>,
     now_ns: PlainU64,
-    /// How often time has passed. Whoever goes to sleep after it sees what was stored
-    /// before it: no memory is that weak for that long.
-    passes: AtomicU32,
     asleep: PlainU32,
     wakes_newest: AtomicBool,
     /// How often a slice has passed.
     slices: PlainU32,
+    /// Whoever goes to sleep after a slice sees what was stored before it: no memory is
+    /// that weak for that long.
+    barrier: AtomicU32,
     threads: PlainU32,
     /// Owner id and node of each lock that is linked.
     pub(super) held: Plain<BTreeSet<(u32, usize)>>,
@@ -72,10 +72,10 @@ lazy_static! {
     pub(super) static ref KERNEL: Kernel = Kernel {
         buckets: Plain::default(),
         now_ns: PlainU64::new(0),
-        passes: AtomicU32::new(0),
         asleep: PlainU32::new(0),
         wakes_newest: AtomicBool::new(false),
         slices: PlainU32::new(0),
+        barrier: AtomicU32::new(0),
         threads: PlainU32::new(0),
         held: Plain::default(),
         pending: Plain::default(),
@@ -126,9 +126,9 @@ impl<S: Scope> Futex<S> for Modelled {
     fn wait(word: &AtomicU32, expected: u32, deadline_ns: Option<u64>) -> Waited {
         let bucket = KERNEL.bucket(word);
         let mut sleepers = bucket.sleepers.lock().unwrap();
-        if Self::now_ns() != 0 {
+        if KERNEL.slices.load(SeqCst) != 0 {
             // A read-modify-write has the newest value.
-            KERNEL.passes.fetch_add(0, Ordering::Acquire);
+            KERNEL.barrier.fetch_add(0, Ordering::Acquire);
         }
         if word.load(Ordering::Relaxed) != expected {
             return Waited::Woken;
@@ -205,7 +205,6 @@ pub fn disturb(word: &AtomicU32) {
 
 /// Lets the clock jump to `now_ns`: whose deadline is past by then, times out.
 pub fn pass_time(now_ns: u64) {
-    KERNEL.passes.fetch_add(1, Ordering::Release);
     KERNEL.now_ns.store(now_ns, SeqCst);
     let buckets: Vec<_> = plain(&KERNEL.buckets).values().cloned().collect();
     for bucket in buckets {
@@ -227,6 +226,7 @@ const SLICE_NS: u64 = 10_000_000_000;
 /// Lets a slice pass: everybody who sleeps looks once more, and so does, once, whoever
 /// was about to fall asleep.
 pub fn pass_slice() {
+    KERNEL.barrier.fetch_add(1, Ordering::Release);
     KERNEL.slices.fetch_add(1, SeqCst);
     pass_time(Modelled::now_ns() + SLICE_NS);
 }

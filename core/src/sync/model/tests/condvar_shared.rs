@@ -1,9 +1,9 @@
 use core::mem;
 
-use super::{OTHERS, join, spawn_all};
+use super::{OTHERS, join, put_others_to_sleep, spawn_all};
 use crate::sync::{
     Condvar, LockError, Mutex, MutexGuard, Shared,
-    model::{Arc, Robust, check, clean_up, killed_at, thread, until_asleep, wake_newest_first},
+    model::{Arc, Robust, check, clean_up, killed_at, thread},
 };
 
 type Guard<'a> = MutexGuard<'a, u32, Shared, Robust>;
@@ -92,12 +92,8 @@ fn a_waiters_death_at_any_step_strands_nobody() {
             let case = Case::new();
             let theirs = Arc::clone(&case);
             let others = spawn_all(OTHERS, move |_| theirs.wait_and_tell());
-            if cfg!(farend_loom) {
-                // Else there would be too many orders. How one falls asleep beside one
-                // who tells is in the models below.
-                until_asleep(OTHERS);
-                wake_newest_first();
-            }
+            // How one falls asleep beside one who tells is in the models below.
+            put_others_to_sleep();
             let theirs = Arc::clone(&case);
             let mortal = thread::spawn(move || theirs.survives(steps, || theirs.wait_and_tell()));
             case.open(Whom::One);

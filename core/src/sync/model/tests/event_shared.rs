@@ -1,4 +1,4 @@
-use super::{OTHERS, join, spawn_all};
+use super::{OTHERS, join, put_others_to_sleep, spawn_all};
 use crate::sync::{
     Event, Shared,
     model::{Arc, Robust, check, killed_at, pass_slice, thread},
@@ -14,6 +14,9 @@ fn a_setters_death_at_any_step_strands_nobody() {
         check(move || {
             let signal = Arc::new(Signal::new());
             let theirs = Arc::clone(&signal);
+            let waiters = spawn_all(OTHERS, move |_| theirs.wait());
+            put_others_to_sleep();
+            let theirs = Arc::clone(&signal);
             let mortal = thread::spawn(move || {
                 let is_dead = killed_at(steps, || {
                     theirs.set();
@@ -24,8 +27,6 @@ fn a_setters_death_at_any_step_strands_nobody() {
                     pass_slice();
                 }
             });
-            let theirs = Arc::clone(&signal);
-            let waiters = spawn_all(OTHERS, move |_| theirs.wait());
             signal.wait();
             mortal.join().unwrap();
             join(waiters);

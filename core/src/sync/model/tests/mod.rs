@@ -17,7 +17,7 @@ mod semaphore_shared;
 
 use std::{sync::Mutex as Plain, vec::Vec};
 
-use super::{super::primitive::AtomicU32, Arc, thread};
+use super::{super::primitive::AtomicU32, Arc, thread, until_asleep, wake_newest_first};
 use crate::sync::primitive::Ordering;
 
 /// Threads beside the first one, few enough to see every order.
@@ -97,6 +97,15 @@ fn spawn_all(
             thread::spawn(move || body(index))
         })
         .collect()
+}
+
+/// Lets the others fall asleep before the rest begins, for loom, which would have too
+/// many orders to go through; and wakes them last, so that another takes their wake.
+fn put_others_to_sleep() {
+    if cfg!(farend_loom) {
+        until_asleep(OTHERS);
+        wake_newest_first();
+    }
 }
 
 fn join(threads: Vec<thread::JoinHandle<()>>) {

@@ -1,6 +1,6 @@
 use core::cell::Cell;
 
-use super::{OTHERS, join, spawn_all};
+use super::{OTHERS, join, put_others_to_sleep, spawn_all};
 use crate::sync::{
     Semaphore, Shared,
     model::{Arc, Robust, check, killed_at, pass_slice, thread},
@@ -43,6 +43,9 @@ fn a_posters_death_at_any_step_loses_no_unit() {
         check(move || {
             let units = Arc::new(Units::new(0));
             let theirs = Arc::clone(&units);
+            let sleepers = spawn_all(OTHERS, move |_| theirs.acquire());
+            put_others_to_sleep();
+            let theirs = Arc::clone(&units);
             let mortal = thread::spawn(move || {
                 let begun = Cell::new(0);
                 let is_dead = killed_at(steps, || {
@@ -59,8 +62,6 @@ fn a_posters_death_at_any_step_loses_no_unit() {
                     theirs.post().unwrap();
                 }
             });
-            let theirs = Arc::clone(&units);
-            let sleepers = spawn_all(OTHERS, move |_| theirs.acquire());
             units.acquire();
             mortal.join().unwrap();
             join(sleepers);
