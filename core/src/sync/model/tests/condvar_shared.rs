@@ -79,9 +79,9 @@ enum Whom {
 }
 
 /// Steps of a waiter that sleeps once: it takes the mutex in three, gives it up in
-/// four, sleeps in two, takes it again, gives it up and tells the next one; with
-/// some to spare.
-const WAITERS_STEPS: u32 = 18;
+/// four, sleeps in two, takes it again, gives it up and tells the next one; with some
+/// to spare for waking others and waiting for the mutex.
+const WAITERS_STEPS: u32 = 20;
 
 /// One is told, and each tells one more. Whoever dies with the notice delays the others
 /// by a slice.
