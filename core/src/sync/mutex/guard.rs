@@ -182,7 +182,7 @@ impl<T: FromBytes, F: Owners> Mutex<T, Shared, F> {
     }
 }
 
-#[cfg(any(farend_loom, farend_shuttle))]
+#[cfg(all(test, any(farend_loom, farend_shuttle)))]
 impl<T: FromBytes, F: Owners> Mutex<T, Shared, F> {
     /// A free mutex in a model, which moves none.
     pub(crate) fn modelled(data: T) -> Self {
