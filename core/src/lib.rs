@@ -38,6 +38,8 @@ mod reflect;
 pub mod refused;
 #[cfg(not(target_arch = "bpf"))]
 pub mod ring;
+#[cfg(not(target_arch = "bpf"))]
+mod seeded;
 pub mod signature;
 #[cfg(not(target_arch = "bpf"))]
 pub mod summary;

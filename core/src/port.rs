@@ -18,12 +18,13 @@ mod frame;
 pub mod layers;
 mod limits;
 pub mod memory;
-#[cfg(all(test, farend_loom))]
+#[cfg(all(test, any(farend_loom, farend_shuttle)))]
 mod model;
 mod observer;
 pub mod pool;
 pub mod queue;
 pub mod ring;
+mod seeded;
 mod turn;
 
 pub use burst::{BURST_FRAMES_MAX, Burst};

@@ -1,27 +1,37 @@
 //! Every order of the steps of a queue and a kernel that share four rings.
 //!
 //! Octets of a frame are stood for by one relaxed number for each chunk, so
-//! that one who reads a frame before its turn reads an old number.
+//! that one who reads a frame before its turn reads an old number. Two threads with
+//! shuttle too: a queue is one thread's, and the kernel is the other side.
 
 extern crate std;
 
-use std::{panic::catch_unwind, vec, vec::Vec};
+use std::{vec, vec::Vec};
 
 use super::{
     Burst, Limits, Medium, PoolId, Port, Queue,
     queue::{Kernel, Parts},
-    ring::{
-        AddressSlot, Consumer, Descriptor, DescriptorSlot, Producer, RingMemory, Slot,
-        mutant::Mutant,
-    },
+    ring::{AddressSlot, Consumer, Descriptor, DescriptorSlot, Producer, RingMemory, Slot},
+    seeded::Fault,
 };
-use crate::sync::{
-    model::{Arc, check, thread},
-    primitive::{AtomicU32, AtomicU64, Ordering},
+use crate::{
+    seeded::search::{
+        FoundBy::{Both, Loom},
+        Row, each_is_found,
+    },
+    sync::{
+        model::{Arc, check, thread},
+        primitive::{AtomicU32, AtomicU64, Ordering},
+    },
 };
 
 /// Octets of a chunk.
 const CHUNK_OCTETS: u32 = 64;
+
+/// The chunk that begins at `address`.
+fn chunk_at(address: u64) -> usize {
+    usize::try_from(address / u64::from(CHUNK_OCTETS)).unwrap()
+}
 
 struct Ring<S> {
     producer: AtomicU32,
@@ -203,14 +213,14 @@ impl Driver {
             if received < PACKETS
                 && let Some(address) = self.fill.take()
             {
-                let chunk = (address / u64::from(CHUNK_OCTETS)) as usize;
+                let chunk = chunk_at(address);
                 assert!(!is_sending[chunk], "a chunk with two owners");
                 self.contents[chunk].store(received, Ordering::Relaxed);
                 assert!(self.rx.put(Descriptor::new(address, 60, 0)));
                 received += 1;
             }
             if let Some(descriptor) = self.tx.take() {
-                let chunk = (descriptor.address / u64::from(CHUNK_OCTETS)) as usize;
+                let chunk = chunk_at(descriptor.address);
                 let content = self.contents[chunk].load(Ordering::Relaxed);
                 assert_eq!(content, 100 + sent, "not the answer, or not in order");
                 assert!(!is_sending[chunk], "sent twice");
@@ -220,7 +230,7 @@ impl Driver {
                 if received < PACKETS
                     && let Some(address) = self.fill.take()
                 {
-                    let other = (address / u64::from(CHUNK_OCTETS)) as usize;
+                    let other = chunk_at(address);
                     assert!(!is_sending[other], "a chunk with two owners");
                     self.contents[other].store(received, Ordering::Relaxed);
                     assert!(self.rx.put(Descriptor::new(address, 60, 0)));
@@ -278,7 +288,7 @@ fn round(chunks: usize, slots: usize) {
         queue.receive(&mut burst).unwrap();
         for at in kept..burst.len() {
             let (address, _) = queue.locate(burst.get(at).unwrap()).unwrap();
-            let content = &contents[(address / u64::from(CHUNK_OCTETS)) as usize];
+            let content = &contents[chunk_at(address)];
             assert_eq!(content.load(Ordering::Relaxed), judged, "not the packet, or not in order");
             content.store(100 + judged, Ordering::Relaxed);
             judged += 1;
@@ -314,20 +324,20 @@ fn packets_go_round_once_each_and_no_chunk_has_two_owners() {
     check(|| round(2, 2));
 }
 
+const PRODUCER: &str = "the_kernel_takes_each_entry_once_and_in_order";
+const CONSUMER: &str = "each_entry_of_the_kernel_is_taken_once_and_in_order";
+const ROUND: &str = "packets_go_round_once_each_and_no_chunk_has_two_owners";
+
+const ROWS: &[Row<Fault>] = &[
+    (Fault::PublishBeforeWrite, PRODUCER, Both),
+    (Fault::SubmitRelaxed, PRODUCER, Loom),
+    (Fault::StaleConsumer, PRODUCER, Both),
+    (Fault::LookRelaxed, CONSUMER, Loom),
+    (Fault::NoRelease, CONSUMER, Both),
+    (Fault::DoubleReturn, ROUND, Both),
+];
+
 #[test]
-fn each_seeded_fault_is_found() {
-    let cases: [(Mutant, fn()); 6] = [
-        (Mutant::PublishBeforeWrite, producer),
-        (Mutant::SubmitRelaxed, producer),
-        (Mutant::StaleConsumer, producer),
-        (Mutant::LookRelaxed, consumer),
-        (Mutant::NoRelease, consumer),
-        (Mutant::DoubleReturn, round_of_one),
-    ];
-    for (mutant, model) in cases {
-        mutant.seed(|| {
-            let outcome = catch_unwind(|| check(model));
-            assert!(outcome.is_err(), "{mutant:?} is not found");
-        });
-    }
+fn every_seeded_fault_is_found() {
+    each_is_found("port::model", ROWS);
 }

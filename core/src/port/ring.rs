@@ -11,8 +11,6 @@
 
 mod consumer;
 mod entry;
-#[cfg(farend_loom)]
-pub mod mutant;
 mod producer;
 
 pub use consumer::{Consumer, Peeked};

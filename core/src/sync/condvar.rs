@@ -92,7 +92,8 @@ impl<S: Scope, F: Futex<S>> Condvar<S, F> {
         if spin::<S, F>(is_there) {
             return Waited::Woken;
         }
-        let slice_ns = if S::IS_SHARED { Some(RECHECK_NS) } else { None };
+        let looks_again = S::IS_SHARED && !is_seeded(Fault::CondvarNeverLooksAgain);
+        let slice_ns = if looks_again { Some(RECHECK_NS) } else { None };
         let mut patience = Patience::<S, F>::in_slices(deadline_ns, slice_ns);
         self.sleepers.fetch_add(1, Ordering::Relaxed);
         // Pairs with the fence in is_heard.

@@ -17,6 +17,11 @@ const SLEEPERS: u32 = 2;
 /// How often it was set, above the two flags; goes round after 2^30 times.
 const GENERATION: u32 = 4;
 
+/// In shared memory, sleepers look again after this time: a process that is killed
+/// between setting the event and waking them would leave them asleep beside an event
+/// that is set.
+const RECHECK_NS: u64 = 100_000_000;
+
 /// Something that has happened or has not: threads wait until it has.
 ///
 /// Set until somebody resets it. Whoever waits when it is set is released, even
@@ -25,8 +30,9 @@ const GENERATION: u32 = 4;
 ///
 /// What a thread did before [`set`](Self::set) is seen by whoever `set` releases.
 ///
-/// Four bytes; all-zero is an event that is not set. A process that dies leaves
-/// nothing behind in it.
+/// Four bytes; all-zero is an event that is not set. In the shared scope, a process
+/// that dies while it waits is missed by nobody; one that dies while it sets the
+/// event has set it or not, and may delay those who wait by 0.1 s.
 #[repr(transparent)]
 pub struct Event<S, F> {
     word: AtomicU32,
@@ -68,6 +74,9 @@ impl<S: Scope, F: Futex<S>> Event<S, F> {
             }
         }
         if word & SLEEPERS != 0 && !is_seeded(Fault::EventForgetsSleepers) {
+            if is_seeded(Fault::EventWakesOne) {
+                return F::wake_one(&self.word);
+            }
             F::wake_all(&self.word);
         }
     }
@@ -119,7 +128,9 @@ impl<S: Scope, F: Futex<S>> Event<S, F> {
         if spin::<S, F>(|| is_over(self.word.load(Ordering::Acquire))) {
             return Ok(());
         }
-        let mut patience = Patience::<S, F>::until(deadline_ns);
+        let looks_again = S::IS_SHARED && !is_seeded(Fault::EventNeverLooksAgain);
+        let slice_ns = if looks_again { Some(RECHECK_NS) } else { None };
+        let mut patience = Patience::<S, F>::in_slices(deadline_ns, slice_ns);
         let mut word = self.word.load(Ordering::Acquire);
         loop {
             if is_over(word) {

@@ -1,66 +1,57 @@
-//! Faults put in on purpose, to see that the models find them.
-//!
-//! Outside the model checkers [`is_seeded`] is `false` at compile time: nothing
-//! of it is left in a program.
+//! Faults that the models must find.
 
-/// One fault that an algorithm could have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(any(farend_loom, farend_shuttle), allow(dead_code))]
-pub(crate) enum Fault {
-    /// A mutex is given up and its sleeper is not woken.
-    UnlockNeverWakes,
-    /// A woken waiter takes the mutex as if nobody else slept.
-    MutexForgetsOthers,
-    /// A mutex is given up without Release.
-    UnlockWithoutRelease,
-    /// The waiter is woken before the mutex is given up.
-    WakeBeforeStore,
-    /// An event is set and its sleepers are not woken.
-    EventForgetsSleepers,
-    /// A semaphore is posted and its sleeper is not woken.
-    PostNeverWakes,
-    /// A woken waiter takes the unit as if nobody else slept.
-    SemaphoreForgetsOthers,
-    /// A woken waiter leaves further units to nobody.
-    SemaphoreKeepsTheWake,
-    /// A condition variable lets go of the mutex before it looks at its turn.
-    CondvarLooksLate,
-    /// The fences between turn and sleepers are left out.
-    CondvarWithoutFence,
-    /// A notice to all wakes one.
-    NotifyAllWakesOne,
-    /// The last reader does not wake the writer.
-    LastReaderLeavesSilently,
-    /// A writer that times out does not wake those it kept out.
-    WriterLeavesSilently,
-    /// The writer sleeps without looking once more.
-    WriterReadsTurnLate,
-    /// A dead owner's lock is stored over, not compared and swapped.
-    DoubleRecovery,
-    /// The lock of a dead owner is had as if nothing had happened.
-    DeathUnnoticed,
-    /// The lock is not announced before it is taken.
-    NotAnnounced,
-    /// The lock is not announced while it is given up.
-    NotAnnouncedAtUnlock,
-    /// A writer takes the data without waiting for the last slot of readers.
-    WriterSkipsASlot,
-    /// A writer does not leave word that it writes.
-    WriterLeavesNoMark,
-}
+pub(super) use crate::seeded::is_seeded;
 
-#[cfg(not(any(farend_loom, farend_shuttle)))]
-#[inline(always)]
-pub(crate) const fn is_seeded(_fault: Fault) -> bool {
-    false
-}
-
-/// The fault that the environment names, for this whole process.
-#[cfg(any(farend_loom, farend_shuttle))]
-pub(crate) fn is_seeded(fault: Fault) -> bool {
-    use std::{format, string::String, sync::OnceLock};
-
-    static NAME: OnceLock<String> = OnceLock::new();
-    let name = NAME.get_or_init(|| std::env::var("FAREND_FAULT").unwrap_or_default());
-    !name.is_empty() && *name == format!("{fault:?}")
+crate::seeded::faults! {
+    /// One fault that an algorithm could have.
+    enum Fault of "sync" {
+        /// A mutex is given up and its sleeper is not woken.
+        UnlockNeverWakes,
+        /// A woken waiter takes the mutex as if nobody else slept.
+        MutexForgetsOthers,
+        /// A mutex is given up without Release.
+        UnlockWithoutRelease,
+        /// The waiter is woken before the mutex is given up.
+        WakeBeforeStore,
+        /// An event is set and its sleepers are not woken.
+        EventForgetsSleepers,
+        /// An event is set and one of its sleepers is woken.
+        EventWakesOne,
+        /// A sleeper does not look whether a setter died before it woke anybody.
+        EventNeverLooksAgain,
+        /// A semaphore is posted and its sleeper is not woken.
+        PostNeverWakes,
+        /// A woken waiter takes the unit as if nobody else slept.
+        SemaphoreForgetsOthers,
+        /// A woken waiter leaves further units to nobody.
+        SemaphoreKeepsTheWake,
+        /// A sleeper does not look whether somebody died with its wake.
+        SemaphoreNeverLooksAgain,
+        /// A condition variable lets go of the mutex before it looks at its turn.
+        CondvarLooksLate,
+        /// The fences between turn and sleepers are left out.
+        CondvarWithoutFence,
+        /// A notice to all wakes one.
+        NotifyAllWakesOne,
+        /// A sleeper does not look whether somebody died with its notice.
+        CondvarNeverLooksAgain,
+        /// The last reader does not wake the writer.
+        LastReaderLeavesSilently,
+        /// A writer that times out does not wake those it kept out.
+        WriterLeavesSilently,
+        /// The writer sleeps without looking once more.
+        WriterReadsTurnLate,
+        /// A dead owner's lock is stored over, not compared and swapped.
+        DoubleRecovery,
+        /// The lock of a dead owner is had as if nothing had happened.
+        DeathUnnoticed,
+        /// The lock is not announced before it is taken.
+        NotAnnounced,
+        /// The lock is not announced while it is given up.
+        NotAnnouncedAtUnlock,
+        /// A writer takes the data without waiting for the last slot of readers.
+        WriterSkipsASlot,
+        /// A writer does not leave word that it writes.
+        WriterLeavesNoMark,
+    }
 }

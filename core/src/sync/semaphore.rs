@@ -142,7 +142,8 @@ impl<S: Scope, F: Futex<S>> Semaphore<S, F> {
         if spin::<S, F>(|| self.try_acquire().is_ok()) {
             return Ok(());
         }
-        let slice_ns = if S::IS_SHARED { Some(RECHECK_NS) } else { None };
+        let looks_again = S::IS_SHARED && !is_seeded(Fault::SemaphoreNeverLooksAgain);
+        let slice_ns = if looks_again { Some(RECHECK_NS) } else { None };
         let mut patience = Patience::<S, F>::in_slices(deadline_ns, slice_ns);
         // Whoever has slept may have taken the bit of others with it.
         let mut others = 0;

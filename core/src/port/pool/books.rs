@@ -4,6 +4,7 @@ use super::place;
 use crate::port::{
     frame::{Frame, Mint, Span},
     ring::Descriptor,
+    seeded::{Fault, is_seeded},
 };
 
 /// The books of a pool, open: what each frame of a burst needs is at hand.
@@ -88,8 +89,7 @@ impl Books<'_> {
     #[inline(always)]
     pub(in crate::port) fn send(&mut self, frame: &Frame) -> Option<Descriptor> {
         let Span { start: address, octets, has_more } = self.mint.span(frame)?;
-        #[cfg(farend_loom)]
-        if crate::port::ring::mutant::Mutant::DoubleReturn.is_seeded() {
+        if is_seeded(Fault::DoubleReturn) {
             self.put(address, place::HAND);
             return Some(Descriptor::new(address, octets, u32::from(has_more)));
         }
@@ -112,8 +112,7 @@ impl Books<'_> {
     /// at once: its address.
     #[inline(always)]
     pub(in crate::port) fn refile(&mut self, address: u64) -> Option<u64> {
-        #[cfg(farend_loom)]
-        if crate::port::ring::mutant::Mutant::DoubleReturn.is_seeded() {
+        if is_seeded(Fault::DoubleReturn) {
             return Some(self.chunk_at(address));
         }
         let word = self.word(address)?;

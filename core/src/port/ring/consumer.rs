@@ -1,7 +1,10 @@
 //! The side that takes entries out.
 
 use super::{RingError, RingMemory, Slot, size_of_ring};
-use crate::sync::primitive::Ordering;
+use crate::{
+    port::seeded::{Fault, is_seeded},
+    sync::primitive::Ordering,
+};
 
 /// Takes entries out of a ring that the kernel puts them into.
 #[derive(Debug)]
@@ -79,9 +82,8 @@ impl<M: RingMemory> Consumer<M> {
     fn look(&mut self) -> Result<(), RingError> {
         // Acquire: pairs with the kernel's release of the slots that it has
         // written; they, and their frames, are read after it.
-        let order = Ordering::Acquire;
-        #[cfg(farend_loom)]
-        let order = super::mutant::Mutant::LookRelaxed.or(order);
+        let order =
+            if is_seeded(Fault::LookRelaxed) { Ordering::Relaxed } else { Ordering::Acquire };
         let producer = self.memory.producer().load(order);
         if producer.wrapping_sub(self.released) > self.size {
             return Err(RingError::Corrupt { ours: self.released, theirs: producer });
@@ -142,8 +144,7 @@ impl<'ring, M: RingMemory> Peeked<'ring, M> {
     #[inline(always)]
     pub fn release(self, count: u32) {
         let count = if count < self.len { count } else { self.len };
-        #[cfg(farend_loom)]
-        if super::mutant::Mutant::NoRelease.is_seeded() {
+        if is_seeded(Fault::NoRelease) {
             return;
         }
         if count > 0 {

@@ -1,7 +1,10 @@
 //! The side that puts entries in.
 
 use super::{NEEDS_WAKEUP, RingError, RingMemory, Slot, size_of_ring};
-use crate::sync::primitive::{Ordering, fence};
+use crate::{
+    port::seeded::{Fault, is_seeded},
+    sync::primitive::{Ordering, fence},
+};
 
 /// Puts entries into a ring that the kernel takes them out of.
 #[derive(Debug)]
@@ -96,8 +99,7 @@ impl<M: RingMemory> Producer<M> {
     /// Looks at the kernel's word.
     #[inline]
     fn look(&mut self) -> Result<(), RingError> {
-        #[cfg(farend_loom)]
-        if super::mutant::Mutant::StaleConsumer.is_seeded() {
+        if is_seeded(Fault::StaleConsumer) {
             // As if all that was submitted had been taken.
             self.cached_consumer = self.submitted;
             return Ok(());
@@ -142,8 +144,7 @@ impl<'ring, M: RingMemory> Reserved<'ring, M> {
         let mask = self.slots.len().wrapping_sub(1);
         // The mask keeps it in the ring: the slot is there.
         let Some(slot) = self.slots.get(self.next as usize & mask) else { return false };
-        #[cfg(farend_loom)]
-        if super::mutant::Mutant::PublishBeforeWrite.is_seeded() {
+        if is_seeded(Fault::PublishBeforeWrite) {
             self.memory.producer().store(self.next.wrapping_add(1), Ordering::Release);
         }
         slot.write(entry);
@@ -177,9 +178,8 @@ impl<'ring, M: RingMemory> Reserved<'ring, M> {
             *self.submitted = self.next;
             // Release: pairs with the kernel's acquire before it reads the
             // slots; they are written by then, and so are the frames.
-            let order = Ordering::Release;
-            #[cfg(farend_loom)]
-            let order = super::mutant::Mutant::SubmitRelaxed.or(order);
+            let order =
+                if is_seeded(Fault::SubmitRelaxed) { Ordering::Relaxed } else { Ordering::Release };
             self.memory.producer().store(self.next, order);
         }
     }

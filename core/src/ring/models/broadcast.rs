@@ -12,6 +12,9 @@ type Reader = broadcast::Reader<'static, Modelled, SameProcess>;
 /// Readers beside the writer.
 const READERS: u32 = if cfg!(farend_loom) { 2 } else { 7 };
 
+/// The same, where more than one would be too many orders for loom.
+const SOME_READERS: u32 = if cfg!(farend_loom) { 1 } else { 7 };
+
 /// A ring with room for two messages of two words.
 fn ring(readers: u32, slow_reader: SlowReader) -> Ring {
     let layout = Layout::broadcast(2, 16, readers, slow_reader).unwrap();
@@ -60,10 +63,19 @@ fn every_message_arrives(readers: u32, messages: u64) {
         for number in 0..messages {
             send(&mut writer, number);
         }
-        for thread in reading {
-            thread.join().unwrap();
-        }
+        join(reading);
     });
+}
+
+/// Runs `body` in a thread for each of [`SOME_READERS`].
+fn in_each_reader(body: impl Fn() + Copy + Send + 'static) -> Vec<thread::JoinHandle<()>> {
+    (0..SOME_READERS).map(|_| thread::spawn(body)).collect()
+}
+
+fn join(threads: Vec<thread::JoinHandle<()>>) {
+    for thread in threads {
+        thread.join().unwrap();
+    }
 }
 
 #[test]
@@ -76,35 +88,58 @@ fn readers_that_sleep_are_all_woken() {
     every_message_arrives(READERS, if cfg!(farend_loom) { 1 } else { 10 });
 }
 
+/// A reader and the number that is next.
+struct Overtaken {
+    reader: Reader,
+    expected: u64,
+}
+
+impl Overtaken {
+    fn of(ring: Ring) -> Self {
+        Self { reader: ring.reader().unwrap(), expected: 0 }
+    }
+
+    fn receive(&mut self) -> bool {
+        let Some((number, lost)) = read(&mut self.reader) else { return false };
+        self.expected += lost;
+        assert_eq!(number, self.expected, "a wrong lag");
+        self.expected += 1;
+        true
+    }
+
+    fn read_twice(mut self) -> Self {
+        self.receive();
+        self.receive();
+        self
+    }
+}
+
 /// A reader that copies while the writer goes on gets each message whole, or is
 /// told how many it lost.
 #[test]
 fn an_overtaken_reader_gets_whole_messages_and_the_exact_lag() {
     const MESSAGES: u64 = if cfg!(farend_loom) { 4 } else { 30 };
     check(|| {
-        let ring = ring(1, SlowReader::Overwrite);
+        let ring = ring(SOME_READERS, SlowReader::Overwrite);
         let mut writer: Writer = ring.writer().unwrap();
-        let mut reader: Reader = ring.reader().unwrap();
+        let mut readers: Vec<_> = (0..SOME_READERS).map(|_| Overtaken::of(ring)).collect();
         let writing = thread::spawn(move || {
             for number in 0..MESSAGES {
                 assert!(writer.push_with_head(message(number), &[]).unwrap());
             }
             writer
         });
-        let mut expected = 0;
-        let mut receive = |reader: &mut Reader| {
-            let Some((number, lost)) = read(reader) else { return false };
-            expected += lost;
-            assert_eq!(number, expected, "a wrong lag");
-            expected += 1;
-            true
-        };
-        for _ in 0..2 {
-            receive(&mut reader);
-        }
+        let mut first = readers.pop().unwrap();
+        let others: Vec<_> =
+            readers.into_iter().map(|reader| thread::spawn(move || reader.read_twice())).collect();
+        first = first.read_twice();
         let _writer = writing.join().unwrap();
-        while receive(&mut reader) {}
-        assert_eq!(expected, MESSAGES);
+        readers = others.into_iter().map(|other| other.join().unwrap()).collect();
+        readers.push(first);
+        for mut reader in readers {
+            while reader.receive() {}
+            assert_eq!(reader.expected, MESSAGES);
+        }
     });
 }
 
@@ -112,9 +147,9 @@ fn an_overtaken_reader_gets_whole_messages_and_the_exact_lag() {
 #[test]
 fn a_reader_that_comes_late_is_waited_for() {
     check(|| {
-        let ring = ring(1, SlowReader::Block);
+        let ring = ring(SOME_READERS, SlowReader::Block);
         let mut writer: Writer = ring.writer().unwrap();
-        let reading = thread::spawn(move || {
+        let reading = in_each_reader(move || {
             let mut reader: Reader = ring.reader().unwrap();
             let mut expected = reader.number();
             for _ in 0..2 {
@@ -129,34 +164,40 @@ fn a_reader_that_comes_late_is_waited_for() {
             let is_sent = writer.push_with_head(message(number), &[]).unwrap();
             number += u64::from(is_sent);
         }
-        reading.join().unwrap();
+        join(reading);
     });
 }
 
 #[test]
-fn a_sleeping_writer_goes_on_when_the_reader_leaves() {
+fn a_sleeping_writer_goes_on_when_the_readers_leave() {
     check(|| {
-        let ring = ring(1, SlowReader::Block);
+        let ring = ring(SOME_READERS, SlowReader::Block);
         let mut writer: Writer = ring.writer().unwrap();
-        let reader: Reader = ring.reader().unwrap();
-        let leaving = thread::spawn(move || drop(reader));
+        let readers: Vec<Reader> = (0..SOME_READERS).map(|_| ring.reader().unwrap()).collect();
+        let leaving = readers.into_iter().map(|reader| thread::spawn(move || drop(reader)));
+        let leaving = leaving.collect();
         for number in 0..3 {
             send(&mut writer, number);
         }
-        leaving.join().unwrap();
+        join(leaving);
     });
 }
 
 #[test]
-fn a_sleeping_reader_learns_that_the_writer_left() {
+fn sleeping_readers_learn_that_the_writer_left() {
     check(|| {
-        let ring = ring(1, SlowReader::Overwrite);
-        let mut reader: Reader = ring.reader().unwrap();
+        let ring = ring(SOME_READERS, SlowReader::Overwrite);
+        let readers: Vec<Reader> = (0..SOME_READERS).map(|_| ring.reader().unwrap()).collect();
         let mut writer: Writer = ring.writer().unwrap();
-        let writing = thread::spawn(move || send(&mut writer, 0));
-        assert_eq!(reader.wait_message(NEVER), Ok(()));
-        assert_eq!(read(&mut reader), Some((0, 0)));
-        assert_eq!(reader.wait_message(NEVER), Err(Error::PeerLeft));
-        writing.join().unwrap();
+        let read_all = |mut reader: Reader| {
+            assert_eq!(reader.wait_message(NEVER), Ok(()));
+            assert_eq!(read(&mut reader), Some((0, 0)));
+            assert_eq!(reader.wait_message(NEVER), Err(Error::PeerLeft));
+        };
+        let readers = readers.into_iter().map(|reader| thread::spawn(move || read_all(reader)));
+        let reading = readers.collect();
+        send(&mut writer, 0);
+        drop(writer);
+        join(reading);
     });
 }

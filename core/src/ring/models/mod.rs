@@ -1,7 +1,7 @@
 //! The rings, in every order of two or three threads (loom) and in many orders of
-//! eight (shuttle).
+//! eight (shuttle), where a ring has room for so many.
 //!
-//! `FAREND_FAULT=ForgottenWake` and the like put a fault in: see `faults`.
+//! `FAREND_FAULT=ring::ForgottenWake` and the like put a fault in: see `faults`.
 
 mod broadcast;
 mod faults;

@@ -1,3 +1,5 @@
+//! Two threads with shuttle too: the ring has two sides.
+
 use super::{
     super::{Layout, spsc},
     *,

@@ -21,7 +21,7 @@ use super::{
         owners::{NoOwner, OWNER_DIED, OWNER_ID_MASK, Owners, Permit, WAITERS},
         primitive::{AtomicU32, Ordering},
     },
-    kernel::{KERNEL, Modelled, pass_time, plain},
+    kernel::{KERNEL, Modelled, pass_slice, plain},
 };
 
 thread_local! {
@@ -46,7 +46,9 @@ fn step() {
 
 /// Runs `body` and kills the thread at its `steps`th step, of which there is one
 /// around each hook and each call of the system. Returns whether that happened.
-/// Nothing that `body` holds may be dropped with effect.
+/// Between two steps an algorithm changes at most one thing that others act upon, so
+/// no death is another than one of these. Nothing that `body` holds may be dropped
+/// with effect.
 pub fn killed_at(steps: u32, body: impl FnOnce()) -> bool {
     FATE.with(|fate| fate.set(steps));
     let result = catch_unwind(AssertUnwindSafe(body));
@@ -151,15 +153,11 @@ owners!(Robust, None);
 owners!(Watched, Some(0));
 
 /// Does what becomes of one lock when the calling thread has been killed: the
-/// kernel's work or, for [`Watched`], a note of its death. Then lets a slice pass, so
-/// that every sleeper looks once more.
+/// kernel's work or, for [`Watched`], a note of its death. Then lets a slice pass.
 pub fn clean_up<F: Owners<Node = Node>>(lock: &RawShared<F>) {
     release_dead(lock);
-    pass_time(Modelled::now_ns() + SLICE_NS);
+    pass_slice();
 }
-
-/// Longer than the slices of every lock.
-const SLICE_NS: u64 = 10_000_000_000;
 
 fn release_dead<F: Owners<Node = Node>>(lock: &RawShared<F>) {
     let me = <Modelled as Futex<Shared>>::thread_id().get();

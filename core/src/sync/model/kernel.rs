@@ -7,7 +7,9 @@ use std::{
     ptr,
     sync::{
         Arc, Mutex as Plain,
-        atomic::{AtomicU8, AtomicU32 as PlainU32, AtomicU64 as PlainU64, Ordering::SeqCst},
+        atomic::{
+            AtomicBool, AtomicU8, AtomicU32 as PlainU32, AtomicU64 as PlainU64, Ordering::SeqCst,
+        },
     },
     vec::Vec,
 };
@@ -51,6 +53,13 @@ struct Bucket {
 pub(super) struct Kernel {
     buckets: Plain<BTreeMap<usize, Arc<Bucket>>>,
     now_ns: PlainU64,
+    asleep: PlainU32,
+    wakes_newest: AtomicBool,
+    /// How often a slice has passed.
+    slices: PlainU32,
+    /// Whoever goes to sleep after a slice sees what was stored before it: no memory is
+    /// that weak for that long.
+    barrier: AtomicU32,
     threads: PlainU32,
     /// Owner id and node of each lock that is linked.
     pub(super) held: Plain<BTreeSet<(u32, usize)>>,
@@ -63,6 +72,10 @@ lazy_static! {
     pub(super) static ref KERNEL: Kernel = Kernel {
         buckets: Plain::default(),
         now_ns: PlainU64::new(0),
+        asleep: PlainU32::new(0),
+        wakes_newest: AtomicBool::new(false),
+        slices: PlainU32::new(0),
+        barrier: AtomicU32::new(0),
         threads: PlainU32::new(0),
         held: Plain::default(),
         pending: Plain::default(),
@@ -72,6 +85,14 @@ lazy_static! {
 
 thread_local! {
     static ID: Cell<u32> = Cell::new(0);
+    /// The slices that passed when this thread looked again.
+    static LOOKED: Cell<u32> = Cell::new(0);
+}
+
+/// Whether this thread is to look again for a slice that has passed; once for each.
+fn looks_again() -> bool {
+    let slices = KERNEL.slices.load(SeqCst);
+    LOOKED.with(|looked| looked.replace(slices)) != slices
 }
 
 /// The plain data of a lock that is never held long.
@@ -105,11 +126,15 @@ impl<S: Scope> Futex<S> for Modelled {
     fn wait(word: &AtomicU32, expected: u32, deadline_ns: Option<u64>) -> Waited {
         let bucket = KERNEL.bucket(word);
         let mut sleepers = bucket.sleepers.lock().unwrap();
+        if KERNEL.slices.load(SeqCst) != 0 {
+            // A read-modify-write has the newest value.
+            KERNEL.barrier.fetch_add(0, Ordering::Acquire);
+        }
         if word.load(Ordering::Relaxed) != expected {
             return Waited::Woken;
         }
         let deadline_ns = deadline_ns.unwrap_or(NEVER);
-        if deadline_ns <= Self::now_ns() {
+        if deadline_ns <= Self::now_ns() || (deadline_ns != NEVER && looks_again()) {
             drop(sleepers);
             thread::yield_now();
             return Waited::TimedOut;
@@ -117,10 +142,17 @@ impl<S: Scope> Futex<S> for Modelled {
         let sleeper =
             Arc::new(Sleeper { alarm: Condvar::new(), deadline_ns, state: AtomicU8::new(ASLEEP) });
         sleepers.push_back(Arc::clone(&sleeper));
+        KERNEL.asleep.fetch_add(1, SeqCst);
         while sleeper.state.load(SeqCst) == ASLEEP {
             sleepers = sleeper.alarm.wait(sleepers).unwrap();
         }
-        if sleeper.state.load(SeqCst) == TIMED_OUT { Waited::TimedOut } else { Waited::Woken }
+        KERNEL.asleep.fetch_sub(1, SeqCst);
+        if sleeper.state.load(SeqCst) == TIMED_OUT {
+            looks_again();
+            Waited::TimedOut
+        } else {
+            Waited::Woken
+        }
     }
 
     fn wake_one(word: &AtomicU32) {
@@ -145,10 +177,25 @@ fn wake(word: &AtomicU32, count: usize) {
     let bucket = KERNEL.bucket(word);
     let mut sleepers = bucket.sleepers.lock().unwrap();
     for _ in 0..count {
-        let Some(sleeper) = sleepers.pop_front() else { return };
+        let is_newest = KERNEL.wakes_newest.load(SeqCst);
+        let next = if is_newest { sleepers.pop_back() } else { sleepers.pop_front() };
+        let Some(sleeper) = next else { return };
         sleeper.state.store(WOKEN, SeqCst);
         sleeper.alarm.notify_one();
     }
+}
+
+/// Waits until so many threads sleep. A model that begins like this has fewer orders
+/// to go through.
+pub fn until_asleep(threads: usize) {
+    while (KERNEL.asleep.load(SeqCst) as usize) < threads {
+        thread::yield_now();
+    }
+}
+
+/// From now on, whoever fell asleep last is woken first. No system promises an order.
+pub fn wake_newest_first() {
+    KERNEL.wakes_newest.store(true, SeqCst);
 }
 
 /// Wakes a sleeper for no reason, as a signal does.
@@ -171,6 +218,17 @@ pub fn pass_time(now_ns: u64) {
             !is_late
         });
     }
+}
+
+/// Longer than the slices of every lock and signal.
+const SLICE_NS: u64 = 10_000_000_000;
+
+/// Lets a slice pass: everybody who sleeps looks once more, and so does, once, whoever
+/// was about to fall asleep.
+pub fn pass_slice() {
+    KERNEL.barrier.fetch_add(1, Ordering::Release);
+    KERNEL.slices.fetch_add(1, SeqCst);
+    pass_time(Modelled::now_ns() + SLICE_NS);
 }
 
 /// Both scopes are modelled.

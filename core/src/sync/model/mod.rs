@@ -10,7 +10,7 @@ mod kernel;
 mod tests;
 
 pub use death::{Node, Robust, Watched, clean_up, killed_at};
-pub use kernel::{Modelled, disturb, pass_time};
+pub use kernel::{Modelled, disturb, pass_slice, pass_time, until_asleep, wake_newest_first};
 
 #[cfg(farend_loom)]
 pub use loom::{sync::Arc, thread};

@@ -182,6 +182,19 @@ impl<T: FromBytes, F: Owners> Mutex<T, Shared, F> {
     }
 }
 
+#[cfg(all(test, any(farend_loom, farend_shuttle)))]
+impl<T: FromBytes, F: Owners> Mutex<T, Shared, F> {
+    /// A free mutex in a model, which moves none.
+    pub(crate) fn modelled(data: T) -> Self {
+        Self { raw: RawShared::free(), data: UnsafeCell::new(data) }
+    }
+
+    /// The lock without its data.
+    pub(crate) fn raw(&self) -> &RawShared<F> {
+        &self.raw
+    }
+}
+
 impl<T, S: MutexScope<F>, F> Mutex<T, S, F> {
     #[inline]
     fn guard(&self) -> MutexGuard<'_, T, S, F> {

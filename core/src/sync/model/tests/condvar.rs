@@ -1,3 +1,4 @@
+use super::{OTHERS, join, spawn_all};
 use crate::sync::{
     Condvar, Mutex, Private, Waited,
     model::{Arc, Modelled, check, pass_time, thread},
@@ -79,15 +80,15 @@ fn a_wait_times_out_with_the_mutex_taken() {
     check(|| {
         let pair = pair();
         let theirs = Arc::clone(&pair);
-        let waiter = thread::spawn(move || {
+        let waiters = spawn_all(OTHERS, move |_| {
             let guard = theirs.0.lock().unwrap();
             let (mut guard, waited) = theirs.1.wait_until(guard, 4);
             *guard += 1;
-            waited
+            assert_eq!(waited, Waited::TimedOut);
         });
         pass_time(4);
         *pair.0.lock().unwrap() += 1;
-        assert_eq!(waiter.join().unwrap(), Waited::TimedOut);
-        assert_eq!(*pair.0.lock().unwrap(), 2);
+        join(waiters);
+        assert_eq!(*pair.0.lock().unwrap(), u32::try_from(OTHERS).unwrap() + 1);
     });
 }

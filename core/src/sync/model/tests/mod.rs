@@ -1,20 +1,23 @@
 //! The algorithms, in every order of a few threads (loom) and in many orders of
 //! eight (shuttle).
 //!
-//! `FAREND_FAULT=UnlockNeverWakes` and the like put a fault in: see `faults`.
+//! `FAREND_FAULT=sync::UnlockNeverWakes` and the like put a fault in: see `faults`.
 
 mod condvar;
+mod condvar_shared;
 mod event;
+mod event_shared;
 mod faults;
 mod mutex;
 mod owners;
 mod rwlock;
 mod rwlock_shared;
 mod semaphore;
+mod semaphore_shared;
 
 use std::{sync::Mutex as Plain, vec::Vec};
 
-use super::{super::primitive::AtomicU32, Arc, thread};
+use super::{super::primitive::AtomicU32, Arc, thread, until_asleep, wake_newest_first};
 use crate::sync::primitive::Ordering;
 
 /// Threads beside the first one, few enough to see every order.
@@ -22,6 +25,9 @@ use crate::sync::primitive::Ordering;
 const THREADS: usize = 2;
 #[cfg(farend_shuttle)]
 const THREADS: usize = 7;
+
+/// Threads of one kind beside the first one and one of another kind.
+const OTHERS: usize = THREADS - 1;
 
 /// Data that must not be reached by two at a time: loom sees a data race, and both
 /// see an increment that was lost.
@@ -76,14 +82,34 @@ impl Tracked {
 
 /// Runs `body` in `threads` threads and waits for all.
 fn in_threads(threads: usize, body: impl Fn(usize) + Send + Sync + 'static) {
+    join(spawn_all(threads, body));
+}
+
+/// Runs `body` in `threads` threads.
+fn spawn_all(
+    threads: usize,
+    body: impl Fn(usize) + Send + Sync + 'static,
+) -> Vec<thread::JoinHandle<()>> {
     let body = Arc::new(body);
-    let running: Vec<_> = (0..threads)
+    (0..threads)
         .map(|index| {
             let body = Arc::clone(&body);
             thread::spawn(move || body(index))
         })
-        .collect();
-    for thread in running {
+        .collect()
+}
+
+/// Lets the others fall asleep before the rest begins, for loom, which would have too
+/// many orders to go through; and wakes them last, so that another takes their wake.
+fn put_others_to_sleep() {
+    if cfg!(farend_loom) {
+        until_asleep(OTHERS);
+        wake_newest_first();
+    }
+}
+
+fn join(threads: Vec<thread::JoinHandle<()>>) {
+    for thread in threads {
         thread.join().unwrap();
     }
 }

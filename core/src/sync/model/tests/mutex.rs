@@ -1,4 +1,4 @@
-use super::{THREADS, Tracked, in_threads};
+use super::{OTHERS, THREADS, Tracked, in_threads, join, spawn_all};
 use crate::sync::{
     Private, RawMutex, Refused, Unlock,
     model::{Arc, Modelled, check, pass_time, thread},
@@ -26,22 +26,17 @@ fn one_at_a_time_and_nobody_sleeps_for_ever() {
 }
 
 #[test]
-fn two_sleepers_are_woken_one_after_the_other() {
+fn sleepers_are_woken_one_after_the_other() {
     check(|| {
         let shared = Arc::new((Lock::new(), Tracked::default()));
         let (lock, data) = &*shared;
         lock.lock().unwrap();
         let theirs = Arc::clone(&shared);
-        let threads: [_; 2] = core::array::from_fn(|_| {
-            let theirs = Arc::clone(&theirs);
-            thread::spawn(move || visit(&theirs.0, &theirs.1))
-        });
+        let threads = spawn_all(THREADS, move |_| visit(&theirs.0, &theirs.1));
         data.add();
         lock.unlock().unwrap();
-        for thread in threads {
-            thread.join().unwrap();
-        }
-        assert_eq!(data.read(), 3);
+        join(threads);
+        assert_eq!(data.read(), u32::try_from(THREADS).unwrap() + 1);
     });
 }
 
@@ -52,7 +47,7 @@ fn a_sleeper_that_times_out_takes_nobodys_wake() {
         let shared = Arc::new((Lock::new(), Tracked::default()));
         shared.0.lock().unwrap();
         let patient = Arc::clone(&shared);
-        let patient = thread::spawn(move || visit(&patient.0, &patient.1));
+        let patients = spawn_all(OTHERS, move |_| visit(&patient.0, &patient.1));
         let hasty = Arc::clone(&shared);
         let hasty = thread::spawn(move || match hasty.0.lock_until(5) {
             Ok(()) => {
@@ -64,9 +59,8 @@ fn a_sleeper_that_times_out_takes_nobodys_wake() {
         shared.0.unlock().unwrap();
         pass_time(5);
         visit(&shared.0, &shared.1);
-        for thread in [patient, hasty] {
-            thread.join().unwrap();
-        }
+        join(patients);
+        hasty.join().unwrap();
         assert!(!shared.0.is_locked());
     });
 }

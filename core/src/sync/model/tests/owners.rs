@@ -1,4 +1,4 @@
-use super::{THREADS, Tracked, in_threads};
+use super::{OTHERS, THREADS, Tracked, in_threads, join, spawn_all};
 use crate::sync::{
     Owners, RawShared, Refused, Taken, Unlock,
     model::{Arc, Node, Robust, Watched, check, clean_up, killed_at, thread},
@@ -82,7 +82,7 @@ fn a_death_at_any_step_is_told_and_strands_nobody() {
             let mortal = Arc::clone(&case);
             let mortal = thread::spawn(move || mortal.visit_and_die(steps));
             let theirs = Arc::clone(&case);
-            in_threads(THREADS - 1, move |_| theirs.visit());
+            in_threads(OTHERS, move |_| theirs.visit());
             case.visit();
             mortal.join().unwrap();
             assert!(case.told.load(Ordering::Relaxed) <= 1, "one death, told twice");
@@ -92,7 +92,7 @@ fn a_death_at_any_step_is_told_and_strands_nobody() {
 }
 
 /// The first thread holds the lock, the second one sleeps and is killed at any step
-/// of waking up, the third one must not miss what it was woken for.
+/// of waking up, the others must not miss what it was woken for.
 #[test]
 fn a_woken_waiter_that_dies_passes_the_wake_on() {
     for steps in 1..=6 {
@@ -102,10 +102,10 @@ fn a_woken_waiter_that_dies_passes_the_wake_on() {
             let mortal = Arc::clone(&case);
             let mortal = thread::spawn(move || mortal.visit_and_die(steps));
             let patient = Arc::clone(&case);
-            let patient = thread::spawn(move || patient.visit());
+            let patients = spawn_all(OTHERS, move |_| patient.visit());
             case.lock.unlock().unwrap();
             mortal.join().unwrap();
-            patient.join().unwrap();
+            join(patients);
         });
     }
 }

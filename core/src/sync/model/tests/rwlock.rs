@@ -1,4 +1,6 @@
-use super::Tracked;
+use std::vec::Vec;
+
+use super::{OTHERS, THREADS, Tracked, join};
 use crate::sync::{
     Private, RawRwPrivate, Refused, RwUnlock,
     model::{Arc, Modelled, check, pass_time, thread},
@@ -6,12 +8,6 @@ use crate::sync::{
 
 type Lock = RawRwPrivate<Modelled>;
 type Pair = (Lock, Tracked);
-
-/// Shuttle's further threads of each kind.
-#[cfg(farend_loom)]
-const MORE: usize = 0;
-#[cfg(farend_shuttle)]
-const MORE: usize = 2;
 
 const _: fn() = || {
     fn is_private<S: crate::sync::RwScope<Modelled, Raw = Lock>>() {}
@@ -36,37 +32,35 @@ fn spawn(pair: &Arc<Pair>, body: fn(&Pair)) -> thread::JoinHandle<()> {
     thread::spawn(move || body(&pair))
 }
 
+/// Half of all threads, the first one not counted.
+const WRITERS: u32 = if cfg!(farend_loom) { 1 } else { 4 };
+
+fn writers_and_readers(pair: &Arc<Pair>) -> Vec<thread::JoinHandle<()>> {
+    let is_writer = |index| index < WRITERS as usize;
+    let body =
+        |index| if is_writer(index) { write } else { |pair: &Pair| assert!(read(pair) <= 9) };
+    (0..THREADS).map(|index| spawn(pair, body(index))).collect()
+}
+
 #[test]
 fn readers_and_a_writer_never_meet() {
     check(|| {
         let pair = Arc::new((Lock::new(), Tracked::default()));
-        let mut threads = std::vec::Vec::new();
-        for _ in 0..=MORE {
-            threads.push(spawn(&pair, write));
-            threads.push(spawn(&pair, |pair| assert!(read(pair) <= 9)));
-        }
+        let threads = writers_and_readers(&pair);
         read(&pair);
-        for thread in threads {
-            thread.join().unwrap();
-        }
-        assert_eq!(read(&pair), 1 + u32::try_from(MORE).unwrap());
+        join(threads);
+        assert_eq!(read(&pair), WRITERS);
     });
 }
 
 #[test]
-fn two_writers_and_a_reader_all_get_in() {
+fn writers_and_readers_all_get_in() {
     check(|| {
         let pair = Arc::new((Lock::new(), Tracked::default()));
-        let mut threads = std::vec::Vec::new();
-        for _ in 0..=MORE {
-            threads.push(spawn(&pair, write));
-            threads.push(spawn(&pair, |pair| assert!(read(pair) <= 9)));
-        }
+        let threads = writers_and_readers(&pair);
         write(&pair);
-        for thread in threads {
-            thread.join().unwrap();
-        }
-        assert_eq!(read(&pair), 2 + u32::try_from(MORE).unwrap());
+        join(threads);
+        assert_eq!(read(&pair), WRITERS + 1);
     });
 }
 
@@ -79,9 +73,9 @@ fn a_writer_that_times_out_lets_readers_in() {
         let ticket = pair.0.read().unwrap();
         let theirs = Arc::clone(&pair);
         let writer = thread::spawn(move || theirs.0.write_until(6));
-        let reader = spawn(&pair, |pair| assert!(read(pair) <= 9));
+        let readers = (0..OTHERS).map(|_| spawn(&pair, |pair| assert!(read(pair) <= 9))).collect();
         pass_time(6);
-        reader.join().unwrap();
+        join(readers);
         assert_eq!(writer.join().unwrap(), Err(Refused::TimedOut));
         pair.0.unlock_read(ticket);
         assert_eq!(pair.0.try_write(), Ok(()));
@@ -99,12 +93,11 @@ fn a_writer_that_times_out_takes_nobodys_turn() {
                 theirs.0.unlock_write();
             }
         });
-        let patient = spawn(&pair, write);
+        let patients = (0..OTHERS).map(|_| spawn(&pair, write)).collect();
         pass_time(6);
         pair.0.unlock_read(ticket);
-        for thread in [hasty, patient] {
-            thread.join().unwrap();
-        }
-        assert_eq!(read(&pair), 1);
+        hasty.join().unwrap();
+        join(patients);
+        assert_eq!(read(&pair), u32::try_from(OTHERS).unwrap());
     });
 }

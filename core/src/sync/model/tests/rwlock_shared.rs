@@ -1,4 +1,6 @@
-use super::Tracked;
+use std::vec::Vec;
+
+use super::{THREADS, Tracked, join};
 use crate::sync::{
     Owners, RawRwShared, RwUnlock, Taken,
     model::{Arc, Node, Robust, check, clean_up, killed_at, thread},
@@ -80,31 +82,33 @@ fn end_of_step() {
     hook::<Robust>();
 }
 
-/// Shuttle's further threads of each kind.
-#[cfg(farend_loom)]
-const MORE: u32 = 0;
-#[cfg(farend_shuttle)]
-const MORE: u32 = 2;
+/// Half of all threads, the first one not counted.
+const WRITERS: u32 = if cfg!(farend_loom) { 1 } else { 4 };
+
+/// Shuttle's further writers, and as many readers, beside the first thread and the
+/// one that dies.
+const MORE: u32 = if cfg!(farend_loom) { 0 } else { 3 };
 
 fn spawn(case: &Arc<Case>, body: impl FnOnce(&Case) + Send + 'static) -> thread::JoinHandle<()> {
     let case = Arc::clone(case);
     thread::spawn(move || body(&case))
 }
 
+fn more(case: &Arc<Case>) -> Vec<thread::JoinHandle<()>> {
+    let both = |_| [spawn(case, Case::write), spawn(case, Case::read)];
+    (0..MORE).flat_map(both).collect()
+}
+
 #[test]
 fn readers_and_a_writer_never_meet() {
     check(|| {
         let case = Case::new();
-        let mut threads = std::vec::Vec::new();
-        for _ in 0..=MORE {
-            threads.push(spawn(&case, Case::write));
-            threads.push(spawn(&case, Case::read));
-        }
+        let is_writer = |index| index < WRITERS as usize;
+        let body = |index| if is_writer(index) { Case::write } else { Case::read };
+        let threads = (0..THREADS).map(|index| spawn(&case, body(index))).collect();
         case.read();
-        for thread in threads {
-            thread.join().unwrap();
-        }
-        assert_eq!(case.data.read(), 1 + MORE);
+        join(threads);
+        assert_eq!(case.data.read(), WRITERS);
     });
 }
 
@@ -115,12 +119,10 @@ fn a_writers_death_at_any_step_is_told_and_strands_nobody() {
         check(move || {
             let case = Case::new();
             let mortal = spawn(&case, move |case| case.write_and_die(steps));
-            let others: std::vec::Vec<_> = (0..MORE).map(|_| spawn(&case, Case::write)).collect();
+            let others = more(&case);
             case.read();
             mortal.join().unwrap();
-            for other in others {
-                other.join().unwrap();
-            }
+            join(others);
             case.write();
             case.read();
             assert_eq!(case.data.read(), 1 + MORE);
@@ -134,11 +136,13 @@ fn a_readers_death_at_any_step_is_nobodys_business() {
         check(move || {
             let case = Case::new();
             let mortal = spawn(&case, move |case| case.read_and_die(steps));
+            let others = more(&case);
             case.write();
             mortal.join().unwrap();
+            join(others);
             case.write();
             case.read();
-            assert_eq!(case.data.read(), 2);
+            assert_eq!(case.data.read(), 2 + MORE);
         });
     }
 }

@@ -1,3 +1,4 @@
+use super::{join, spawn_all};
 use crate::sync::{
     Private, Semaphore, TimedOut,
     model::{Arc, Modelled, check, pass_time, thread},
@@ -29,24 +30,41 @@ fn each_post_lets_one_through() {
     });
 }
 
+/// Sleepers who wait for ever, and for a time.
+#[cfg(farend_loom)]
+const PATIENT: usize = 1;
+#[cfg(farend_loom)]
+const HASTY: usize = 1;
+#[cfg(farend_shuttle)]
+const PATIENT: usize = 4;
+#[cfg(farend_shuttle)]
+const HASTY: usize = 3;
+
 #[test]
-fn a_barger_and_a_time_out_take_nobodys_wake() {
+fn bargers_and_time_outs_take_nobodys_wake() {
     check(|| {
         let units = Arc::new(Units::new(0));
         let theirs = Arc::clone(&units);
-        let patient = thread::spawn(move || theirs.acquire());
+        let patients = spawn_all(PATIENT, move |_| theirs.acquire());
         let theirs = Arc::clone(&units);
-        let hasty = thread::spawn(move || theirs.acquire_until(3));
-        units.post().unwrap();
+        let hasty: [_; HASTY] = core::array::from_fn(|_| {
+            let theirs = Arc::clone(&theirs);
+            thread::spawn(move || theirs.acquire_until(3))
+        });
+        for _ in 0..PATIENT {
+            units.post().unwrap();
+        }
         pass_time(3);
         let barged = units.try_acquire().is_ok();
         if barged {
             units.post().unwrap();
         }
-        if hasty.join().unwrap() != Err(TimedOut) {
-            units.post().unwrap();
+        for hasty in hasty {
+            if hasty.join().unwrap() != Err(TimedOut) {
+                units.post().unwrap();
+            }
         }
-        patient.join().unwrap();
+        join(patients);
         assert_eq!(units.count(), 0);
     });
 }
