@@ -21,6 +21,9 @@ use crate::{
     shell::{Shell, capture, cargo, target},
 };
 
+/// Failures of one peer in one turn that do not end the rest.
+const PEER_FAILURES_MAX: u32 = 2;
+
 /// Measures the rows of this group.
 pub(crate) fn measure(shell: &Shell, effort: Effort, report: &mut Report) -> Result<()> {
     let program = build(shell)?;
@@ -30,7 +33,7 @@ pub(crate) fn measure(shell: &Shell, effort: Effort, report: &mut Report) -> Res
     for row in rows {
         shell.say(&format!("measuring {row}, {} turns", effort.turns));
         let contenders = all.iter().filter(|contender| contender.row == row).cloned();
-        let contenders = in_turns(&program, effort.turns, contenders.collect())?;
+        let contenders = in_turns(shell, &program, effort.turns, contenders.collect())?;
         for contender in &contenders {
             report.detail(contender.detail());
         }
@@ -45,19 +48,34 @@ pub(crate) fn measure(shell: &Shell, effort: Effort, report: &mut Report) -> Res
 /// Runs each contender once, then each once more. The first turn warms up and
 /// is not kept.
 fn in_turns(
+    shell: &Shell,
     program: &Path,
     turns: usize,
     mut contenders: Vec<Contender>,
 ) -> Result<Vec<Contender>> {
     for turn in 0..=turns {
         for contender in &mut contenders {
-            let run = Run::of(program, contender)?;
+            let run = run_once(shell, program, contender)?;
             if turn > 0 {
                 contender.runs.push(run);
             }
         }
     }
     Ok(contenders)
+}
+
+/// Runs a contender once. A peer that fails is told of and runs again, a bounded
+/// number of times: what is measured is ours, and not its faults.
+fn run_once(shell: &Shell, program: &Path, contender: &Contender) -> Result<Run> {
+    for _ in 0..PEER_FAILURES_MAX {
+        match Run::of(program, contender) {
+            Err(error) if contender.is_peer() => {
+                shell.say(&format!("a peer failed and runs again: {error:#}"));
+            }
+            outcome => return outcome,
+        }
+    }
+    Run::of(program, contender)
 }
 
 /// What must hold of our own contender alone.

@@ -17,6 +17,9 @@ use crate::bench::{report::Detail, samples::Samples};
 /// longer hangs.
 const RUN_MAX: Duration = Duration::from_mins(2);
 
+/// Contenders that are made of Farend's own parts.
+const OURS: [&str; 5] = ["farend", "farend-shared", "spsc", "overwrite", "block"];
+
 /// One contender of one row.
 #[derive(Clone, Debug)]
 pub(crate) struct Contender {
@@ -50,6 +53,11 @@ impl Contender {
     pub(crate) fn parse(line: &str) -> Option<Self> {
         let (row, name) = line.split_once(' ')?;
         Some(Self { row: row.to_owned(), name: name.to_owned(), runs: Vec::new() })
+    }
+
+    /// Whether it is somebody else's.
+    pub(crate) fn is_peer(&self) -> bool {
+        !OURS.contains(&self.name.as_str())
     }
 
     /// One number of each run.
