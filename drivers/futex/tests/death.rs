@@ -16,7 +16,7 @@ use farend_futex::{
     shared::{Mutex, RawMutex, RwLock},
 };
 
-use support::{Arena, Moments, child_value, rounds};
+use support::{Arena, Moments, child_value, rounds, wait_for_count};
 
 /// How soon a waiter must know that the owner is dead.
 const NOTICE: Duration = Duration::from_millis(10);
@@ -49,14 +49,6 @@ fn churn(bench: &Bench) -> ! {
     }
 }
 
-fn wait_for_turns(bench: &Bench, wanted: u64) {
-    let end = Instant::now() + Duration::from_secs(20);
-    while bench.turns.load(Ordering::Relaxed) < wanted {
-        assert!(Instant::now() < end, "the children do not get on");
-        thread::yield_now();
-    }
-}
-
 /// One of the children is killed at a random moment, often while it holds the lock.
 /// The others and the parent go on, and a death in the middle is told once.
 #[test]
@@ -72,7 +64,7 @@ fn a_killed_owner_strands_nobody() {
     let mut torn = 0;
     for _ in 0..rounds(100, 1_000) {
         let mut victim = arena.spawn(NAME, "churn");
-        wait_for_turns(bench, bench.turns.load(Ordering::Relaxed) + 100);
+        wait_for_count(&bench.turns, bench.turns.load(Ordering::Relaxed) + 100);
         thread::sleep(Duration::from_micros(moments.below(3_000)));
         victim.kill();
         let asked = Instant::now();
@@ -113,7 +105,7 @@ fn sleepers_know_of_a_death_within_ten_milliseconds() {
     for _ in 0..rounds(20, 200) {
         let before = bench.turns.load(Ordering::Relaxed);
         let mut holder = arena.spawn(NAME, "hold");
-        wait_for_turns(bench, before + 1);
+        wait_for_count(&bench.turns, before + 1);
         let told = AtomicU32::new(0);
         thread::scope(|scope| {
             let waiters: Vec<_> = (0..3)
@@ -191,7 +183,7 @@ fn killed_readers_and_writers_strand_nobody() {
     let mut moments = Moments::new();
     for round in 0..rounds(60, 1_000) {
         let mut victim = arena.spawn(NAME, if round % 2 == 0 { "write" } else { "read" });
-        wait_for_turns(bench, bench.turns.load(Ordering::Relaxed) + 100);
+        wait_for_count(&bench.turns, bench.turns.load(Ordering::Relaxed) + 100);
         thread::sleep(Duration::from_micros(moments.below(3_000)));
         victim.kill();
         match bench.data.write_for(5_000_000_000) {

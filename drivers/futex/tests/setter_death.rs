@@ -14,7 +14,7 @@ use std::{
 use farend_core::sync::{Clock, Event, Futex, Shared, SharedLayout, Waited, primitive::AtomicU32};
 use farend_futex::linux::Linux;
 
-use support::{Arena, Moments, child_value, rounds};
+use support::{Arena, Moments, child_value, rounds, wait_for_count};
 
 /// Far longer than a sleeper may be delayed by the death.
 const NOTICE: Duration = Duration::from_secs(1);
@@ -94,11 +94,7 @@ fn a_killed_setter_leaves_nobody_asleep_beside_an_event_that_is_set() {
                     }
                 });
             }
-            let end = Instant::now() + Duration::from_secs(20);
-            while bench.pulses.load(Ordering::Relaxed) < before + 50 {
-                assert!(Instant::now() < end, "the child does not get on");
-                thread::yield_now();
-            }
+            wait_for_count(&bench.pulses, before + 50);
             thread::sleep(Duration::from_micros(moments.below(2_000)));
             setter.kill();
             is_over.store(1, Ordering::Relaxed);

@@ -6,6 +6,8 @@ use std::{
     env,
     os::fd::{AsFd, AsRawFd},
     process::{self, Child, Command, Stdio},
+    sync::atomic::{AtomicU64, Ordering},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -61,7 +63,7 @@ impl Reaped {
                 assert!(status.success(), "the child failed: {status}");
                 return;
             }
-            std::thread::sleep(Duration::from_millis(1));
+            thread::sleep(Duration::from_millis(1));
         }
         panic!("the child hangs");
     }
@@ -84,6 +86,15 @@ pub(crate) fn child_value<T: SharedLayout>() -> Option<(String, &'static T)> {
     let memory = Memory::open_in(process, fd).expect("the parent's memory");
     // SAFETY: the same test of the same program made it.
     Some((role, unsafe { memory.map() }.expect("mapped memory")))
+}
+
+/// Waits until children have counted as far as `wanted`.
+pub(crate) fn wait_for_count(count: &AtomicU64, wanted: u64) {
+    let end = Instant::now() + Duration::from_secs(20);
+    while count.load(Ordering::Relaxed) < wanted {
+        assert!(Instant::now() < end, "the children do not get on");
+        thread::yield_now();
+    }
 }
 
 /// `short`, or `long` if the environment asks for long tests.
