@@ -237,12 +237,16 @@ impl<F: Futex<Shared>, L: Liveness> Subscriber<F, L> {
     /// The result says, too, how many were lost before it
     /// ([`SlowReader::Overwrite`]).
     ///
+    /// A message that was shown in place counts as received, here as in the other
+    /// calls that receive.
+    ///
     /// # Errors
     /// [`RingError::TimedOut`]; [`RingError::PeerDied`] or [`RingError::PeerLeft`]
     /// if nothing is left to receive and nobody to send;
     /// [`RingError::BufferTooShort`]; [`RingError::Corrupt`].
     #[inline]
     pub fn receive(&mut self, buffer: &mut [u8], deadline: Deadline) -> Result<Message, RingError> {
+        self.0.release()?;
         loop {
             if let Some(message) = self.0.read(buffer)? {
                 return Ok(message);
@@ -264,6 +268,7 @@ impl<F: Futex<Shared>, L: Liveness> Subscriber<F, L> {
     /// [`RingError::BufferTooShort`]; [`RingError::Corrupt`].
     #[inline]
     pub fn try_receive(&mut self, buffer: &mut [u8]) -> Result<Option<Message>, RingError> {
+        self.0.release()?;
         self.0.read(buffer)
     }
 

@@ -296,3 +296,28 @@ fn a_broadcast_ring_attaches_by_name_and_says_what_it_is_for() {
     let wrong = spsc::Ring::attach(&name).unwrap_err();
     assert!(matches!(wrong, SegmentError::Layout(LayoutError::Kind { .. })), "{wrong}");
 }
+
+#[test]
+fn receiving_in_place_and_by_copy_in_turn_loses_no_message() {
+    let options = broadcast::Options {
+        capacity_messages: 8,
+        message_octets_max: 16,
+        subscribers_max: 1,
+        slow_reader: SlowReader::Block,
+    };
+    let ring = broadcast::Ring::anonymous(options).unwrap();
+    let mut publisher = ring.publisher().unwrap();
+    let mut subscriber = ring.subscriber().unwrap();
+    for number in 1..=4_u8 {
+        assert!(publisher.try_send(&vec![number; usize::from(number)]).unwrap());
+    }
+    let mut buffer = [0; 16];
+    assert_eq!(subscriber.receive_in_place(Deadline::NOW), Ok(&[1][..]));
+    let message = subscriber.receive(&mut buffer, Deadline::NOW).unwrap();
+    assert_eq!(buffer[..message.octets], [2, 2]);
+    assert_eq!(subscriber.receive_in_place(Deadline::NOW), Ok(&[3; 3][..]));
+    let message = subscriber.try_receive(&mut buffer).unwrap().unwrap();
+    assert_eq!(buffer[..message.octets], [4; 4]);
+    assert_eq!(subscriber.release(), Ok(()));
+    assert_eq!(subscriber.try_receive(&mut buffer), Ok(None));
+}

@@ -139,9 +139,13 @@ impl<'m, F: Futex<Shared>, L: Liveness> Reader<'m, F, L> {
 
     /// Copies the next message into `buffer`; `None` if there is none yet.
     ///
+    /// A message that was only peeked at is still the next one.
+    ///
     /// # Errors
     /// [`Error::BufferTooShort`], [`Error::Corrupt`].
     pub fn read(&mut self, buffer: &mut [u8]) -> Result<Option<Message>, Error> {
+        // Otherwise a later `release` would go past a message that nobody has seen.
+        self.peeked = 0;
         for _ in 0..ATTEMPTS {
             let (word, words) = self.slots.slot(self.number)?;
             let found = load(word);
@@ -206,8 +210,8 @@ impl<'m, F: Futex<Shared>, L: Liveness> Reader<'m, F, L> {
         }
     }
 
-    /// Goes past the message that [`peek`](Self::peek) showed last; without one,
-    /// does nothing.
+    /// Goes past the message that [`peek`](Self::peek) showed last; does nothing if
+    /// there is none, or if it was [read](Self::read) since.
     ///
     /// # Errors
     /// [`Error::Corrupt`] if the message was overwritten while it was read: this

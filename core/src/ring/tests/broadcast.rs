@@ -119,6 +119,25 @@ fn a_ring_that_overwrites_is_not_read_in_place() {
 }
 
 #[test]
+fn reading_after_peeking_copies_the_peeked_message_and_forgets_it() {
+    for slow_reader in [SlowReader::Block, SlowReader::DropNewest] {
+        let mut memory = words(0);
+        let ring = ring(&mut memory, slow_reader);
+        let mut writer: PlayedWriter<'_> = ring.writer().unwrap();
+        let mut reader: PlayedReader<'_> = ring.reader().unwrap();
+        for number in 1..=3_u8 {
+            assert!(writer.push(&std::vec![number; usize::from(number)]).unwrap());
+        }
+        assert_eq!(reader.peek(), Ok(Some(&[1][..])));
+        assert_eq!(read(&mut reader), Some((std::vec![1], 0)));
+        assert_eq!(reader.release(), Ok(()));
+        assert_eq!(reader.peek(), Ok(Some(&[2, 2][..])));
+        assert_eq!(reader.release(), Ok(()));
+        assert_eq!(reader.peek(), Ok(Some(&[3; 3][..])));
+    }
+}
+
+#[test]
 fn a_reader_can_go_back_to_what_an_overwriting_ring_still_has() {
     let mut memory = words(0);
     let ring = ring(&mut memory, SlowReader::Overwrite);
