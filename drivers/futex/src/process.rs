@@ -52,23 +52,44 @@ pub fn life(id: u32) -> Life {
     signalled(id)
 }
 
-/// Which processes [`life`] can see: the pid namespace's number, or 0 if it is not
-/// known or there is only one.
+/// Identifies the processes that [`life`] describes in the same way here and there:
+/// two processes that read the same realm can judge each other. 0 if there is only
+/// one realm.
+///
+/// Process ids differ between pid namespaces, and the start of a process is read on
+/// the clock of the reader's time namespace. So the realm is both: the number of the
+/// pid namespace in the upper half, that of the time namespace in the lower half, each
+/// 0 if it is not known.
 ///
 /// # References
-/// `pid_namespaces(7)`.
-#[cfg(target_os = "linux")]
+/// `pid_namespaces(7)`, `time_namespaces(7)`.
 #[must_use]
 pub fn namespace() -> u64 {
-    use std::{fs, os::unix::fs::MetadataExt};
-
-    fs::metadata("/proc/self/ns/pid").map_or(0, |namespace| namespace.ino())
+    // Namespaces are numbered with 32 bits.
+    pid_namespace() << 32 | time_namespace() & u64::from(u32::MAX)
 }
 
-/// Which processes [`life`] can see: there are no others.
+/// The pid namespace: which processes [`life`] can see. 0 if it is not known.
+#[cfg(target_os = "linux")]
+pub(crate) fn pid_namespace() -> u64 {
+    linux::namespace("pid")
+}
+
+/// The time namespace: whose clock [`Life::Since`] is read on. 0 if it is not known.
+#[cfg(target_os = "linux")]
+pub(crate) fn time_namespace() -> u64 {
+    linux::namespace("time")
+}
+
+/// There are no others.
 #[cfg(not(target_os = "linux"))]
-#[must_use]
-pub fn namespace() -> u64 {
+pub(crate) fn pid_namespace() -> u64 {
+    0
+}
+
+/// There are no others.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn time_namespace() -> u64 {
     0
 }
 
@@ -90,7 +111,15 @@ fn signalled(id: u32) -> Life {
 
 #[cfg(target_os = "linux")]
 mod linux {
+    use std::{fs, os::unix::fs::MetadataExt};
+
     use super::Life;
+
+    /// The number of this process's namespace of a kind, or 0 if /proc does not say.
+    pub(super) fn namespace(kind: &str) -> u64 {
+        let found = fs::metadata(format!("/proc/self/ns/{kind}"));
+        found.map_or(0, |namespace| namespace.ino())
+    }
 
     /// Of what stands after the name, which ends with the last parenthesis: the
     /// state, how many threads there are, and the start in clock ticks since the

@@ -63,7 +63,18 @@ fn memory<T: farend_core::sync::SharedLayout>() -> (Memory, &'static T) {
 
 /// This program as another process, in a role of [`another_process`].
 fn start(role: &str, memory: &Memory) -> Child {
-    Command::new(env::current_exe().unwrap())
+    start_by(Command::new(env::current_exe().unwrap()), role, memory)
+}
+
+/// The same by a command that runs a program in another namespace.
+fn start_in_namespace(unshare: &[&str], role: &str, memory: &Memory) -> Child {
+    let mut command = Command::new("unshare");
+    command.args(unshare).arg(env::current_exe().unwrap());
+    start_by(command, role, memory)
+}
+
+fn start_by(mut program: Command, role: &str, memory: &Memory) -> Child {
+    program
         .args(["--exact", "another_process", "--nocapture"])
         .env(ROLE, format!("{role} {} {}", std::process::id(), memory.as_fd().as_raw_fd()))
         .env("FAREND_TEST_PARENT", std::process::id().to_string())
@@ -239,6 +250,25 @@ fn a_living_holder_keeps_the_lock_however_long() {
     holder.kill().unwrap();
     holder.wait().unwrap();
     assert_eq!(learn(lock), "died");
+}
+
+/// The clock since boot, by which starts of processes are told, is another one in
+/// another time namespace: what is read there of a living process must not make it
+/// another one.
+#[test]
+fn a_living_holder_in_another_time_namespace_keeps_the_lock() {
+    if !rustix::process::geteuid().is_root() {
+        return farend_effort::skip("making a time namespace needs root");
+    }
+    join();
+    let (memory, lock) = memory::<Lock>();
+    let unshare = ["--time", "--boottime", "1000000", "--fork", "--kill-child"];
+    let mut holder = start_in_namespace(&unshare, "holder", &memory);
+    wait_for(&mut holder, "holding");
+    let refused = lock.lock_for(5 * registry::SLICE_NS);
+    holder.kill().unwrap();
+    holder.wait().unwrap();
+    assert!(matches!(refused, Err(LockError::Refused(Refused::TimedOut))), "{refused:?}");
 }
 
 #[test]

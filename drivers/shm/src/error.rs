@@ -42,8 +42,8 @@ pub enum SegmentError {
         /// Its permission bits.
         mode: u32,
     },
-    /// The segment's processes are in another pid namespace, so that nobody could
-    /// tell which of them live.
+    /// The segment's processes are in another pid or time namespace, so that nobody
+    /// could tell which of them live.
     OtherRealm,
     /// The memory behind a file descriptor could be shortened by its other users.
     NotSealed,
@@ -97,7 +97,8 @@ impl fmt::Display for SegmentError {
                 "other users may open the segment (mode {mode:03o}): remove it and make it again"
             ),
             Self::OtherRealm => formatter.write_str(
-                "the segment's processes are in another pid namespace: run all of them in one",
+                "the segment's processes are in another pid or time namespace: run all of them in \
+                 one",
             ),
             Self::NotSealed => formatter.write_str(
                 "the memory is not sealed against being shortened: pass the file descriptor of \

@@ -1,7 +1,7 @@
 //! What a table asks of the system, or of a test's script.
 
 pub(super) use crate::process::Life;
-use crate::process::{life, namespace};
+use crate::process::{life, pid_namespace, time_namespace};
 
 /// One life of one process id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,6 +12,8 @@ pub(super) struct Process {
     pub started: u64,
     /// Which processes its number is unique among.
     pub space: u64,
+    /// Whose clock its start was read on.
+    pub clock: u64,
 }
 
 /// What is asked of the system.
@@ -20,6 +22,8 @@ pub(super) trait Processes {
     fn life(&self, id: u32) -> Life;
     /// Which processes [`life`](Self::life) can see.
     fn own_space(&self) -> u64;
+    /// Whose clock [`life`](Self::life) reads starts on.
+    fn own_clock(&self) -> u64;
 }
 
 /// The system that runs.
@@ -34,7 +38,7 @@ impl System {
             Life::Since(started) => started,
             Life::Gone | Life::Unknown => 0,
         };
-        Process { id, started, space: self.own_space() }
+        Process { id, started, space: self.own_space(), clock: self.own_clock() }
     }
 }
 
@@ -44,6 +48,10 @@ impl Processes for System {
     }
 
     fn own_space(&self) -> u64 {
-        namespace()
+        pid_namespace()
+    }
+
+    fn own_clock(&self) -> u64 {
+        time_namespace()
     }
 }

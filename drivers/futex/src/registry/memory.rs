@@ -135,7 +135,7 @@ pub fn join(name: &str) -> Result<(), JoinError> {
 /// # Errors
 /// [`JoinError`].
 pub fn join_default() -> Result<(), JoinError> {
-    join(&format!("/farend-owners.{}", geteuid().as_raw()))
+    join(&format!("/farend-owners2.{}", geteuid().as_raw()))
 }
 
 fn open(name: &str) -> Result<&'static Table, JoinError> {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use super::life::{Life, Process, Processes};
 
 /// What the memory begins with: a name, and the version of this layout.
-const MAGIC: u64 = u64::from_le_bytes(*b"FEowner1");
+const MAGIC: u64 = u64::from_le_bytes(*b"FEowner2");
 
 /// Threads that can own locks at the same time: what 10 bits number.
 pub(super) const SLOTS: usize = 1 << INDEX_BITS;
@@ -32,22 +32,23 @@ pub(super) struct Table {
 /// One owner. Each word holds the generation, so that a reader knows whether what
 /// it read belongs together.
 ///
-/// | claim | started, space | means |
+/// | claim | started, space, clock | means |
 /// |---|---|---|
 /// | 0 | | never used |
 /// | generation, no process | | free, given back |
-/// | generation, process | older generation | taken, the rest is not written yet |
-/// | generation, process | same generation | taken |
+/// | generation, process | of any generation | being taken: the rest is not written yet |
+/// | `WRITTEN`, generation, process | same generation | taken |
 #[repr(C)]
 #[derive(Debug)]
 pub(super) struct Slot {
-    /// Process id (32 bits) and generation (20 bits).
+    /// Process id (32 bits), generation (20 bits) and [`WRITTEN`].
     pub(super) claim: AtomicU64,
     /// When the process started.
     pub(super) started: AtomicU64,
     /// The namespace that its id is of.
     pub(super) space: AtomicU64,
-    pub(super) reserved: AtomicU64,
+    /// The namespace whose clock its start was read on.
+    pub(super) clock: AtomicU64,
 }
 
 const _: () = {
@@ -55,37 +56,50 @@ const _: () = {
     assert!(size_of::<Table>() == 64 + 32 * SLOTS);
 };
 
+/// Bit of [`Slot::claim`]: the slot's other words are this owner's. A slot without it
+/// is judged by its process id alone, which may be one of another namespace: its owner
+/// has it only once it has set this bit.
+const WRITTEN: u64 = 1 << 63;
+
 /// What [`Slot::claim`] holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Claim {
+pub(super) struct Claim {
     generation: u64,
     process: u32,
+    is_written: bool,
 }
 
 impl Claim {
     const fn of(word: u64) -> Self {
         #[expect(clippy::cast_possible_truncation, reason = "the lower half is the process")]
         let process = word as u32;
-        Self { generation: word >> 32, process }
+        let generation = (word & !WRITTEN) >> 32;
+        Self { generation, process, is_written: word & WRITTEN != 0 }
     }
 
-    const fn word(self) -> u64 {
-        self.generation << 32 | self.process as u64
+    pub(super) const fn word(self) -> u64 {
+        let written = if self.is_written { WRITTEN } else { 0 };
+        written | self.generation << 32 | self.process as u64
     }
 
     const fn next(self, process: u32) -> Self {
         let generation = if self.generation >= GENERATION_MAX { 1 } else { self.generation + 1 };
-        Self { generation, process }
+        Self { generation, process, is_written: false }
     }
 }
 
 /// What a stamp of a slot holds, if it is of that generation.
 const fn stamp_of(word: u64, generation: u64) -> Option<u64> {
-    if word >> STAMP_BITS == generation { Some(word & ((1 << STAMP_BITS) - 1)) } else { None }
+    if word >> STAMP_BITS == generation { Some(truncated(word)) } else { None }
 }
 
 const fn stamp(value: u64, generation: u64) -> u64 {
-    generation << STAMP_BITS | value & ((1 << STAMP_BITS) - 1)
+    generation << STAMP_BITS | truncated(value)
+}
+
+/// What a stamp keeps of a value.
+const fn truncated(value: u64) -> u64 {
+    value & ((1 << STAMP_BITS) - 1)
 }
 
 impl Table {
@@ -124,12 +138,7 @@ impl Table {
             if !is_wanted(claim, slot) {
                 return None;
             }
-            let claim = claim.next(own.id);
-            // AcqRel: pairs with that of another who looks at this slot.
-            let (success, failure) = (Ordering::AcqRel, Ordering::Relaxed);
-            slot.claim.compare_exchange(word, claim.word(), success, failure).ok()?;
-            slot.space.store(stamp(own.space, claim.generation), Ordering::Release);
-            slot.started.store(stamp(own.started, claim.generation), Ordering::Release);
+            let claim = slot.take(word, own)?;
             let generation = u32::try_from(claim.generation).unwrap_or(0);
             Some(generation << INDEX_BITS | index)
         })
@@ -141,7 +150,7 @@ impl Table {
         let word = slot.claim.load(Ordering::Relaxed);
         let claim = Claim::of(word);
         if claim.generation == generation {
-            let free = Claim { generation, process: 0 };
+            let free = Claim { generation, process: 0, is_written: false };
             // Release: the owner's stores to what its locks guarded come first.
             let (success, failure) = (Ordering::Release, Ordering::Relaxed);
             // Somebody else changed it only if they think this process dead.
@@ -167,20 +176,49 @@ impl Table {
 }
 
 impl Slot {
+    /// Takes a slot that was seen as `word` for a thread of `own`; `None` if another
+    /// was first.
+    pub(super) fn take(&self, word: u64, own: Process) -> Option<Claim> {
+        let claim = self.begin(word, own)?;
+        self.finish(claim, own)
+    }
+
+    /// Says whose process the slot is, no more.
+    pub(super) fn begin(&self, word: u64, own: Process) -> Option<Claim> {
+        self.replace(word, Claim::of(word).next(own.id))
+    }
+
+    /// Writes the rest; `None` if the slot was taken away meanwhile.
+    pub(super) fn finish(&self, claim: Claim, own: Process) -> Option<Claim> {
+        self.space.store(stamp(own.space, claim.generation), Ordering::Relaxed);
+        self.clock.store(stamp(own.clock, claim.generation), Ordering::Relaxed);
+        self.started.store(stamp(own.started, claim.generation), Ordering::Relaxed);
+        self.replace(claim.word(), Claim { is_written: true, ..claim })
+    }
+
+    fn replace(&self, word: u64, claim: Claim) -> Option<Claim> {
+        // AcqRel: pairs with that of another who looks at this slot.
+        let (success, failure) = (Ordering::AcqRel, Ordering::Relaxed);
+        self.claim.compare_exchange(word, claim.word(), success, failure).ok().map(|_| claim)
+    }
+
     fn lives(&self, claim: Claim, processes: &impl Processes) -> bool {
-        let space = stamp_of(self.space.load(Ordering::Acquire), claim.generation);
-        if space.is_some_and(|space| space != processes.own_space()) {
+        let read = |word: &AtomicU64| {
+            let value = stamp_of(word.load(Ordering::Acquire), claim.generation);
+            value.filter(|_| claim.is_written)
+        };
+        if read(&self.space).is_some_and(|space| space != truncated(processes.own_space())) {
             return true;
         }
-        let started = stamp_of(self.started.load(Ordering::Acquire), claim.generation);
+        let is_same_clock = read(&self.clock) == Some(truncated(processes.own_clock()));
+        let started = read(&self.started).filter(|_| is_same_clock);
         match processes.life(claim.process) {
             Life::Gone => false,
             Life::Unknown => true,
-            // A start that is not written yet, or could not be known, is not
-            // compared.
-            Life::Since(since) => started.is_none_or(|started| {
-                started == 0 || since == 0 || started == since & ((1 << STAMP_BITS) - 1)
-            }),
+            // A start that is not written yet, could not be known or was read on
+            // another clock is not compared.
+            Life::Since(since) => started
+                .is_none_or(|started| started == 0 || since == 0 || started == truncated(since)),
         }
     }
 }

@@ -16,6 +16,7 @@ use super::{
 };
 
 const SPACE: u64 = 7;
+const CLOCK: u64 = 8;
 
 /// Processes that run, and since when.
 #[derive(Default)]
@@ -24,7 +25,7 @@ struct Script(RefCell<BTreeMap<u32, Life>>);
 impl Script {
     fn start(&self, id: u32, started: u64) -> Process {
         self.0.borrow_mut().insert(id, Life::Since(started));
-        Process { id, started, space: SPACE }
+        Process { id, started, space: SPACE, clock: CLOCK }
     }
 
     fn kill(&self, id: u32) {
@@ -40,6 +41,10 @@ impl Processes for Script {
     fn own_space(&self) -> u64 {
         SPACE
     }
+
+    fn own_clock(&self) -> u64 {
+        CLOCK
+    }
 }
 
 fn empty() -> Box<Table> {
@@ -47,7 +52,7 @@ fn empty() -> Box<Table> {
         claim: AtomicU64::new(0),
         started: AtomicU64::new(0),
         space: AtomicU64::new(0),
-        reserved: AtomicU64::new(0),
+        clock: AtomicU64::new(0),
     };
     Box::new(Table {
         magic: AtomicU64::new(0),
@@ -127,9 +132,41 @@ fn whoever_is_in_doubt_says_alive() {
     script.0.borrow_mut().insert(101, Life::Unknown);
     assert!(table.is_alive(id, &script));
     // Its number is of another namespace, where 102 is somebody else.
-    let abroad = Process { id: 102, started: 5, space: SPACE + 1 };
+    let abroad = Process { id: 102, started: 5, space: SPACE + 1, clock: CLOCK };
     let id = table.claim(abroad, &script).unwrap();
     assert!(table.is_alive(id, &script));
+}
+
+#[test]
+fn a_start_on_another_clock_is_not_compared() {
+    let (table, script) = (empty(), Script::default());
+    let elsewhere = Process { clock: CLOCK + 1, ..script.start(100, 5) };
+    let id = table.claim(elsewhere, &script).unwrap();
+    script.start(100, 1_000_005);
+    assert!(table.is_alive(id, &script));
+    script.kill(100);
+    assert!(!table.is_alive(id, &script), "its number still tells that it is gone");
+}
+
+/// A claimant in another pid namespace looks dead until it has written where it is
+/// from. If its slot is taken away in that moment, it must not go on to use it.
+#[test]
+fn an_owner_whose_slot_is_taken_before_it_is_written_does_not_have_it() {
+    let (table, script) = (empty(), Script::default());
+    let abroad = Process { id: 300, started: 5, space: SPACE + 1, clock: CLOCK };
+    let living = script.start(400, 6);
+    for slot in &table.slots[1..] {
+        slot.take(0, living).unwrap();
+    }
+    let slot = &table.slots[0];
+    let begun = slot.begin(0, abroad).unwrap();
+    let id = table.claim(living, &script).expect("the slot of what looks dead");
+    assert_eq!(slot.finish(begun, abroad), None);
+    assert!(table.is_alive(id, &script));
+    // Once it is written, it is nobody else's.
+    table.release(id);
+    slot.take(slot.claim.load(Ordering::Relaxed), abroad).unwrap();
+    assert_eq!(table.claim(living, &script), None);
 }
 
 #[test]
@@ -181,7 +218,7 @@ fn garbage_in_the_table_is_somebody_or_nobody_and_no_panic() {
     let mut garbage = 0x9E37_79B9_7F4A_7C15_u64;
     for round in 0..200 {
         for slot in &table.slots {
-            for word in [&slot.claim, &slot.started, &slot.space] {
+            for word in [&slot.claim, &slot.started, &slot.space, &slot.clock] {
                 garbage = garbage.rotate_left(7).wrapping_mul(0x2545_F491_4F6C_DD1D);
                 word.store(garbage, Ordering::Relaxed);
             }
