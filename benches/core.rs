@@ -7,10 +7,12 @@ use criterion::{BatchSize, Bencher, Criterion, criterion_group, criterion_main};
 use farend_core::{
     Counters, Datagram, Histogram, Kind, MacAddress, Policy, RateLimit, Unlimited, Verdict,
     inspect,
-    policy::RateCap,
-    probe::{Flags, Probe, Received},
-    rate::Bucket,
-    reflect, reflect_datagram, signature,
+    measure::probe::{Flags, Probe, Received},
+    reflect,
+    reflect::policy::RateCap,
+    reflect::rate::Bucket,
+    reflect::signature,
+    reflect_datagram,
 };
 use farend_lab::frames::Flow;
 

@@ -13,9 +13,9 @@ use std::{env, hint::black_box, process::ExitCode};
 
 use farend_core::{
     Counters, Policy, RateLimit, Reason, Verdict,
+    frame::window::Fragmented,
     port::{BURST_FRAMES_MAX, Burst, Port, Queue},
     reflect,
-    window::Fragmented,
 };
 use farend_scripted_kernel::kernel::{Mood, ScriptedKernel, Sizes};
 

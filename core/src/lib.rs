@@ -5,8 +5,15 @@
 //! operating system, or panics on any input. The build proves it: see
 //! `tests/no-panic` and `cargo xtask ci`.
 //!
-//! The same [`reflect`] runs inside the Linux kernel (over [`RawWindow`]), in
+//! The same [`reflect()`] runs inside the Linux kernel (over [`RawWindow`]), in
 //! user space (over `[u8]`) and in firmware.
+//!
+//! - [`frame`]: access to a frame's octets, header formats, checksums.
+//! - [`mod@reflect`]: what is answered, why not, and how it is counted.
+//! - [`port`]: bursts of frames in and out of one queue.
+//! - [`measure`]: probes, round-trip times, counters for each tester.
+//! - [`sync`] and [`ring`]: locks and rings of messages, between threads and
+//!   between processes.
 //!
 //! ```
 //! use farend_core::{Limit, MacAddress, Policy, Unlimited, Verdict, reflect};
@@ -25,39 +32,31 @@
 #[cfg(any(test, farend_loom, farend_shuttle))]
 extern crate std;
 
-pub mod checksum;
-pub mod counters;
-pub mod cpu_state;
-pub mod histogram;
-pub mod policy;
+pub mod frame;
+#[cfg(not(target_arch = "bpf"))]
+pub mod measure;
 #[cfg(not(target_arch = "bpf"))]
 pub mod port;
-pub mod probe;
-pub mod rate;
-mod reflect;
-pub mod refused;
+pub mod reflect;
 #[cfg(not(target_arch = "bpf"))]
 pub mod ring;
 #[cfg(not(target_arch = "bpf"))]
 mod seeded;
-pub mod signature;
-#[cfg(not(target_arch = "bpf"))]
-pub mod summary;
 #[cfg(not(target_arch = "bpf"))]
 pub mod sync;
-#[cfg(not(target_arch = "bpf"))]
-pub mod testers;
-pub mod verdict;
-pub mod window;
-pub mod wire;
 
-pub use counters::Counters;
-pub use histogram::Histogram;
-pub use policy::{Guards, Mode, Policy, PolicyError};
-pub use rate::{Limit, RateLimit, Unlimited};
-pub use reflect::{
-    Answer, Datagram, inspect, reflect, reflect_closely, reflect_common, reflect_datagram,
+pub use frame::{
+    window::{RawWindow, Window},
+    wire::ethernet::{MacAddress, Oui},
 };
-pub use verdict::{Kind, Malformed, Reason, Verdict};
-pub use window::{RawWindow, Window};
-pub use wire::ethernet::{MacAddress, Oui};
+#[cfg(not(target_arch = "bpf"))]
+pub use measure::histogram::Histogram;
+pub use reflect::{
+    Answer, Datagram,
+    counters::Counters,
+    inspect,
+    policy::{Guards, Mode, Policy, PolicyError},
+    rate::{Limit, RateLimit, Unlimited},
+    reflect, reflect_closely, reflect_common, reflect_datagram,
+    verdict::{Kind, Malformed, Reason, Verdict},
+};

@@ -8,23 +8,30 @@
 //! Looking ([`inspect`]) and turning round are apart, so a frame that is not
 //! answered is not touched, not one bit.
 
+pub mod counters;
+pub mod cpu_state;
 mod datagram;
 mod guard;
 mod link;
 mod network;
 mod plain;
+pub mod policy;
+pub mod rate;
+pub mod refused;
+pub mod signature;
 mod transport;
+pub mod verdict;
 
 pub use datagram::{Datagram, reflect_datagram};
 
 use self::transport::Trouble;
 use crate::{
     Kind, Limit, Malformed, Mode, Policy, Reason, Verdict, Window,
-    verdict::{Code, Refused},
-    wire::{
+    frame::wire::{
         ethernet::{self, EtherType},
         ipv4, ipv6, udp,
     },
+    reflect::verdict::{Code, Refused},
 };
 
 /// Why a frame is not answered, before it is known whether octets that could
@@ -126,7 +133,7 @@ impl Family {
 /// Parses one Ethernet frame and, if it is ours, turns it round in place.
 ///
 /// The frame is without FCS. Its length never changes, no checksum is
-/// computed for the answer (see [`checksum`](crate::checksum)), and turning it
+/// computed for the answer (see [`checksum`](crate::frame::checksum)), and turning it
 /// round twice restores it. `limit` is asked last, and only about frames that
 /// would be answered.
 #[inline(always)]

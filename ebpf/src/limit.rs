@@ -2,7 +2,7 @@
 #![expect(unsafe_code, reason = "a helper of the kernel")]
 
 use aya_ebpf::helpers::generated::bpf_jiffies64;
-use farend_core::{Limit, policy::RateCap};
+use farend_core::{Limit, reflect::policy::RateCap};
 
 use crate::{state, window::cold};
 

@@ -75,7 +75,7 @@ pub fn farend_shield(context: TcContext) -> i32 {
 pub fn farend_floor(context: XdpContext) -> u32 {
     let mut window = XdpWindow::new(&context);
     if let Some(header) = window.at_mut(0) {
-        farend_core::wire::ethernet::swap_addresses(header);
+        farend_core::frame::wire::ethernet::swap_addresses(header);
     }
     XDP_TX
 }

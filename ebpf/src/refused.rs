@@ -13,7 +13,7 @@ use aya_ebpf::{
 };
 use farend_core::{
     Verdict,
-    refused::{HEAD_OCTETS, Head},
+    reflect::refused::{HEAD_OCTETS, Head},
 };
 
 /// Every how manieth refused frame of a CPU is copied, the first one in; 0 for

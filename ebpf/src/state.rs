@@ -2,7 +2,7 @@
 #![expect(unsafe_code, reason = "a map's entry is a raw pointer")]
 
 use aya_ebpf::{macros::map, maps::PerCpuArray};
-use farend_core::cpu_state::CpuState;
+use farend_core::reflect::cpu_state::CpuState;
 
 /// One entry, for each CPU.
 #[map]

@@ -1,7 +1,7 @@
 //! The reflector's loop, the same for every port.
 
 use super::{Burst, Observer, Port};
-use crate::{Counters, Limit, Policy, reflect, window::Fragmented};
+use crate::{Counters, Limit, Policy, frame::window::Fragmented, reflect};
 
 /// What one turn moved.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]

@@ -9,8 +9,8 @@ use super::{
 };
 use crate::{
     Limit, Malformed, Policy, Reason, Verdict, Window,
-    verdict::Code,
-    wire::{ipv4, ipv6, udp},
+    frame::wire::{ipv4, ipv6, udp},
+    reflect::verdict::Code,
 };
 
 /// Between whom a datagram went.
@@ -105,7 +105,7 @@ impl Address for IpAddr {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Guards, Kind, Unlimited, policy::Ipv4Prefix};
+    use crate::{Guards, Kind, Unlimited, reflect::policy::Ipv4Prefix};
 
     fn verdict(payload: &[u8], source: &str, destination: &str, policy: &Policy) -> Verdict {
         let mut octets = [0xaa; 64];

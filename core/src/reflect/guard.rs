@@ -2,8 +2,8 @@
 
 use crate::{
     Guards, Policy, Reason,
-    verdict::Refused,
-    wire::{ethernet, ipv4, ipv6, udp},
+    frame::wire::{ethernet, ipv4, ipv6, udp},
+    reflect::verdict::Refused,
 };
 
 /// What the guards ask of an address of either IP version.

@@ -3,7 +3,7 @@
 use super::{Refusal, octets_at};
 use crate::{
     Guards, Malformed, Policy, Reason, Window,
-    wire::{
+    frame::wire::{
         ethernet::{self, EtherType},
         vlan,
     },

@@ -3,9 +3,9 @@
 use super::{Family, Refusal, guard, octets_at};
 use crate::{
     Guards, Malformed, Policy, Reason, Window,
-    checksum::Sum,
-    verdict::Refused,
-    wire::{ip_protocol::IpProtocol, ipv4, ipv6},
+    frame::checksum::Sum,
+    frame::wire::{ip_protocol::IpProtocol, ipv4, ipv6},
+    reflect::verdict::Refused,
 };
 
 /// What the network layer says of a frame.

@@ -9,12 +9,12 @@
 
 use crate::{
     Kind, Policy, Reason, Verdict, Window,
-    checksum::Sum,
-    signature::{self, PAYLOAD_OCTETS_MIN},
-    wire::{
+    frame::checksum::Sum,
+    frame::wire::{
         ethernet::{self, EtherType},
         ipv4, part, udp,
     },
+    reflect::signature::{self, PAYLOAD_OCTETS_MIN},
 };
 
 const IP: usize = ethernet::HEADER_OCTETS;

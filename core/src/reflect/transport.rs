@@ -3,8 +3,8 @@
 use super::Refusal;
 use crate::{
     Kind, Malformed, Policy, Reason, Window,
-    signature::{self, PAYLOAD_OCTETS_MIN, custom_kind},
-    wire::udp,
+    frame::wire::udp,
+    reflect::signature::{self, PAYLOAD_OCTETS_MIN, custom_kind},
 };
 
 /// Why a datagram is not answered, before it is known what holds it.

@@ -2,7 +2,7 @@
 
 use rustix::time::{ClockId, clock_gettime};
 
-/// Ticks a second: what [`RateCap::new`](farend_core::policy::RateCap::new) is
+/// Ticks a second: what [`RateCap::new`](farend_core::reflect::policy::RateCap::new) is
 /// given for workers in user space.
 pub const TICKS_PER_SECOND: u64 = 1_000;
 
@@ -69,7 +69,7 @@ fn read(clock: ClockId) -> (u64, u64) {
 mod tests {
     use std::time::Duration;
 
-    use farend_core::{Limit, RateLimit, policy::RateCap};
+    use farend_core::{Limit, RateLimit, reflect::policy::RateCap};
 
     use super::*;
 

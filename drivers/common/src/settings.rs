@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use farend_core::{
-    Guards, MacAddress, Mode, Oui, Policy, PolicyError, policy::RateCap, signature::KindSet,
+    Guards, MacAddress, Mode, Oui, Policy, PolicyError, reflect::policy::RateCap,
+    reflect::signature::KindSet,
 };
 
 use crate::{

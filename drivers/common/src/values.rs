@@ -47,7 +47,7 @@ pub enum Port {
 
 impl Port {
     /// The port of the ITO testers.
-    pub const ITO: Self = match NonZeroU16::new(farend_core::policy::ITO_PORT) {
+    pub const ITO: Self = match NonZeroU16::new(farend_core::reflect::policy::ITO_PORT) {
         Some(port) => Self::Only(port),
         None => Self::Any,
     };

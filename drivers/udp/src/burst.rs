@@ -1,6 +1,6 @@
 //! Memory for a burst of datagrams: made once, used for every burst.
 
-use farend_core::wire::udp;
+use farend_core::frame::wire::udp;
 
 /// Datagrams that are received, and answered, together.
 ///

@@ -2,7 +2,7 @@
 
 use std::{io, net::IpAddr, thread::sleep, time::Duration};
 
-use farend_core::{Datagram, Policy, RateLimit, Verdict, reflect_datagram, wire};
+use farend_core::{Datagram, Policy, RateLimit, Verdict, frame::wire, reflect_datagram};
 use farend_driver::{
     clock::{TICKS_PER_SECOND, TickClock},
     worker::{POLL_INTERVAL_MS, PolicyReader, StatisticsCell, Stop, WorkerStatistics},

@@ -4,7 +4,7 @@ mod support;
 
 use std::{net::UdpSocket, time::Duration};
 
-use farend_core::{Kind, Mode, Reason, Verdict, policy::RateCap};
+use farend_core::{Kind, Mode, Reason, Verdict, reflect::policy::RateCap};
 use farend_driver::clock::TICKS_PER_SECOND;
 use farend_udp::{OpenError, Options, Worker};
 use support::{Running, answered, client, drain, free_port, is_answered, policy, probe};

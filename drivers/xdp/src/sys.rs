@@ -7,7 +7,7 @@ use std::{
     os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd},
 };
 
-use farend_core::cpu_state::CpuState;
+use farend_core::reflect::cpu_state::CpuState;
 
 /// One CPU's entry of the kernel program's map.
 #[derive(Clone, Copy, Debug)]

@@ -11,7 +11,7 @@ use std::{
 };
 
 use aya::programs::XdpMode;
-use farend_core::{Kind, Policy, Unlimited, reflect, signature};
+use farend_core::{Kind, Policy, Unlimited, reflect, reflect::signature};
 use farend_lab::{
     Lab, Reflector, Wire,
     frames::Flow,

@@ -1,6 +1,6 @@
 //! Test packets with a number in them, and what their answers must be.
 
-use farend_core::{MacAddress, Policy, signature};
+use farend_core::{MacAddress, Policy, reflect::signature};
 
 /// The reflector's address.
 pub const OWN_MAC: MacAddress = MacAddress([2, 0, 0, 0, 0, 2]);
@@ -8,7 +8,7 @@ const TESTER_MAC: [u8; 6] = [2, 0, 0, 0, 0, 1];
 const TESTER_ADDRESS: [u8; 4] = [198, 18, 0, 1];
 const OWN_ADDRESS: [u8; 4] = [198, 18, 0, 2];
 const TESTER_PORT: [u8; 2] = 50_000_u16.to_be_bytes();
-const OWN_PORT: [u8; 2] = farend_core::policy::ITO_PORT.to_be_bytes();
+const OWN_PORT: [u8; 2] = farend_core::reflect::policy::ITO_PORT.to_be_bytes();
 
 /// Octets before the payload: Ethernet, IPv4 and UDP.
 const HEADERS_OCTETS: usize = 42;

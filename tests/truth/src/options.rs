@@ -9,8 +9,8 @@ use std::net::IpAddr;
 
 use farend_core::{
     Guards, Kind, MacAddress, Mode, Oui, Policy,
-    policy::{Ipv4Prefix, Ipv6Prefix, RateCap},
-    signature::{Custom, KindSet},
+    reflect::policy::{Ipv4Prefix, Ipv6Prefix, RateCap},
+    reflect::signature::{Custom, KindSet},
 };
 
 /// The reflector's MAC address in every frame of the corpus, unless its policy

@@ -5,7 +5,7 @@ use std::{
     net::{IpAddr, SocketAddr},
 };
 
-use farend_core::{Mode, Policy, Verdict, verdict::CODES};
+use farend_core::{Mode, Policy, Verdict, reflect::verdict::CODES};
 use farend_truth::{agreement, generator, oracle};
 use proptest::{
     collection::vec,

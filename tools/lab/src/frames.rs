@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use farend_core::{Kind, MacAddress, policy::ITO_PORT, signature};
+use farend_core::{Kind, MacAddress, reflect::policy::ITO_PORT, reflect::signature};
 
 /// FCS, in octets: in every size that a person gives, in no frame in memory.
 pub const FCS_OCTETS: usize = 4;

@@ -13,7 +13,7 @@ use aya::{
     },
 };
 use aya::{TestRun, TestRunAttrs, TestRunOptions};
-use farend_core::{Counters, Policy, cpu_state::CpuState, refused};
+use farend_core::{Counters, Policy, reflect::cpu_state::CpuState, reflect::refused};
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::Host;

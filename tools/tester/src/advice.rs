@@ -27,7 +27,7 @@ pub fn shared_network_warning(plan: &Plan) -> Option<String> {
 /// A warning if the source port is one that reflectors do not answer.
 #[must_use]
 pub fn source_port_warning(plan: &Plan, source_port: u16) -> Option<String> {
-    let is_reflectors = farend_core::policy::REFLECTOR_PORTS.contains(&source_port)
+    let is_reflectors = farend_core::reflect::policy::REFLECTOR_PORTS.contains(&source_port)
         || source_port == plan.target.port();
     is_reflectors.then(|| {
         format!(

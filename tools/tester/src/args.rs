@@ -57,7 +57,7 @@ pub struct ProbeArgs {
     pub target: String,
 
     /// UDP port of the reflector
-    #[arg(long, default_value_t = farend_core::policy::ITO_PORT,
+    #[arg(long, default_value_t = farend_core::reflect::policy::ITO_PORT,
           value_parser = clap::value_parser!(u16).range(1..))]
     pub port: u16,
 

@@ -2,7 +2,7 @@
 
 use farend_core::{
     Kind,
-    probe::{Flags, Form, Headers, Probe, Template, WriteError},
+    measure::probe::{Flags, Form, Headers, Probe, Template, WriteError},
 };
 
 use crate::error::Error;

@@ -3,7 +3,7 @@
 
 use farend_core::{
     Histogram, Kind,
-    probe::{ChecksumState, Form, Headers, Probe, Received, is_padding_intact},
+    measure::probe::{ChecksumState, Form, Headers, Probe, Received, is_padding_intact},
 };
 
 use crate::{
@@ -137,8 +137,8 @@ impl Judge {
             return Some(Datagram { payload: frame.payload, is_sound: true, is_ours: false });
         }
         // Priorities may be remarked on the way; the VLAN is to be the same.
-        let vids = |tags: farend_core::probe::Tags| {
-            let mut tags = tags.iter().map(farend_core::probe::Tag::vid);
+        let vids = |tags: farend_core::measure::probe::Tags| {
+            let mut tags = tags.iter().map(farend_core::measure::probe::Tag::vid);
             [tags.next(), tags.next()]
         };
         let is_sound = vids(frame.tags) == vids(sent.tags)
@@ -149,7 +149,7 @@ impl Judge {
 
 #[cfg(test)]
 mod tests {
-    use farend_core::probe::Flags;
+    use farend_core::measure::probe::Flags;
 
     use super::*;
 

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use farend_core::probe::Tag;
+use farend_core::measure::probe::Tag;
 
 use crate::burst::Burst;
 

@@ -8,7 +8,7 @@ use std::{
 
 use farend_core::{
     Kind,
-    probe::{Addresses, ELAPSED_NS_MAX, Form, Tags},
+    measure::probe::{Addresses, ELAPSED_NS_MAX, Form, Tags},
 };
 
 use crate::{
@@ -31,7 +31,7 @@ pub const FRAME_OCTETS_MAX: usize = 16_384;
 const DEFAULT_DURATION_NS: u64 = 5_000_000_000;
 
 /// Octets of an untagged Ethernet header, which a UDP socket's frames have.
-const ETHERNET_OCTETS: usize = farend_core::wire::ethernet::HEADER_OCTETS;
+const ETHERNET_OCTETS: usize = farend_core::frame::wire::ethernet::HEADER_OCTETS;
 
 /// What to send, and what to expect of it.
 #[derive(Clone, Debug)]
@@ -155,11 +155,11 @@ impl Plan {
     /// Everything in a frame but the UDP payload, FCS in.
     fn overhead_octets(&self) -> usize {
         let network = if self.target.is_ipv4() {
-            farend_core::wire::ipv4::HEADER_OCTETS
+            farend_core::frame::wire::ipv4::HEADER_OCTETS
         } else {
-            farend_core::wire::ipv6::HEADER_OCTETS
+            farend_core::frame::wire::ipv6::HEADER_OCTETS
         };
-        let transport = farend_core::wire::udp::HEADER_OCTETS;
+        let transport = farend_core::frame::wire::udp::HEADER_OCTETS;
         ETHERNET_OCTETS + self.tags.octets() + network + transport + FCS_OCTETS
     }
 

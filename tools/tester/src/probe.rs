@@ -9,7 +9,7 @@ use std::{
     sync::atomic::{AtomicBool, Ordering},
 };
 
-use farend_core::probe::{Form, Headers};
+use farend_core::measure::probe::{Form, Headers};
 
 use crate::{
     advice,
@@ -191,7 +191,7 @@ impl Session<'_> {
             target: self.plan.target.to_string(),
             path: if self.interface.is_some() { "packet" } else { "udp" },
             interface: self.interface.map(str::to_owned),
-            vlan: self.plan.tags.iter().map(farend_core::probe::Tag::vid).collect(),
+            vlan: self.plan.tags.iter().map(farend_core::measure::probe::Tag::vid).collect(),
             signature: self.plan.kind.name(),
         }
     }

@@ -2,7 +2,7 @@
 
 mod text;
 
-use farend_core::{Histogram, histogram, probe::Form};
+use farend_core::{Histogram, measure::histogram, measure::probe::Form};
 use serde::Serialize;
 
 pub use text::write_text;

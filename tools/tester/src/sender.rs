@@ -318,7 +318,9 @@ mod tests {
     }
 
     fn sequences(path: &Picky) -> Vec<u32> {
-        let parse = |octets: &Vec<u8>| farend_core::probe::Probe::parse(octets).unwrap().0.sequence;
+        let parse = |octets: &Vec<u8>| {
+            farend_core::measure::probe::Probe::parse(octets).unwrap().0.sequence
+        };
         path.taken.iter().map(parse).collect()
     }
 

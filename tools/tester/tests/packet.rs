@@ -17,7 +17,7 @@ use std::{
 };
 
 use common::{Probed, TESTER, number, read};
-use farend_core::{Guards, Mode, Policy, Unlimited, policy::Builder, reflect};
+use farend_core::{Guards, Mode, Policy, Unlimited, reflect, reflect::policy::Builder};
 use farend_tester::path::{Receive, packet::Interface};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 

@@ -17,7 +17,7 @@ use std::{
 use common::{Probed, TESTER, number, read};
 use farend_core::{
     Kind,
-    probe::{Flags, Probe},
+    measure::probe::{Flags, Probe},
 };
 use rustix::process::{Pid, Signal, kill_process};
 

@@ -9,9 +9,9 @@
 use super::{Kernel, Queue, QueueError, entries, of};
 use crate::{
     Counters, Limit, Policy,
+    frame::window::Fragmented,
     port::{BURST_FRAMES_MAX, Turn, ring::Slot},
     reflect,
-    window::Fragmented,
 };
 
 impl<K: Kernel> Queue<K> {

@@ -1,6 +1,6 @@
 //! What was learned by looking on.
 
-use farend_core::testers::{Set, Tester, Testers};
+use farend_core::measure::testers::{Set, Tester, Testers};
 use serde::Serialize;
 
 use super::Residence;

@@ -1,6 +1,6 @@
 //! Refused frames that a kernel program has chosen and copied.
 
-use farend_core::refused::{Copy, FRAME_OCTETS_MAX};
+use farend_core::reflect::refused::{Copy, FRAME_OCTETS_MAX};
 
 use super::{Settings, sample::Sampler};
 use crate::values::SampleOf;

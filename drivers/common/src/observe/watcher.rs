@@ -4,8 +4,8 @@ use std::hash::{BuildHasher, RandomState};
 
 use farend_core::{
     Verdict,
+    measure::testers::{Sender, Set, Testers, WAYS},
     port::Observer,
-    testers::{Sender, Set, Testers, WAYS},
 };
 
 use super::{Observed, Residence, Settings, TesterTable, capture::Capture, residence::Waiting};

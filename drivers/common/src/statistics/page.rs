@@ -91,7 +91,7 @@ impl CountersPage {
 
 #[cfg(test)]
 mod tests {
-    use farend_core::testers::{Sender, Set, Testers};
+    use farend_core::measure::testers::{Sender, Set, Testers};
     use farend_core::{Kind, MacAddress, Verdict};
     use farend_shm::Deadline;
 
@@ -128,7 +128,7 @@ mod tests {
         let settings = settings("long", 64);
         let mut page = CountersPage::start(&settings, 2, |line| panic!("{line}")).unwrap().unwrap();
         let mut one = InterfaceStatistics { interface: "x".repeat(300), ..Default::default() };
-        one.worker.counters.frames = [u64::MAX; farend_core::verdict::CODES];
+        one.worker.counters.frames = [u64::MAX; farend_core::reflect::verdict::CODES];
         one.worker.counters.reflected_octets = u64::MAX;
         one.worker.losses = (0..20).map(|_| ("a_long_name_of_a_loss", u64::MAX)).collect();
         one.interface_drops.clone_from(&one.worker.losses);

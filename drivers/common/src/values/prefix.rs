@@ -2,7 +2,7 @@
 
 use std::{fmt, net::IpAddr, str::FromStr};
 
-use farend_core::policy::{Builder, Ipv4Prefix, Ipv6Prefix};
+use farend_core::reflect::policy::{Builder, Ipv4Prefix, Ipv6Prefix};
 
 use super::Expected;
 

@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr};
 
 use farend_core::{
     Kind,
-    signature::{Custom, KindSet},
+    reflect::signature::{Custom, KindSet},
 };
 
 use super::Expected;

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use farend_core::{Guards, Policy, policy::Builder};
+use farend_core::{Guards, Policy, reflect::policy::Builder};
 use farend_driver::worker::{PolicyCell, PolicyReader, StatisticsCell, Stop, WorkerStatistics};
 use farend_udp::{Options, RunError, Worker};
 

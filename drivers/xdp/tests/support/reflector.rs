@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use farend_core::{MacAddress, Policy, policy::Builder};
+use farend_core::{MacAddress, Policy, reflect::policy::Builder};
 use farend_driver::worker::{PolicyCell, PolicyReader, StatisticsCell, Stop, WorkerStatistics};
 use farend_xdp::tier::af_packet::{Options, RunError, Worker};
 

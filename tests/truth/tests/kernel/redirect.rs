@@ -7,7 +7,7 @@
 
 use farend_core::{
     Verdict,
-    refused::{Copy, FRAME_OCTETS_MAX},
+    reflect::refused::{Copy, FRAME_OCTETS_MAX},
 };
 use farend_lab::{
     is_skipped_without_root,

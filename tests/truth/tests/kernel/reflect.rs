@@ -2,7 +2,7 @@
 
 use std::mem::{offset_of, size_of};
 
-use farend_core::{Counters, Verdict, cpu_state::CpuState, verdict::CODES};
+use farend_core::{Counters, Verdict, reflect::cpu_state::CpuState, reflect::verdict::CODES};
 use farend_lab::kernel::{XDP_DROP, XDP_PASS, XDP_TX};
 use farend_truth::oracle::Outcome;
 

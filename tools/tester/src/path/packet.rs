@@ -7,7 +7,7 @@ use std::{
     os::fd::OwnedFd,
 };
 
-use farend_core::{MacAddress, probe::Tag, wire::ethernet::EtherType};
+use farend_core::{MacAddress, frame::wire::ethernet::EtherType, measure::probe::Tag};
 
 use super::{
     Arrival, Receive, TimeSource, Transmit,

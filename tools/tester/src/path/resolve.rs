@@ -1,6 +1,6 @@
 //! Finds a target's MAC address by asking for it: ARP, or neighbour discovery.
 
-use farend_core::{MacAddress, probe::Question};
+use farend_core::{MacAddress, measure::probe::Question};
 
 use super::{
     Receive,
@@ -49,8 +49,10 @@ pub fn resolve(
         }
     }
     let (protocol, target) = match question.addresses {
-        farend_core::probe::Addresses::V4 { destination, .. } => ("ARP", destination.to_string()),
-        farend_core::probe::Addresses::V6 { destination, .. } => {
+        farend_core::measure::probe::Addresses::V4 { destination, .. } => {
+            ("ARP", destination.to_string())
+        }
+        farend_core::measure::probe::Addresses::V6 { destination, .. } => {
             ("neighbour discovery", destination.to_string())
         }
     };

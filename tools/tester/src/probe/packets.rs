@@ -7,7 +7,7 @@ use std::{
 
 use farend_core::{
     MacAddress,
-    probe::{Headers, Question},
+    measure::probe::{Headers, Question},
 };
 
 use super::{Session, random};

@@ -6,7 +6,7 @@ use std::{
 };
 
 use farend_capture::{class_name, describe};
-use farend_core::summary::{Network, Summary};
+use farend_core::measure::summary::{Network, Summary};
 use serde::Serialize;
 
 use super::{Seen, record::Record};

@@ -3,7 +3,7 @@
 
 use anyhow::{Result, ensure};
 use aya::programs::XdpMode;
-use farend_core::{Policy, Unlimited, reflect, wire::ethernet::swap_addresses};
+use farend_core::{Policy, Unlimited, frame::wire::ethernet::swap_addresses, reflect};
 use farend_lab::{Lab, Wire, frames::Flow, kernel::Program, traffic::Traffic};
 
 use super::{

@@ -2,7 +2,7 @@
 
 use farend_core::{
     Histogram,
-    testers::{Evicted, Tally, Tester},
+    measure::testers::{Evicted, Tally, Tester},
 };
 use serde::{Serialize, Serializer, ser::SerializeMap};
 

@@ -1,6 +1,6 @@
 //! What was learned by looking on, for a person.
 
-use farend_core::{Histogram, testers::Tester};
+use farend_core::{Histogram, measure::testers::Tester};
 
 use crate::observe::{Captured, Copies, Observed, TesterTable, busiest};
 

@@ -11,7 +11,7 @@ use std::{
 };
 
 use aya::maps::{MapData, PerCpuArray, RingBuf};
-use farend_core::{Policy, refused::Copy};
+use farend_core::{Policy, reflect::refused::Copy};
 use farend_driver::{
     clock,
     observe::RefusedSampler,

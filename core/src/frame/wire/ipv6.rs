@@ -85,7 +85,7 @@ pub(crate) const fn write(header: &mut [u8; HEADER_OCTETS], fields: &Fields) {
 }
 
 /// Exchanges the addresses. UDP's checksum over the
-/// pseudo-header stays valid: see [`checksum`](crate::checksum).
+/// pseudo-header stays valid: see [`checksum`](crate::frame::checksum).
 #[inline(always)]
 pub(crate) const fn swap_addresses(header: &mut [u8; HEADER_OCTETS]) {
     swap_u64::<SOURCE, DESTINATION, _>(header);

@@ -4,8 +4,8 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::WriteError;
 use crate::{
-    checksum::Sum,
-    wire::{
+    frame::checksum::Sum,
+    frame::wire::{
         ethernet::{self, EtherType, MacAddress},
         ip_protocol::IpProtocol,
         ipv4, ipv6, udp, vlan,

@@ -57,7 +57,7 @@ pub(crate) fn set_checksum(header: &mut [u8; HEADER_OCTETS], checksum: [u8; 2]) 
 }
 
 /// Exchanges the ports. The checksum stays valid: see
-/// [`checksum`](crate::checksum).
+/// [`checksum`](crate::frame::checksum).
 #[inline(always)]
 pub(crate) const fn swap_ports(header: &mut [u8; HEADER_OCTETS]) {
     swap_u16::<SOURCE_PORT, DESTINATION_PORT, _>(header);

@@ -5,7 +5,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::{
     Kind,
-    wire::{get, udp},
+    frame::wire::{get, udp},
 };
 
 /// Least payload that the built-in signatures are looked for in: five octets

@@ -16,7 +16,7 @@
 //! because a frame whose header was damaged must not be answered. The sum of
 //! a sound header, checksum field included, is all ones (RFC 1071 section 1).
 
-use crate::wire::get;
+use crate::frame::wire::get;
 
 /// A one's complement sum under way, in native word order.
 ///

@@ -1,5 +1,5 @@
 use super::*;
-use crate::{Kind, verdict::Verdict};
+use crate::{Kind, reflect::verdict::Verdict};
 
 fn probe(kind: Kind) -> Probe {
     Probe {

@@ -4,8 +4,8 @@ use core::net::{Ipv4Addr, Ipv6Addr};
 
 use super::{Addresses, Tag, Tags};
 use crate::{
-    checksum::Sum,
-    wire::{
+    frame::checksum::Sum,
+    frame::wire::{
         ethernet::{self, EtherType, MacAddress},
         get,
         ip_protocol::IpProtocol,
@@ -151,7 +151,7 @@ mod tests {
     use super::*;
     use crate::{
         Kind, Policy, Unlimited, Verdict,
-        probe::{Flags, Headers, Probe, Template},
+        measure::probe::{Flags, Headers, Probe, Template},
         reflect,
     };
 

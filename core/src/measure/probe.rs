@@ -39,7 +39,7 @@
 //! | 16 | 2 | stream, its low 16 bits |
 //!
 //! ```
-//! use farend_core::{Kind, probe::{Flags, Form, Probe}};
+//! use farend_core::{Kind, measure::probe::{Flags, Form, Probe}};
 //!
 //! let sent = Probe {
 //!     kind: Kind::Rfc2544,
@@ -70,8 +70,8 @@ pub use received::{ChecksumState, Received};
 
 use crate::{
     Kind,
-    signature::{self, ITO_OFFSET, PAYLOAD_OCTETS_MIN},
-    wire::{get, put},
+    frame::wire::{get, put},
+    reflect::signature::{self, ITO_OFFSET, PAYLOAD_OCTETS_MIN},
 };
 
 /// Longest time, in nanoseconds, that a 32-bit timestamp measures: what is

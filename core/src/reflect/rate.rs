@@ -4,7 +4,7 @@
 //! its jiffies, a driver a coarse clock it reads once a burst. Nothing is
 //! divided per frame.
 
-use crate::policy::RateCap;
+use crate::reflect::policy::RateCap;
 
 /// Decides, after a frame was found to be ours, whether it may be answered.
 pub trait Limit {

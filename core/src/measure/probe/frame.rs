@@ -2,8 +2,8 @@
 
 use super::{Form, Headers, Probe, WriteError};
 use crate::{
-    checksum::Sum,
-    wire::{ip_protocol::IpProtocol, udp},
+    frame::checksum::Sum,
+    frame::wire::{ip_protocol::IpProtocol, udp},
 };
 
 /// What stays the same from frame to frame of one stream.

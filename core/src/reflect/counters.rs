@@ -2,7 +2,7 @@
 
 use crate::{
     Verdict,
-    verdict::{CODES, Code},
+    reflect::verdict::{CODES, Code},
 };
 
 /// Frames by outcome, and octets of the reflected ones.

@@ -15,9 +15,9 @@ pub use builder::{Builder, PolicyError};
 pub use prefix::{Ipv4Prefix, Ipv6Prefix};
 
 use crate::{
-    rate::UNITS_PER_FRAME,
-    signature::{Custom, KindSet},
-    wire::ethernet::{MacAddress, MacBits, Oui},
+    frame::wire::ethernet::{MacAddress, MacBits, Oui},
+    reflect::rate::UNITS_PER_FRAME,
+    reflect::signature::{Custom, KindSet},
 };
 
 /// Layout of [`Policy`]. Goes up with every change of its fields.
@@ -98,7 +98,7 @@ impl Guards {
 const UNITS_PER_TICK_MAX: u64 = 1 << 52;
 
 /// How many frames may be answered, in the unit of
-/// [`Bucket`](crate::rate::Bucket).
+/// [`Bucket`](crate::reflect::rate::Bucket).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct RateCap {

@@ -8,9 +8,9 @@ use super::{
 };
 use crate::{
     Kind,
-    signature::{Custom, KindSet},
-    wire::ethernet::{MacAddress, MacBits, Oui},
-    wire::vlan::VID_MASK,
+    frame::wire::ethernet::{MacAddress, MacBits, Oui},
+    frame::wire::vlan::VID_MASK,
+    reflect::signature::{Custom, KindSet},
 };
 
 /// Collects what to answer. The first error sticks and comes out of
@@ -286,7 +286,7 @@ impl core::error::Error for PolicyError {}
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::policy::VERSION;
+    use crate::reflect::policy::VERSION;
 
     fn builder() -> Builder {
         Policy::builder().own_mac(MacAddress([2, 0, 0, 0, 0, 1]))

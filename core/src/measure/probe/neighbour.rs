@@ -4,7 +4,7 @@
 use core::net::{Ipv4Addr, Ipv6Addr};
 
 use super::{Addresses, Headers, Tags, received::parse_tags};
-use crate::wire::{
+use crate::frame::wire::{
     arp,
     ethernet::{self, EtherType, MacAddress},
     ip_protocol::IpProtocol,

@@ -4,7 +4,7 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::{
     MacAddress, Window,
-    wire::{
+    frame::wire::{
         ethernet::{self, EtherType},
         ip_protocol::IpProtocol,
         ipv4, ipv6, udp, vlan,
@@ -107,7 +107,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::testers::Sender;
+    use crate::measure::testers::Sender;
 
     fn frame(tags: &[[u8; 4]], ether_type: u16, packet: &[u8]) -> Vec<u8> {
         let mut frame = std::vec![2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 7];

@@ -5,8 +5,8 @@ use super::{
 };
 use crate::{
     Kind,
-    signature::{Custom, KindSet},
-    wire::ethernet::MacBits,
+    frame::wire::ethernet::MacBits,
+    reflect::signature::{Custom, KindSet},
 };
 
 impl Policy {
@@ -94,7 +94,7 @@ fn is_list<T: PartialEq>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{MacAddress, Oui, policy::PolicyError, policy::RateCap};
+    use crate::{MacAddress, Oui, reflect::policy::PolicyError, reflect::policy::RateCap};
 
     fn policy() -> Policy {
         Policy::builder()

@@ -79,7 +79,7 @@ pub struct Set {
 /// Counts frames by tester in memory of `S`: `[Set; N]`, a boxed slice, ...
 ///
 /// ```
-/// use farend_core::{Kind, Verdict, testers::{Sender, Set, Testers}};
+/// use farend_core::{Kind, Verdict, measure::testers::{Sender, Set, Testers}};
 ///
 /// let mut frame = [0_u8; 60];
 /// frame[12..14].copy_from_slice(&[0x08, 0x00]);

@@ -4,7 +4,7 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::{
     MacAddress, Window,
-    wire::{
+    frame::wire::{
         ethernet::{self, EtherType},
         ipv4, ipv6, vlan,
     },

@@ -2,7 +2,7 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use crate::wire::{ipv4, ipv6};
+use crate::frame::wire::{ipv4, ipv6};
 
 /// An IPv4 prefix: the addresses that equal it under a mask.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]

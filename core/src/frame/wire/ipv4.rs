@@ -1,7 +1,7 @@
 //! IPv4 (RFC 791 section 3.1).
 
 use super::{get, ip_protocol::IpProtocol, put, swap_u32};
-use crate::checksum::Sum;
+use crate::frame::checksum::Sum;
 
 /// Octets of the header without options.
 pub const HEADER_OCTETS: usize = 20;
@@ -117,7 +117,7 @@ pub(crate) fn write(header: &mut [u8; HEADER_OCTETS], fields: &Fields) {
 }
 
 /// Exchanges the addresses. The header checksum, and UDP's over the
-/// pseudo-header, stay valid: see [`checksum`](crate::checksum).
+/// pseudo-header, stay valid: see [`checksum`](crate::frame::checksum).
 #[inline(always)]
 pub(crate) const fn swap_addresses(header: &mut [u8; HEADER_OCTETS]) {
     swap_u32::<SOURCE, DESTINATION, _>(header);

@@ -1,6 +1,6 @@
 //! What the kernel program keeps for each CPU, as user space reads it.
 
-use crate::{Counters, rate::Bucket};
+use crate::{Counters, reflect::rate::Bucket};
 
 /// One CPU's counters and permits. All-zero octets are its start.
 #[derive(Clone, Copy, Debug, Default)]
