@@ -26,6 +26,8 @@ pub enum NoOwner {
     NotJoined,
     /// The registry has no free slot.
     Full,
+    /// The thread holds as many locks as the system looks after when it ends.
+    TooManyLocks,
 }
 
 impl fmt::Display for NoOwner {
@@ -35,7 +37,10 @@ impl fmt::Display for NoOwner {
                 "this system cannot tell others of a lock owner's death: use a registry of owners"
             }
             Self::NotJoined => "the process has not joined a registry of lock owners: join one",
-            Self::Full => "the registry of lock owners is full: make it larger",
+            Self::Full => "the registry of lock owners is full: end processes that use it",
+            Self::TooManyLocks => {
+                "the thread holds as many locks between processes as the system looks after"
+            }
         })
     }
 }
@@ -61,7 +66,8 @@ impl Permit {
 /// - *The system cleans up* (Linux's robust list): [`LIVENESS_SLICE_NS`] is
 ///   `None`. When a thread dies, the system finds the locks it held by what
 ///   [`begin`], [`link`] and [`unlink`] left it, takes the id out of each word,
-///   sets [`OWNER_DIED`] and wakes a waiter.
+///   sets [`OWNER_DIED`] and wakes a waiter. Waiters ask [`is_alive`] seldom, for
+///   deaths that the system missed.
 /// - *Waiters look* (a registry of owners): nobody cleans up, so waiters wake
 ///   after each slice and ask [`is_alive`] about the id in the word. The hooks
 ///   do nothing. An id must not be given to another owner while a word may still
@@ -82,7 +88,8 @@ impl Permit {
 /// That one owner at a time has what a lock guards rests on this trait:
 /// - [`id`](Self::id) is in its range, and the same as that of no other thread that
 ///   lives and uses the same locks.
-/// - [`is_alive`] says "no" only of an owner that touches the lock no more; so
+/// - [`is_alive`] says "no", and [`is_known_dead`](Self::is_known_dead) "yes", only of
+///   an owner that touches the lock no more, and whose stores the caller then sees; so
 ///   does the system that takes an id out of a word.
 /// - The hooks write to the node and to what is the backend's own, and to nothing
 ///   else. A node may be left as an owner that died had it.
@@ -96,7 +103,7 @@ pub unsafe trait Owners: Futex<Shared> {
     type Caller: Copy;
 
     /// How long a waiter sleeps before it asks whether the owner lives. `None`
-    /// if it need not ask, because the system wakes it when the owner dies.
+    /// if the system wakes it when the owner dies: it asks each 0.1 s then.
     const LIVENESS_SLICE_NS: Option<u64>;
 
     /// An unused node, all-zero.
@@ -111,6 +118,14 @@ pub unsafe trait Owners: Futex<Shared> {
     /// The id that stands in the words of locks that the caller owns: 1 to
     /// [`THREAD_ID_MAX`](super::THREAD_ID_MAX).
     fn id(caller: Self::Caller) -> u32;
+
+    /// Whether the caller can own one more lock.
+    ///
+    /// # Errors
+    /// [`NoOwner::TooManyLocks`] if others would not learn of its death then.
+    fn has_room(_caller: Self::Caller) -> Result<(), NoOwner> {
+        Ok(())
+    }
 
     /// Says that the caller is about to take, or to give up, the lock of `node`.
     fn begin(caller: Self::Caller, node: &Self::Node, permit: Permit);
@@ -127,6 +142,15 @@ pub unsafe trait Owners: Futex<Shared> {
     /// Whether the owner of this id lives. Asked only after a slice has passed.
     /// Says "yes" when in doubt: a living owner's lock must not be taken away.
     fn is_alive(id: u32) -> bool;
+
+    /// Whether the owner of this id is known to be dead already, as far as that can be
+    /// said at once. Asked by whoever does not wait or is about to, perhaps again and
+    /// again: a backend that must ask the system for it does so seldom, and says "no"
+    /// in between.
+    #[must_use]
+    fn is_known_dead(_id: u32) -> bool {
+        false
+    }
 
     /// Tells a registry that a waiter took `word` over from the dead owner `id`.
     fn recovered(_word: &AtomicU32, _id: u32) {}

@@ -49,6 +49,12 @@ crate::seeded::faults! {
         NotAnnounced,
         /// The lock is not announced while it is given up.
         NotAnnouncedAtUnlock,
+        /// Who does not wait, or is about to, does not look whether the owner is dead.
+        TrierNeverLooks,
+        /// A waiter does not look whether the system missed the owner's death.
+        WaiterTrustsTheSystem,
+        /// A thread that reads waits for a writer that waits for it.
+        ReaderWaitsForItself,
         /// A writer takes the data without waiting for the last slot of readers.
         WriterSkipsASlot,
         /// A writer does not leave word that it writes.

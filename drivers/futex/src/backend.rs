@@ -27,6 +27,9 @@ pub enum Unavailable {
     SharedUlock,
     /// A semaphore of Mach: the task has no more room for ports.
     Semaphore,
+    /// A list of held locks in the form of glibc's, for 64 bits: another C library
+    /// keeps it differently.
+    RobustList,
     /// A registry of lock owners; [`join_default`](crate::registry::join_default)
     /// says why.
     Registry,
@@ -43,6 +46,10 @@ impl fmt::Display for Unavailable {
             Self::Semaphore => {
                 "the system gives this process no semaphore: close what holds its Mach ports"
             }
+            Self::RobustList => {
+                "locks between processes need the robust list of glibc, and this program's C \
+                 library keeps another: use the locks of Registered<Linux>"
+            }
             Self::Registry => {
                 "locks between processes need a registry of their owners, and the user's own \
                  cannot be joined: join another"
@@ -54,7 +61,14 @@ impl fmt::Display for Unavailable {
 impl core::error::Error for Unavailable {}
 
 #[cfg(target_os = "linux")]
-impl<S: Scope> Backend<S> for crate::Linux where crate::Linux: Futex<S> {}
+impl Backend<farend_core::sync::Private> for crate::Linux {}
+
+#[cfg(target_os = "linux")]
+impl Backend<farend_core::sync::Shared> for crate::Linux {
+    fn check() -> Result<(), Unavailable> {
+        crate::linux::check_owners()
+    }
+}
 
 #[cfg(not(target_os = "none"))]
 impl Backend<farend_core::sync::Private> for crate::Parking {}

@@ -100,6 +100,10 @@ unsafe impl<F: Owners> Owners for Counting<F> {
         F::id(caller)
     }
 
+    fn has_room(caller: F::Caller) -> Result<(), NoOwner> {
+        F::has_room(caller)
+    }
+
     fn begin(caller: F::Caller, node: &F::Node, permit: Permit) {
         F::begin(caller, node, permit);
     }
@@ -118,6 +122,10 @@ unsafe impl<F: Owners> Owners for Counting<F> {
 
     fn is_alive(id: u32) -> bool {
         F::is_alive(id)
+    }
+
+    fn is_known_dead(id: u32) -> bool {
+        F::is_known_dead(id)
     }
 
     fn recovered(word: &AtomicU32, id: u32) {

@@ -81,6 +81,8 @@ mod counting;
 pub mod darwin;
 #[cfg(target_os = "linux")]
 pub mod linux;
+#[cfg(unix)]
+mod looks;
 #[cfg(not(target_os = "none"))]
 mod parking;
 #[cfg(unix)]
@@ -107,8 +109,12 @@ pub use scope::{private, shared};
 pub use spin::Spin;
 
 /// The backend to use on this system.
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 pub type Default = Linux;
+
+/// The backend to use on this system.
+#[cfg(all(target_os = "linux", not(target_pointer_width = "64")))]
+pub type Default = Registered<Linux>;
 
 /// The backend to use on this system.
 #[cfg(all(target_vendor = "apple", not(feature = "private-apis")))]

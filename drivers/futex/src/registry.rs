@@ -26,6 +26,7 @@
 
 #![expect(unsafe_code, reason = "a promise about owners, kept by the table")]
 
+mod ending;
 mod life;
 mod member;
 mod memory;
@@ -123,6 +124,10 @@ unsafe impl<F: Futex<Shared>> Owners for Registered<F> {
 
     fn is_alive(id: u32) -> bool {
         member::is_alive(id)
+    }
+
+    fn is_known_dead(id: u32) -> bool {
+        member::is_known_dead::<F>(id)
     }
 }
 

@@ -4,6 +4,7 @@
 #![expect(unsafe_code, reason = "shares memory with other processes, and forks")]
 
 use std::{
+    cell::RefCell,
     env,
     io::{self, BufRead, BufReader},
     os::{
@@ -11,7 +12,11 @@ use std::{
         unix::process::CommandExt,
     },
     process::{Child, Command, Stdio},
-    sync::{Once, mpsc},
+    sync::{
+        Once,
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -269,6 +274,110 @@ fn a_living_holder_in_another_time_namespace_keeps_the_lock() {
     holder.kill().unwrap();
     holder.wait().unwrap();
     assert!(matches!(refused, Err(LockError::Refused(Refused::TimedOut))), "{refused:?}");
+}
+
+/// Who only tries, or has another owner's thread to thank for it, does not wait for a
+/// slice to pass.
+#[test]
+fn those_who_only_try_learn_of_a_death() {
+    join();
+    let (memory, lock) = memory::<Lock>();
+    let mut holder = start("holder", &memory);
+    wait_for(&mut holder, "holding");
+    assert!(matches!(lock.try_lock(), Err(LockError::Refused(Refused::Busy))));
+    holder.kill().unwrap();
+    holder.wait().unwrap();
+    let start = Instant::now();
+    let guard = loop {
+        match lock.try_lock() {
+            Err(LockError::OwnerDied(guard)) => break guard,
+            Err(LockError::Refused(Refused::Busy)) => {}
+            other => panic!("{other:?}"),
+        }
+        assert!(start.elapsed() < Duration::from_secs(1), "busy for a second");
+    };
+    MutexGuard::make_consistent(&guard).unwrap();
+    drop(guard);
+
+    // A thread that ended is known to be dead at once.
+    thread::spawn(move || std::mem::forget(lock.lock().unwrap())).join().unwrap();
+    assert!(matches!(lock.try_lock(), Err(LockError::OwnerDied(_))));
+}
+
+#[test]
+fn trying_readers_and_writers_learn_of_a_death_and_waiting_ones_soon() {
+    join();
+    let (memory, lock) = memory::<ReadersWriter>();
+    let until_had = |what: &str, is_had: &dyn Fn() -> bool| {
+        let start = Instant::now();
+        while !is_had() {
+            assert!(start.elapsed() < Duration::from_secs(1), "{what} is busy for a second");
+        }
+    };
+    let kill = |role| {
+        let mut holder = start(role, &memory);
+        wait_for(&mut holder, "holding");
+        holder.kill().unwrap();
+        holder.wait().unwrap();
+    };
+    kill("rw-reader");
+    until_had("try_write after a reader's death", &|| lock.try_write().is_ok());
+    kill("rw-writer");
+    let is_told = |refused: &LockError<_>| matches!(refused, LockError::OwnerDied(_));
+    until_had("try_read after a writer's death", &|| lock.try_read().is_err_and(|e| is_told(&e)));
+    match lock.write() {
+        Err(LockError::OwnerDied(guard)) => WriteGuard::make_consistent(&guard).unwrap(),
+        other => panic!("{other:?}"),
+    }
+    kill("rw-writer");
+    let start = Instant::now();
+    match lock.write() {
+        Err(LockError::OwnerDied(guard)) => WriteGuard::make_consistent(&guard).unwrap(),
+        other => panic!("{other:?}"),
+    }
+    // Sixteen locks of one dead owner, which is looked for once.
+    assert!(start.elapsed() < Duration::from_millis(80), "after {:?}", start.elapsed());
+}
+
+/// A guard that a thread drops as late as safe code can: when its thread-local data
+/// goes. Nobody may be told before that the thread is dead.
+#[test]
+fn a_thread_is_not_dead_while_its_thread_locals_still_write() {
+    static IS_WRITING: AtomicBool = AtomicBool::new(false);
+
+    struct Late(RefCell<Option<MutexGuard<'static, u64, Shared, Backend>>>);
+
+    impl Drop for Late {
+        fn drop(&mut self) {
+            if let Some(mut guard) = self.0.take() {
+                IS_WRITING.store(true, Ordering::SeqCst);
+                thread::sleep(Duration::from_millis(100));
+                *guard += 1;
+                IS_WRITING.store(false, Ordering::SeqCst);
+            }
+        }
+    }
+
+    thread_local! {
+        static LATE: Late = const { Late(RefCell::new(None)) };
+    }
+
+    join();
+    let (_memory, lock) = memory::<Lock>();
+    let (taken, is_taken) = mpsc::channel();
+    let writer = thread::spawn(move || {
+        // Made known before the backend's own thread-local data, so dropped after it.
+        LATE.with(|late| {
+            *late.0.borrow_mut() = None;
+            *late.0.borrow_mut() = Some(lock.lock().unwrap());
+        });
+        taken.send(()).unwrap();
+    });
+    is_taken.recv().unwrap();
+    let guard = lock.lock_for(10_000_000_000);
+    assert!(!IS_WRITING.load(Ordering::SeqCst), "two have the data");
+    assert_eq!(*guard.expect("a lock that was given up"), 1);
+    writer.join().unwrap();
 }
 
 #[test]

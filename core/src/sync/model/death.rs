@@ -142,15 +142,25 @@ macro_rules! owners {
             }
 
             fn is_alive(id: u32) -> bool {
-                !plain(&KERNEL.dead).contains(&id)
+                let looks = Self::LIVENESS_SLICE_NS.is_some();
+                let those = if looks { &KERNEL.dead } else { &KERNEL.missed };
+                let is_dead = plain(those).contains(&id);
+                if is_dead {
+                    see_deaths();
+                }
+                !is_dead
+            }
+
+            fn is_known_dead(id: u32) -> bool {
+                Self::LIVENESS_SLICE_NS.is_some() && !Self::is_alive(id)
             }
         }
     };
 }
 
 owners!(Robust, None);
-// Slices that are over as soon as they begin.
-owners!(Watched, Some(0));
+// A slice ends when a model lets it pass.
+owners!(Watched, Some(1));
 
 /// Does what becomes of one lock when the calling thread has been killed: the
 /// kernel's work or, for [`Watched`], a note of its death. Then lets a slice pass.
@@ -159,8 +169,24 @@ pub fn clean_up<F: Owners<Node = Node>>(lock: &RawShared<F>) {
     pass_slice();
 }
 
+/// Does what becomes of the calling thread when its death is missed by the system that
+/// cleans up: nothing, but that it is gone. Then lets a slice pass.
+pub fn go_unnoticed() {
+    let me = <Modelled as Futex<Shared>>::thread_id().get();
+    KERNEL.barrier.fetch_add(1, Ordering::Release);
+    plain(&KERNEL.missed).insert(me);
+    pass_slice();
+}
+
+/// Whoever learns of a death from the system sees what the dead one stored.
+fn see_deaths() {
+    // A read-modify-write has the newest value.
+    KERNEL.barrier.fetch_add(0, Ordering::Acquire);
+}
+
 fn release_dead<F: Owners<Node = Node>>(lock: &RawShared<F>) {
     let me = <Modelled as Futex<Shared>>::thread_id().get();
+    KERNEL.barrier.fetch_add(1, Ordering::Release);
     plain(&KERNEL.dead).insert(me);
     if F::LIVENESS_SLICE_NS.is_some() {
         return;

@@ -59,13 +59,15 @@ pub(super) struct Kernel {
     slices: PlainU32,
     /// Whoever goes to sleep after a slice sees what was stored before it: no memory is
     /// that weak for that long.
-    barrier: AtomicU32,
+    pub(super) barrier: AtomicU32,
     threads: PlainU32,
     /// Owner id and node of each lock that is linked.
     pub(super) held: Plain<BTreeSet<(u32, usize)>>,
     /// Owner id and node of each announced operation.
     pub(super) pending: Plain<BTreeMap<u32, usize>>,
     pub(super) dead: Plain<BTreeSet<u32>>,
+    /// Owners that are gone without the system's having cleaned up after them.
+    pub(super) missed: Plain<BTreeSet<u32>>,
 }
 
 lazy_static! {
@@ -80,6 +82,7 @@ lazy_static! {
         held: Plain::default(),
         pending: Plain::default(),
         dead: Plain::default(),
+        missed: Plain::default(),
     };
 }
 
@@ -149,6 +152,7 @@ impl<S: Scope> Futex<S> for Modelled {
         KERNEL.asleep.fetch_sub(1, SeqCst);
         if sleeper.state.load(SeqCst) == TIMED_OUT {
             looks_again();
+            KERNEL.barrier.fetch_add(0, Ordering::Acquire);
             Waited::TimedOut
         } else {
             Waited::Woken

@@ -89,7 +89,9 @@ impl<F: Owners> RawShared<F> {
     /// [`Refused::Busy`], and as [`lock`](Self::lock).
     #[inline]
     pub fn try_lock(&self) -> Result<Taken, Refused> {
-        self.take(NEVER, |lock, me, _| lock.look(me, 0).unwrap_or(Err(Refused::Busy)))
+        self.take(NEVER, |lock, me, _| {
+            lock.look(me, 0).or_else(|| lock.recover(me)).unwrap_or(Err(Refused::Busy))
+        })
     }
 
     /// Takes the lock; waits for it at most for `timeout_ns`.
@@ -119,7 +121,7 @@ impl<F: Owners> RawShared<F> {
     /// [`NotOwner`] if the calling thread does not hold the lock.
     pub fn make_consistent(&self) -> Result<(), NotOwner> {
         let caller = F::caller().map_err(|_| NotOwner)?;
-        if !self.is_mine(F::id(caller)) {
+        if !self.is_held_by(F::id(caller)) {
             return Err(NotOwner);
         }
         // Relaxed: given up with Release later, by this thread.
@@ -141,6 +143,7 @@ impl<F: Owners> RawShared<F> {
     ) -> Result<Taken, Refused> {
         let caller = F::caller()?;
         let me = F::id(caller);
+        F::has_room(caller)?;
         if !is_seeded(Fault::NotAnnounced) {
             F::begin(caller, &self.node, Permit::GRANTED);
         }
@@ -172,6 +175,24 @@ impl<F: Owners> RawShared<F> {
                 _ => return None,
             }
         }
+    }
+
+    /// Takes the lock if its owner is known to be dead.
+    #[cold]
+    fn recover(&self, me: u32) -> Option<Result<Taken, Refused>> {
+        self.recover_if(me, |id| !is_seeded(Fault::TrierNeverLooks) && F::is_known_dead(id))
+    }
+
+    /// Takes the lock if that is true of its owner.
+    fn recover_if(
+        &self,
+        me: u32,
+        is_dead: impl FnOnce(u32) -> bool,
+    ) -> Option<Result<Taken, Refused>> {
+        let word = self.word.load(Ordering::Relaxed);
+        let id = word & OWNER_ID_MASK;
+        let is_owned = id != 0 && id != LOST && id != me;
+        if is_owned && is_dead(id) { self.take_over(word, me) } else { None }
     }
 
     /// Takes a lock that was seen as `word`, without an owner.
@@ -208,6 +229,7 @@ impl<F: Owners> RawShared<F> {
                 }
                 result.is_some()
             });
+            let result = result.or_else(|| self.recover(me));
             if let Some(result) = result.or_else(|| self.fall_asleep(&mut patience, me, others)) {
                 return result;
             }
@@ -246,10 +268,9 @@ impl<F: Owners> RawShared<F> {
                 return Some(Err(Refused::TimedOut));
             }
             let slept = patience.sleep(&self.word, word);
-            let asks = slept == Slept::Slice && F::LIVENESS_SLICE_NS.is_some();
-            if asks && !F::is_alive(id) && self.take_over(word, me) {
-                F::recovered(&self.word, id);
-                return Some(Ok(Taken::OwnerDied));
+            // Of whoever holds the lock by now.
+            if slept == Slept::Slice && !is_seeded(Fault::WaiterTrustsTheSystem) {
+                return self.recover_if(me, |id| !F::is_alive(id));
             }
             return None;
         }
@@ -257,18 +278,21 @@ impl<F: Owners> RawShared<F> {
 
     /// Takes the lock from a dead owner, from exactly the word in which it was
     /// found dead: of several who find it, one succeeds.
-    fn take_over(&self, dead: u32, me: u32) -> bool {
+    fn take_over(&self, dead: u32, me: u32) -> Option<Result<Taken, Refused>> {
         let taken = me | OWNER_DIED | WAITERS;
         if is_seeded(Fault::DoubleRecovery) {
             self.word.store(taken, Ordering::Release);
-            return true;
+            return Some(Ok(Taken::OwnerDied));
         }
         // Acquire: orders this owner's loads after the decision. What the dead one
         // stored is seen as far as it was stored.
-        self.word.compare_exchange(dead, taken, Ordering::Acquire, Ordering::Relaxed).is_ok()
+        self.word.compare_exchange(dead, taken, Ordering::Acquire, Ordering::Relaxed).ok()?;
+        F::recovered(&self.word, dead & OWNER_ID_MASK);
+        Some(Ok(Taken::OwnerDied))
     }
 
-    fn is_mine(&self, me: u32) -> bool {
+    /// Whether the calling thread, whose id is `me`, holds the lock.
+    pub(in super::super) fn is_held_by(&self, me: u32) -> bool {
         // Relaxed: only this thread writes or removes its own id.
         self.word.load(Ordering::Relaxed) & OWNER_ID_MASK == me
     }

@@ -58,8 +58,9 @@ enum Wait {
 /// *Who waits for whom.* A writer holds the gate while it collects the slots, and
 /// readers who find the gate held queue behind it, so readers that come without
 /// end do not keep a writer out. Behind the gate readers and writers are equal: who
-/// is awake first, goes first. A thread that reads and locks again, to read or to
-/// write, is refused where that would make it wait for itself.
+/// is awake first, goes first. A thread that reads and locks again is refused: always
+/// to write, and to read where that would make it wait for itself or for a writer that
+/// waits for it.
 #[repr(C)]
 pub struct RawRwShared<F: Owners> {
     gate: Slot<F>,
@@ -201,6 +202,8 @@ impl<F: Owners> RawRwShared<F> {
     fn read_with(&self, wait: Wait) -> Result<(Ticket, Taken), Refused> {
         let me = F::id(F::caller()?);
         let ticket = if self.gate.lock.is_locked() {
+            // The writer behind the gate may be waiting for this very thread.
+            self.refuse_a_reader(me, 0)?;
             self.gate.lock(wait)?;
             let ticket = self.take_slot(me, wait);
             self.gate.unlock();
@@ -240,12 +243,12 @@ impl<F: Owners> RawRwShared<F> {
 
     fn write_with(&self, wait: Wait) -> Result<Taken, Refused> {
         let me = F::id(F::caller()?);
-        self.gate.lock(wait)?;
+        self.wait_for(&self.gate, me, 0, wait)?;
         for (taken, slot) in self.slots.iter().enumerate() {
             if is_seeded(Fault::WriterSkipsASlot) && taken == 1 {
                 continue;
             }
-            if let Err(refused) = slot.lock(wait) {
+            if let Err(refused) = self.wait_for(slot, me, taken, wait) {
                 self.release(taken);
                 return Err(refused);
             }
@@ -263,6 +266,28 @@ impl<F: Owners> RawRwShared<F> {
         // between the two has left the data as it was.
         fence(Ordering::Release);
         Ok(if died == 0 { Taken::Clean } else { Taken::OwnerDied })
+    }
+
+    /// Takes the gate or a slot for a writer, who must not wait for itself, nor for
+    /// another that waits for it. So many slots it has already.
+    fn wait_for(&self, slot: &Slot<F>, me: u32, has: usize, wait: Wait) -> Result<(), Refused> {
+        match slot.lock(Wait::Not) {
+            Err(Refused::Busy) => {
+                self.refuse_a_reader(me, has)?;
+                if matches!(wait, Wait::Not) { Err(Refused::Busy) } else { slot.lock(wait) }
+            }
+            taken => taken,
+        }
+    }
+
+    /// Refuses a thread that has one of the slots from the `first` on. Exact, because
+    /// nobody else puts its id into a slot or takes it out.
+    fn refuse_a_reader(&self, me: u32, first: usize) -> Result<(), Refused> {
+        let mut slots = self.slots.iter().skip(first);
+        if slots.any(|slot| slot.lock.is_held_by(me)) && !is_seeded(Fault::ReaderWaitsForItself) {
+            return Err(Refused::Reentrant);
+        }
+        Ok(())
     }
 
     /// Gives up the first slots, and the gate.

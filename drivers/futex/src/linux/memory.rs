@@ -74,7 +74,8 @@ impl Memory {
     ///
     /// # Safety
     /// Every process that maps this memory maps it as the same `T`, of the same
-    /// build.
+    /// build. If there are locks in a `T`, all of these processes are in one pid
+    /// namespace: the locks know their owners by thread ids.
     pub unsafe fn map<T: SharedLayout>(&self) -> io::Result<&'static T> {
         let is_whole = u64::try_from(fstat(&self.file)?.st_size) == Ok(octets::<T>());
         if !is_whole || size_of::<T>() == 0 || align_of::<T>() > PAGE_OCTETS_MIN {

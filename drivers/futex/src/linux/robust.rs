@@ -7,8 +7,17 @@
 //! doubly linked list whose links point at `next` fields, `previous` right before
 //! each of them, and the word 32 octets before `next`.
 //!
+//! Two deaths the kernel does not clean up after. It follows 2,048 links and no more, so
+//! a thread that holds 2,000 locks gets no other one. And a thread that calls `exec`
+//! while it is not its process's first one gets that one's id before the list is walked,
+//! so that its locks are thought to be somebody else's. So waiters ask from time to time
+//! whether the thread of an id is there at all.
+//!
+//! On processors of 32 bits the C library's list is linked in one direction only; there
+//! [`Registered`](crate::Registered) owners are the default.
+//!
 //! # References
-//! `get_robust_list(2)`; the kernel's Documentation/locking/robust-futex-ABI.rst.
+//! `get_robust_list(2)`; the kernel's `ROBUST_LIST_LIMIT`; the kernel's Documentation/locking/robust-futex-ABI.rst.
 #![expect(unsafe_code, reason = "the kernel's list is made of raw addresses")]
 
 use core::{
@@ -20,11 +29,16 @@ use core::{
 };
 use std::sync::Once;
 
-use farend_core::sync::{NoOwner, Owners, Permit, RawShared};
-use rustix::thread::gettid;
+use farend_core::sync::{Clock, NoOwner, Owners, Permit, RawShared};
+use rustix::{
+    io::Errno,
+    process::{Pid, test_kill_process},
+    thread::gettid,
+};
 use zerocopy::FromBytes;
 
 use super::Linux;
+use crate::{Unavailable, looks::Looks};
 
 /// From a node's `next` to the lock's word, as the C library has registered it.
 const WORD_OFFSET: isize = -32;
@@ -32,6 +46,10 @@ const WORD_OFFSET: isize = -32;
 /// Bit of a link: the lock it leads to inherits priority. Not ours, but a
 /// neighbour can have it.
 const INHERITS_PRIORITY: usize = 1;
+
+/// Locks that a thread can hold: what the kernel follows, 2,048, less some for robust
+/// mutexes of the C library, which stand in the same list.
+const HELD_MAX: u32 = 2_000;
 
 /// What a lock keeps for the list.
 #[derive(Debug, FromBytes)]
@@ -70,6 +88,10 @@ pub struct Caller {
 
 thread_local! {
     static CALLER: Cell<Option<Caller>> = const { Cell::new(None) };
+    /// How many locks of ours are in the thread's list.
+    static HELD: Cell<u32> = const { Cell::new(0) };
+    /// What this thread knows of others.
+    static LOOKS: Looks = const { Looks::new() };
 }
 
 // SAFETY: an id is the kernel's of the thread; the kernel takes it out of a word when
@@ -98,6 +120,11 @@ unsafe impl Owners for Linux {
     }
 
     #[inline]
+    fn has_room(_caller: Caller) -> Result<(), NoOwner> {
+        if HELD.get() < HELD_MAX { Ok(()) } else { Err(NoOwner::TooManyLocks) }
+    }
+
+    #[inline]
     fn begin(caller: Caller, node: &Node, _permit: Permit) {
         caller.head.list_op_pending.store(node.address(), Ordering::Relaxed);
         // The kernel sees what this thread did in its program's order, as far as
@@ -116,6 +143,7 @@ unsafe impl Owners for Linux {
         // before it is in the list.
         compiler_fence(Ordering::SeqCst);
         head.store(node.address(), Ordering::Relaxed);
+        HELD.set(HELD.get().wrapping_add(1));
     }
 
     #[inline]
@@ -125,6 +153,7 @@ unsafe impl Owners for Linux {
         next_of(previous).store(next, Ordering::Relaxed);
         previous_of(next).store(previous, Ordering::Relaxed);
         compiler_fence(Ordering::SeqCst);
+        HELD.set(HELD.get().wrapping_sub(1));
     }
 
     #[inline]
@@ -133,9 +162,15 @@ unsafe impl Owners for Linux {
         caller.head.list_op_pending.store(0, Ordering::Relaxed);
     }
 
-    /// Never asked: the kernel tells.
-    fn is_alive(_id: u32) -> bool {
-        true
+    /// Whether the thread is there: the kernel unlinks it from its ids after it has
+    /// walked its list.
+    fn is_alive(id: u32) -> bool {
+        let Some(thread) = i32::try_from(id).ok().and_then(Pid::from_raw) else { return true };
+        test_kill_process(thread) != Err(Errno::SRCH)
+    }
+
+    fn is_known_dead(id: u32) -> bool {
+        LOOKS.with(|looks| looks.is_dead(id, <Self as Clock>::now_ns(), Self::is_alive))
     }
 }
 
@@ -175,6 +210,11 @@ fn first_call() -> Result<Caller, NoOwner> {
     Ok(caller)
 }
 
+/// Whether threads of this process have a list that locks can be linked into.
+pub(super) fn check() -> Result<(), Unavailable> {
+    robust_list().map(|_| ()).ok_or(Unavailable::RobustList)
+}
+
 /// The calling thread's list, if the C library keeps one in the form that locks of
 /// ours have. Others, such as musl, keep another form.
 fn robust_list() -> Option<&'static Head> {
@@ -200,6 +240,7 @@ fn forget_in_children() {
     static ONCE: Once = Once::new();
     extern "C" fn forget() {
         CALLER.with(|cell| cell.set(None));
+        HELD.set(0);
     }
     ONCE.call_once(|| {
         // SAFETY: the function only writes to a thread-local cell, which a child may.

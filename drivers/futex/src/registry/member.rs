@@ -8,12 +8,14 @@ use std::{
     },
 };
 
-use farend_core::sync::NoOwner;
+use farend_core::sync::{Clock, NoOwner};
 
 use super::{
+    ending,
     life::System,
     memory::{self, Registry},
 };
+use crate::looks::Looks;
 
 /// How often this process was made by a fork since it began to count. A child has
 /// its parent's memory, ids of threads included, but is another owner.
@@ -22,21 +24,18 @@ static FORKS: AtomicU32 = AtomicU32::new(0);
 thread_local! {
     /// The thread's id, and the count of forks it is of. 0 is none.
     static OWN: Cell<(u32, u32)> = const { Cell::new((0, 0)) };
-    /// Gives the slot back when the thread ends.
-    static LEAVE: Leave = const { Leave };
+    /// What this thread knows of others.
+    static LOOKS: Looks = const { Looks::new() };
 }
 
-struct Leave;
-
-impl Drop for Leave {
-    fn drop(&mut self) {
-        let (id, forks) = OWN.replace((0, 0));
-        if id != 0
-            && forks == FORKS.load(Ordering::Relaxed)
-            && let Some(registry) = memory::joined()
-        {
-            registry.table().release(id);
-        }
+/// Gives the slot back, once nothing of the calling thread can use a lock any more.
+pub(super) fn leave() {
+    let (id, forks) = OWN.replace((0, 0));
+    if id != 0
+        && forks == FORKS.load(Ordering::Relaxed)
+        && let Some(registry) = memory::joined()
+    {
+        registry.table().release(id);
     }
 }
 
@@ -51,11 +50,13 @@ pub(super) fn id() -> Result<u32, NoOwner> {
 fn first_id() -> Result<u32, NoOwner> {
     let registry = registry().ok_or(NoOwner::NotJoined)?;
     watch_forks()?;
+    // A thread that is ending already keeps the slot until its process does.
+    if !ending::call_leave() {
+        return Err(NoOwner::Unsupported);
+    }
     let forks = FORKS.load(Ordering::Relaxed);
     let id = registry.table().claim(System.own(), &System).ok_or(NoOwner::Full)?;
     OWN.set((id, forks));
-    // A thread that is ending already keeps the slot until its process does.
-    let _is_ending = LEAVE.try_with(|_| ());
     Ok(id)
 }
 
@@ -71,6 +72,17 @@ pub(super) fn registry() -> Option<&'static Registry> {
 /// Whether the owner of an id lives.
 pub(super) fn is_alive(id: u32) -> bool {
     memory::joined().is_none_or(|registry| registry.table().is_alive(id, &System))
+}
+
+/// Whether the owner of an id is known to be dead. The table is asked each time, the
+/// system seldom.
+pub(super) fn is_known_dead<C: Clock>(id: u32) -> bool {
+    let Some(registry) = memory::joined() else { return false };
+    if registry.table().has_left(id) {
+        return true;
+    }
+    let is_alive = |id| registry.table().is_alive(id, &System);
+    LOOKS.with(|looks| looks.is_dead(id, C::now_ns(), is_alive))
 }
 
 fn watch_forks() -> Result<(), NoOwner> {

@@ -158,15 +158,22 @@ impl Table {
         }
     }
 
-    /// Whether the owner of an id lives; "yes" when in doubt.
-    pub(super) fn is_alive(&self, id: u32, processes: &impl Processes) -> bool {
+    /// Whether the owner of an id has given its slot back, or another has it.
+    pub(super) fn has_left(&self, id: u32) -> bool {
         let (slot, generation) = self.slot(id);
         // Acquire: pairs with Release of `release`.
         let claim = Claim::of(slot.claim.load(Ordering::Acquire));
-        if claim.generation != generation || claim.process == 0 {
+        claim.generation != generation || claim.process == 0
+    }
+
+    /// Whether the owner of an id lives; "yes" when in doubt.
+    pub(super) fn is_alive(&self, id: u32, processes: &impl Processes) -> bool {
+        if self.has_left(id) {
             return false;
         }
-        slot.lives(claim, processes)
+        let (slot, generation) = self.slot(id);
+        let claim = Claim::of(slot.claim.load(Ordering::Acquire));
+        claim.generation == generation && claim.process != 0 && slot.lives(claim, processes)
     }
 
     fn slot(&self, id: u32) -> (&Slot, u64) {

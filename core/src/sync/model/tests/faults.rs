@@ -54,6 +54,17 @@ const ROWS: &[Row<Fault>] = &[
     (Fault::DeathUnnoticed, "owners::a_death_at_any_step_is_told_and_strands_nobody", Both),
     (Fault::NotAnnounced, "owners::a_death_at_any_step_is_told_and_strands_nobody", Both),
     (Fault::NotAnnouncedAtUnlock, "owners::a_death_at_any_step_is_told_and_strands_nobody", Both),
+    (Fault::TrierNeverLooks, "owners::whoever_only_tries_recovers_once", Both),
+    (
+        Fault::WaiterTrustsTheSystem,
+        "owners::a_death_that_the_system_missed_is_noticed_by_looking",
+        Both,
+    ),
+    (
+        Fault::ReaderWaitsForItself,
+        "rwlock_shared::a_reader_that_locks_again_is_never_kept_waiting",
+        Both,
+    ),
     (Fault::WriterSkipsASlot, "rwlock_shared::readers_and_a_writer_never_meet", Loom),
     (
         Fault::WriterLeavesNoMark,

@@ -1,7 +1,7 @@
 use super::{OTHERS, THREADS, Tracked, in_threads, join, spawn_all};
 use crate::sync::{
     Owners, RawShared, Refused, Taken, Unlock,
-    model::{Arc, Node, Robust, Watched, check, clean_up, killed_at, thread},
+    model::{Arc, Node, Robust, Watched, check, clean_up, go_unnoticed, killed_at, thread},
     primitive::{AtomicU32, Ordering},
 };
 
@@ -120,6 +120,68 @@ fn waiters_who_look_recover_once() {
         assert_eq!(case.is_torn.load(Ordering::Relaxed), 1, "killed too early or late");
         let theirs = Arc::clone(&case);
         in_threads(THREADS, move |_| theirs.visit());
+        assert_eq!(case.told.load(Ordering::Relaxed), 1);
+    });
+}
+
+#[test]
+fn whoever_only_tries_recovers_once() {
+    check(|| {
+        let case = Case::<Watched>::new();
+        let mortal = Arc::clone(&case);
+        thread::spawn(move || mortal.visit_and_die(IN_THE_MIDST)).join().unwrap();
+        let theirs = Arc::clone(&case);
+        in_threads(THREADS, move |_| match theirs.lock.try_lock() {
+            Ok(taken) => {
+                theirs.told.fetch_add(u32::from(taken == Taken::OwnerDied), Ordering::Relaxed);
+                theirs.lock.make_consistent().unwrap();
+                theirs.data.add();
+                theirs.lock.unlock().unwrap();
+            }
+            refused => assert_eq!(refused, Err(Refused::Busy)),
+        });
+        assert_eq!(case.told.load(Ordering::Relaxed), 1);
+    });
+}
+
+/// The owner dies while others sleep already: each of them looks, one takes over.
+#[test]
+fn sleepers_who_look_recover_once_whenever_the_owner_dies() {
+    for steps in 1..=STEPS {
+        check(move || {
+            let case = Case::<Watched>::new();
+            let mortal = Arc::clone(&case);
+            let mortal = thread::spawn(move || mortal.visit_and_die(steps));
+            let theirs = Arc::clone(&case);
+            let others = spawn_all(OTHERS, move |_| theirs.visit());
+            case.visit();
+            mortal.join().unwrap();
+            join(others);
+            assert!(case.told.load(Ordering::Relaxed) <= 1, "one death, told twice");
+            case.visit();
+        });
+    }
+}
+
+/// As when a thread that is not the first of its process calls `exec`, with the lock in
+/// hand and others already asleep, perhaps.
+#[test]
+fn a_death_that_the_system_missed_is_noticed_by_looking() {
+    check(|| {
+        let case = Case::<Robust>::new();
+        let mortal = Arc::clone(&case);
+        let mortal = thread::spawn(move || {
+            if mortal.lock.lock().unwrap() == Taken::Clean {
+                mortal.is_torn.store(1, Ordering::Relaxed);
+            }
+            go_unnoticed();
+        });
+        let theirs = Arc::clone(&case);
+        let others = spawn_all(OTHERS, move |_| theirs.visit());
+        case.visit();
+        mortal.join().unwrap();
+        join(others);
+        case.visit();
         assert_eq!(case.told.load(Ordering::Relaxed), 1);
     });
 }

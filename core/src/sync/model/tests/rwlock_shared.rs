@@ -2,7 +2,7 @@ use std::vec::Vec;
 
 use super::{THREADS, Tracked, join};
 use crate::sync::{
-    Owners, RawRwShared, RwUnlock, Taken,
+    Owners, RawRwShared, Refused, RwUnlock, Taken,
     model::{Arc, Node, Robust, check, clean_up, killed_at, thread},
     primitive::{AtomicU32, Ordering},
 };
@@ -109,6 +109,41 @@ fn readers_and_a_writer_never_meet() {
         case.read();
         join(threads);
         assert_eq!(case.data.read(), WRITERS);
+    });
+}
+
+#[test]
+fn a_reader_that_locks_again_is_never_kept_waiting() {
+    check(|| {
+        let case = Case::new();
+        let (ticket, _) = case.lock.read().unwrap();
+        let writer = spawn(&case, Case::write);
+        let others = more(&case);
+        // A writer in between must not be waited for; without one, another slot will do.
+        match case.lock.read() {
+            Ok((second, _)) => case.lock.unlock_read(second),
+            Err(refused) => assert_eq!(refused, Refused::Reentrant),
+        }
+        assert_eq!(case.lock.write(), Err(Refused::Reentrant));
+        assert_eq!(case.lock.try_write(), Err(Refused::Reentrant));
+        case.lock.unlock_read(ticket);
+        writer.join().unwrap();
+        join(others);
+    });
+}
+
+#[test]
+fn two_readers_that_want_to_write_are_both_refused() {
+    check(|| {
+        let case = Case::new();
+        let upgrade = |case: &Case| {
+            let (ticket, _) = case.lock.read().unwrap();
+            assert_eq!(case.lock.write(), Err(Refused::Reentrant));
+            case.lock.unlock_read(ticket);
+        };
+        let other = spawn(&case, upgrade);
+        upgrade(&case);
+        other.join().unwrap();
     });
 }
 

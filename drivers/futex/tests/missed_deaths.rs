@@ -1,0 +1,89 @@
+//! Owners that are gone although the kernel did not walk their list of locks.
+#![cfg(all(target_os = "linux", target_env = "gnu", target_pointer_width = "64"))]
+#![deny(unsafe_code)]
+
+mod support;
+
+use std::{
+    os::unix::process::CommandExt as _,
+    process::Command,
+    thread,
+    time::{Duration, Instant},
+};
+
+use farend_core::sync::{NoOwner, Refused, Taken, Unlock as _};
+use farend_futex::shared::RawMutex;
+
+use support::{Arena, child_value};
+
+/// Takes the lock and becomes another program, which goes on living.
+fn hold_and_exec(lock: &RawMutex) -> ! {
+    let _taken = lock.lock().expect("the lock");
+    let error = Command::new("sleep").arg("600").exec();
+    panic!("cannot become another program: {error}");
+}
+
+/// A thread that is not its process's first one gets the first one's id by `exec`.
+#[test]
+fn a_lock_of_a_program_that_became_another_is_told_of() {
+    const NAME: &str = "a_lock_of_a_program_that_became_another_is_told_of";
+    if let Some((_, lock)) = child_value::<RawMutex>() {
+        thread::spawn(move || hold_and_exec(lock)).join().expect("another program");
+    }
+    let arena = Arena::<RawMutex>::new();
+    let _becomes_another = arena.spawn(NAME, "other");
+    let start = Instant::now();
+    while !arena.value.is_locked() && start.elapsed() < Duration::from_secs(20) {
+        thread::yield_now();
+    }
+    assert_eq!(arena.value.lock_for(10_000_000_000), Ok(Taken::OwnerDied));
+}
+
+#[test]
+fn whoever_only_tries_learns_of_a_death_that_was_missed() {
+    const NAME: &str = "whoever_only_tries_learns_of_a_death_that_was_missed";
+    if let Some((_, lock)) = child_value::<RawMutex>() {
+        thread::spawn(move || hold_and_exec(lock)).join().expect("another program");
+    }
+    let arena = Arena::<RawMutex>::new();
+    let _becomes_another = arena.spawn(NAME, "other");
+    let start = Instant::now();
+    loop {
+        match arena.value.try_lock() {
+            Ok(Taken::OwnerDied) => break,
+            Ok(Taken::Clean) => arena.value.unlock().expect("mine"),
+            Err(refused) => assert_eq!(refused, Refused::Busy),
+        }
+        assert!(start.elapsed() < Duration::from_secs(20), "busy for ever");
+    }
+}
+
+/// The kernel follows only so many links: whoever holds more locks is refused, and each
+/// lock that a thread did get is told of.
+#[test]
+fn no_thread_holds_more_locks_than_the_kernel_looks_after() {
+    const LOCKS: usize = 2_100;
+    let arena = Arena::<[RawMutex; LOCKS]>::new();
+    let locks = arena.value;
+    let held = thread::spawn(move || {
+        let refused = locks.iter().map(RawMutex::lock).position(|taken| taken.is_err());
+        let held = refused.unwrap_or(LOCKS);
+        if held < LOCKS {
+            assert_eq!(locks[held].lock(), Err(Refused::NoOwner(NoOwner::TooManyLocks)));
+            assert_eq!(locks[held].try_lock(), Err(Refused::NoOwner(NoOwner::TooManyLocks)));
+            // One less, and there is room for another.
+            locks[0].unlock().expect("mine");
+            assert_eq!(locks[held].lock(), Ok(Taken::Clean));
+            locks[held].unlock().expect("mine");
+            assert_eq!(locks[0].lock(), Ok(Taken::Clean));
+        }
+        held
+    });
+    let held = held.join().expect("a thread");
+    for (index, lock) in locks.iter().take(held).enumerate() {
+        assert_eq!(lock.lock_for(50_000_000), Ok(Taken::OwnerDied), "{index} of {held}");
+        lock.make_consistent().expect("mine");
+        lock.unlock().expect("mine");
+    }
+    assert!(held >= 1_900, "only {held}");
+}
