@@ -85,7 +85,7 @@ fn turn_round(frame: &mut [u8], policy: &Policy, limit: &mut RateLimit) -> Verdi
 /// The same call without it.
 #[inline(never)]
 fn leave(_frame: &mut [u8], _policy: &Policy, _limit: &mut RateLimit) -> Verdict {
-    Verdict::Pass(Reason::EtherType)
+    Verdict::Refuse(Reason::EtherType)
 }
 
 /// Sends the frame through a port, a burst for each run.

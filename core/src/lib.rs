@@ -58,5 +58,5 @@ pub use reflect::{
     policy::{Guards, Mode, Policy, PolicyError},
     rate::{Limit, RateLimit, Unlimited},
     reflect, reflect_closely, reflect_common, reflect_datagram,
-    verdict::{Kind, Malformed, Reason, Verdict},
+    verdict::{Class, Kind, Reason, Service, Verdict},
 };

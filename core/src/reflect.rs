@@ -24,46 +24,31 @@ pub mod verdict;
 
 pub use datagram::{Datagram, reflect_datagram};
 
-use self::transport::Trouble;
 use crate::{
-    Kind, Limit, Malformed, Mode, Policy, Reason, Verdict, Window,
+    Kind, Limit, Mode, Policy, Reason, Verdict, Window,
     frame::wire::{
         ethernet::{self, EtherType},
         ipv4, ipv6, udp,
     },
-    reflect::verdict::{Code, Refused},
+    reflect::verdict::Code,
 };
 
 /// Why a frame is not answered, before it is known whether octets that could
 /// not be read are missing or only out of sight.
 enum Refusal {
-    Known(Refused),
+    Known(Reason),
     /// The octets before `end` could not be read.
     Absent {
         end: usize,
         /// If the frame ends among them.
-        cause: Malformed,
+        cause: Reason,
     },
-}
-
-impl From<Refused> for Refusal {
-    #[inline(always)]
-    fn from(refused: Refused) -> Self {
-        Self::Known(refused)
-    }
 }
 
 impl From<Reason> for Refusal {
     #[inline(always)]
     fn from(reason: Reason) -> Self {
-        Self::Known(reason.into())
-    }
-}
-
-impl From<Malformed> for Refusal {
-    #[inline(always)]
-    fn from(cause: Malformed) -> Self {
-        Self::Known(cause.into())
+        Self::Known(reason)
     }
 }
 
@@ -89,43 +74,43 @@ pub(crate) use octets_at;
 pub struct Answer {
     /// By what it was recognised.
     pub kind: Kind,
-    family: Family,
+    carrier: Carrier,
     /// Octets before the IP header.
     network_offset: usize,
     /// Octets before the UDP header.
     transport_offset: usize,
 }
 
+/// What a datagram came in.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Family {
+enum Carrier {
     Ipv4,
     Ipv6,
+    /// A socket's buffer, without its headers.
+    Socket,
 }
 
-impl Family {
+impl Carrier {
     /// What is broken if the packet's length does not fit.
     #[inline(always)]
-    const fn length_cause(self) -> Malformed {
+    const fn length_cause(self) -> Reason {
         match self {
-            Self::Ipv4 => Malformed::Ipv4TotalLength,
-            Self::Ipv6 => Malformed::Ipv6PayloadLength,
+            Self::Ipv4 => Reason::Ipv4TotalLength,
+            Self::Ipv6 => Reason::Ipv6PayloadLength,
+            Self::Socket => Reason::UdpLength,
         }
     }
 
-    /// What a datagram's trouble is if a packet of this family holds it.
+    /// What is broken if the frame ends before the UDP header starts.
     ///
     /// The fixed part of either IP header was read: what can be cut off are
     /// IPv4's options and IPv6's extension headers.
     #[inline(always)]
-    fn refusal(self, trouble: Trouble) -> Refusal {
-        match trouble {
-            Trouble::Refusal(refusal) => refusal,
-            Trouble::HeadersCut => match self {
-                Self::Ipv4 => Malformed::Ipv4Truncated.into(),
-                Self::Ipv6 => Malformed::ExtensionTruncated.into(),
-            },
-            Trouble::PacketShort => self.length_cause().into(),
-            Trouble::PacketCut { end } => Refusal::Absent { end, cause: self.length_cause() },
+    const fn headers_cause(self) -> Reason {
+        match self {
+            Self::Ipv4 => Reason::Ipv4Truncated,
+            Self::Ipv6 => Reason::ExtensionTruncated,
+            Self::Socket => Reason::UdpTruncated,
         }
     }
 }
@@ -144,8 +129,8 @@ where
 {
     match plain::look(window, policy) {
         Some(Ok(kind)) if limit.admit(policy.rate_cap()) => plain::turn_round(window, kind),
-        Some(Ok(_)) => Verdict::Drop(Reason::RateCap),
-        Some(Err(reason)) => Verdict::Pass(reason),
+        Some(Ok(_)) => Verdict::Refuse(Reason::RateCap),
+        Some(Err(reason)) => Verdict::Refuse(reason),
         None => reflect_after_a_close_look(window, policy, limit),
     }
 }
@@ -156,7 +141,14 @@ where
     W: Window + ?Sized,
     L: Limit,
 {
-    reflect_closely(window, policy, limit).verdict()
+    match inspect(window, policy) {
+        Ok(answer) if limit.admit(policy.rate_cap()) => {
+            turn_round(window, answer, policy.mode());
+            Verdict::Reflect(answer.kind)
+        }
+        Ok(_) => Verdict::Refuse(Reason::RateCap),
+        Err(reason) => Verdict::Refuse(reason),
+    }
 }
 
 /// The common case alone, as [`reflect`] takes it first: the verdict as one
@@ -173,8 +165,8 @@ where
 {
     Some(match plain::look(window, policy)? {
         Ok(kind) if limit.admit(policy.rate_cap()) => plain::turn_round(window, kind).into(),
-        Ok(_) => Refused::from(Reason::RateCap).into(),
-        Err(reason) => Refused::from(reason).into(),
+        Ok(_) => Reason::RateCap.into(),
+        Err(reason) => reason.into(),
     })
 }
 
@@ -185,13 +177,13 @@ where
     W: Window + ?Sized,
     L: Limit,
 {
-    match decide(window, policy) {
+    match inspect(window, policy) {
         Ok(answer) if limit.admit(policy.rate_cap()) => {
             turn_round(window, answer, policy.mode());
             answer.kind.into()
         }
-        Ok(_) => Refused::from(Reason::RateCap).into(),
-        Err(refused) => refused.into(),
+        Ok(_) => Reason::RateCap.into(),
+        Err(reason) => reason.into(),
     }
 }
 
@@ -199,29 +191,19 @@ where
 ///
 /// # Errors
 ///
-/// The verdict on a frame that is not answered.
+/// Why a frame is not answered.
 #[inline(always)]
-pub fn inspect<W>(window: &W, policy: &Policy) -> Result<Answer, Verdict>
-where
-    W: Window + ?Sized,
-{
-    decide(window, policy).map_err(|refused| Code::from(refused).verdict())
-}
-
-#[inline(always)]
-fn decide<W>(window: &W, policy: &Policy) -> Result<Answer, Refused>
+pub fn inspect<W>(window: &W, policy: &Policy) -> Result<Answer, Reason>
 where
     W: Window + ?Sized,
 {
     match look(window, policy) {
         Ok(answer) => Ok(answer),
-        Err(Refusal::Known(refused)) => Err(refused),
+        Err(Refusal::Known(reason)) => Err(reason),
         // A header that lies in a later fragment, or further in than a window
         // looks, is not broken: the frame goes on for long enough.
-        Err(Refusal::Absent { end, .. }) if end <= window.whole_len() => {
-            Err(Reason::HeaderDepth.into())
-        }
-        Err(Refusal::Absent { cause, .. }) => Err(cause.into()),
+        Err(Refusal::Absent { end, .. }) if end <= window.whole_len() => Err(Reason::HeaderDepth),
+        Err(Refusal::Absent { cause, .. }) => Err(cause),
     }
 }
 
@@ -237,23 +219,21 @@ where
         _ => return Err(Reason::EtherType.into()),
     };
     let (offset, end) = (network.transport_offset, network.end);
-    let header = transport::inspect_header(window, policy, offset, end)
-        .map_err(|trouble| network.family.refusal(trouble))?;
+    let header = transport::inspect_header(window, policy, offset, end, network.carrier)?;
     // Asked while the header is at hand, told after the signature was found.
     let loop_risk = guard::inspect_loop_risk(policy, header, Some(link.header));
     let refused = loop_risk.err().or(network.guard);
-    let kind = transport::recognise(window, policy, offset, header.length())
-        .map_err(|trouble| network.family.refusal(trouble))?;
-    if let Some(refused) = refused {
-        return Err(refused.into());
+    let kind = transport::recognise(window, policy, offset, header.length(), network.carrier)?;
+    if let Some(reason) = refused {
+        return Err(reason.into());
     }
     // The frame's end last: to find it may cost a call into the kernel.
     if end > window.len() && end > window.whole_len() {
-        return Err(network.family.length_cause().into());
+        return Err(network.carrier.length_cause().into());
     }
     Ok(Answer {
         kind,
-        family: network.family,
+        carrier: network.carrier,
         network_offset: link.network_offset,
         transport_offset: offset,
     })
@@ -271,17 +251,18 @@ where
     if mode == Mode::Mac {
         return;
     }
-    match answer.family {
-        Family::Ipv4 => {
+    match answer.carrier {
+        Carrier::Ipv4 => {
             if let Some(header) = window.at_mut(answer.network_offset) {
                 ipv4::swap_addresses(header);
             }
         }
-        Family::Ipv6 => {
+        Carrier::Ipv6 => {
             if let Some(header) = window.at_mut(answer.network_offset) {
                 ipv6::swap_addresses(header);
             }
         }
+        Carrier::Socket => {}
     }
     if mode == Mode::All
         && let Some(header) = window.at_mut(answer.transport_offset)

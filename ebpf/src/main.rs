@@ -50,6 +50,7 @@ pub fn farend_reflect(context: XdpContext) -> u32 {
     if let Some(state) = state::of_this_cpu() {
         state.counters.count_code(code, octets);
     }
+    // This program has no services: what is sent was turned round.
     if code.is_reflect() {
         XDP_TX
     } else if code.is_drop() {

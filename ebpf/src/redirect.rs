@@ -31,7 +31,7 @@ use crate::window::XdpWindow;
 pub fn farend_redirect(context: XdpContext) -> u32 {
     let refused = {
         let window = XdpWindow::new(&context);
-        inspect(&window, policy::current()).map_err(|verdict| (verdict, window.known_octets()))
+        inspect(&window, policy::current()).map_err(|reason| (reason, window.known_octets()))
     };
     match refused {
         Ok(_) => {
@@ -45,11 +45,11 @@ pub fn farend_redirect(context: XdpContext) -> u32 {
             }
             action
         }
-        Err((verdict, octets)) => {
+        Err((reason, octets)) => {
             if let Some(state) = state::of_this_cpu() {
-                state.counters.count(verdict, octets);
+                state.counters.count_code(reason.into(), octets);
             }
-            refused::copy_if_due(&context, verdict);
+            refused::copy_if_due(&context, reason);
             XDP_PASS
         }
     }

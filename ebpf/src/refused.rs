@@ -12,7 +12,7 @@ use aya_ebpf::{
     programs::XdpContext,
 };
 use farend_core::{
-    Verdict,
+    Reason,
     reflect::refused::{HEAD_OCTETS, Head},
 };
 
@@ -46,7 +46,7 @@ struct State {
 
 /// Copies the frame if it is due. Never waits.
 #[inline(always)]
-pub fn copy_if_due(context: &XdpContext, verdict: Verdict) {
+pub fn copy_if_due(context: &XdpContext, reason: Reason) {
     // Volatile, so that the compiler does not know the value either.
     // SAFETY: it points to a static that the kernel keeps as it is.
     let every = unsafe { (&raw const REFUSED_EVERY).read_volatile() };
@@ -59,14 +59,14 @@ pub fn copy_if_due(context: &XdpContext, verdict: Verdict) {
         return;
     }
     state.skip = u64::from(every) - 1;
-    if copy(context.ctx, verdict).is_none() {
+    if copy(context.ctx, reason).is_none() {
         state.dropped += 1;
     }
 }
 
 /// `None` if there is no room.
 #[inline(always)]
-fn copy(context: *mut xdp_md, verdict: Verdict) -> Option<()> {
+fn copy(context: *mut xdp_md, reason: Reason) -> Option<()> {
     // SAFETY: as in `copy_if_due`.
     let octets_max = unsafe { (&raw const REFUSED_OCTETS_MAX).read_volatile() };
     // SAFETY: the context is the one that the kernel gave this program.
@@ -82,7 +82,7 @@ fn copy(context: *mut xdp_md, verdict: Verdict) -> Option<()> {
         time_ns,
         whole_octets,
         kept_octets: kept_octets as u16,
-        code: verdict.code().into(),
+        code: reason.code().into(),
     };
     // SAFETY: a record is aligned to 8 octets, and longer than a head.
     unsafe { record.as_mut_ptr().cast::<Head>().write(head) };

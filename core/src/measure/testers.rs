@@ -15,7 +15,7 @@ mod sender;
 
 pub use sender::Sender;
 
-use crate::Verdict;
+use crate::{Verdict, reflect::verdict::Class};
 
 /// Places of one set.
 pub const WAYS: usize = 8;
@@ -32,14 +32,17 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// Counts one frame; whether it was a tester's at all.
-    const fn count(&mut self, verdict: Verdict, octets: usize) {
-        if verdict.is_reflect() {
-            self.reflected_frames = self.reflected_frames.wrapping_add(1);
-            self.reflected_octets = self.reflected_octets.wrapping_add(octets as u64);
-        } else {
-            self.capped_frames = self.capped_frames.wrapping_add(1);
+    /// Counts one frame; `false` if its verdict is none on a tester's.
+    const fn count(&mut self, verdict: Verdict, octets: usize) -> bool {
+        match verdict.class() {
+            Class::Reflected => {
+                self.reflected_frames = self.reflected_frames.wrapping_add(1);
+                self.reflected_octets = self.reflected_octets.wrapping_add(octets as u64);
+            }
+            Class::Dropped => self.capped_frames = self.capped_frames.wrapping_add(1),
+            Class::Answered | Class::Passed | Class::Malformed => return false,
         }
+        true
     }
 
     /// Adds what another has counted.
@@ -118,11 +121,10 @@ impl<S: AsRef<[Set]> + AsMut<[Set]>> Testers<S> {
     /// is on a clock that never goes back.
     #[inline]
     pub fn count(&mut self, sender: &Sender, verdict: Verdict, octets: usize, now_ns: u64) {
-        if !matches!(verdict, Verdict::Reflect(_) | Verdict::Drop(_)) {
+        let mut tally = NOTHING;
+        if !tally.count(verdict, octets) {
             return;
         }
-        let mut tally = NOTHING;
-        tally.count(verdict, octets);
         self.add(Tester { sender: *sender, tally, last_seen_ns: now_ns });
     }
 

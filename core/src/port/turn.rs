@@ -60,7 +60,7 @@ where
             let verdict = reflect(&mut window, policy, limit);
             counters.count(verdict, whole_octets);
             observer.judged(window.first(), whole_octets, verdict);
-            verdict.is_reflect()
+            verdict.is_sent()
         });
         if !refused.is_empty() {
             port.recycle(&mut refused);

@@ -2,7 +2,7 @@
 
 use crate::{
     Verdict,
-    reflect::verdict::{CODES, Code},
+    reflect::verdict::{CODES, Class, Code},
 };
 
 /// Frames by outcome, and octets of the reflected ones.
@@ -86,30 +86,38 @@ impl Counters {
     /// Frames sent back.
     #[must_use]
     pub fn reflected(&self) -> u64 {
-        self.sum(Verdict::is_reflect)
+        self.sum(Class::Reflected)
+    }
+
+    /// Frames that a service answered.
+    #[must_use]
+    pub fn answered(&self) -> u64 {
+        self.sum(Class::Answered)
     }
 
     /// Sound frames that were not ours to answer.
     #[must_use]
     pub fn passed(&self) -> u64 {
-        self.sum(|verdict| matches!(verdict, Verdict::Pass(_)))
+        self.sum(Class::Passed)
     }
 
     /// Frames of ours that were not answered.
     #[must_use]
     pub fn dropped(&self) -> u64 {
-        self.sum(|verdict| matches!(verdict, Verdict::Drop(_)))
+        self.sum(Class::Dropped)
     }
 
     /// Broken frames.
     #[must_use]
     pub fn malformed(&self) -> u64 {
-        self.sum(|verdict| matches!(verdict, Verdict::Malformed(_)))
+        self.sum(Class::Malformed)
     }
 
-    fn sum(&self, wanted: impl Fn(Verdict) -> bool) -> u64 {
+    /// Frames of one class.
+    #[must_use]
+    pub fn sum(&self, class: Class) -> u64 {
         self.iter()
-            .filter(|(verdict, _)| wanted(*verdict))
+            .filter(|(verdict, _)| verdict.class() == class)
             .fold(0, |sum, (_, frames)| sum.wrapping_add(frames))
     }
 }
@@ -117,22 +125,22 @@ impl Counters {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Kind, Malformed, Reason};
+    use crate::{Kind, Reason};
 
     #[test]
     fn every_outcome_is_counted_in_its_own_sum() {
         let mut counters = Counters::new();
         counters.count(Verdict::Reflect(Kind::Any), 60);
         counters.count(Verdict::Reflect(Kind::Probeot), 1514);
-        counters.count(Verdict::Pass(Reason::UdpPort), 60);
-        counters.count(Verdict::Drop(Reason::RateCap), 60);
-        counters.count(Verdict::Malformed(Malformed::UdpLength), 60);
+        counters.count(Verdict::Refuse(Reason::UdpPort), 60);
+        counters.count(Verdict::Refuse(Reason::RateCap), 60);
+        counters.count(Verdict::Refuse(Reason::UdpLength), 60);
         assert_eq!(counters.reflected(), 2);
         assert_eq!(counters.reflected_octets, 1574);
         assert_eq!(counters.passed(), 1);
         assert_eq!(counters.dropped(), 1);
         assert_eq!(counters.malformed(), 1);
-        assert_eq!(counters.of(Verdict::Pass(Reason::UdpPort)), 1);
+        assert_eq!(counters.of(Verdict::Refuse(Reason::UdpPort)), 1);
     }
 
     #[test]
@@ -140,7 +148,7 @@ mod tests {
         let mut one = Counters::new();
         one.count(Verdict::Reflect(Kind::Any), 60);
         let mut two = one;
-        two.count(Verdict::Pass(Reason::Vlan), 60);
+        two.count(Verdict::Refuse(Reason::Vlan), 60);
         let mut sum = one;
         sum.merge(&two);
         assert_eq!(sum.reflected(), 2);

@@ -3,14 +3,13 @@
 use core::net::{IpAddr, SocketAddr};
 
 use super::{
-    Refusal,
+    Carrier, Refusal,
     guard::{self, Address},
-    transport::{self, Trouble},
+    transport,
 };
 use crate::{
-    Limit, Malformed, Policy, Reason, Verdict, Window,
+    Limit, Policy, Reason, Verdict, Window,
     frame::wire::{ipv4, ipv6, udp},
-    reflect::verdict::Code,
 };
 
 /// Between whom a datagram went.
@@ -30,9 +29,9 @@ pub struct Datagram {
 /// IP header) is not checked here; the kernel did, before it gave the datagram
 /// to a socket.
 ///
-/// Returns [`Malformed::UdpTruncated`](crate::Malformed::UdpTruncated) if there
+/// Returns [`Reason::UdpTruncated`](crate::Reason::UdpTruncated) if there
 /// is no room for a header, and
-/// [`Malformed::UdpLength`](crate::Malformed::UdpLength) if there are more
+/// [`Reason::UdpLength`](crate::Reason::UdpLength) if there are more
 /// octets than a datagram can have.
 pub fn reflect_datagram<L: Limit>(
     octets: &mut [u8],
@@ -41,10 +40,11 @@ pub fn reflect_datagram<L: Limit>(
     limit: &mut L,
 ) -> Verdict {
     match inspect(octets, datagram, policy) {
-        Ok(_) if !limit.admit(policy.rate_cap()) => Verdict::Drop(Reason::RateCap),
+        Ok(_) if !limit.admit(policy.rate_cap()) => Verdict::Refuse(Reason::RateCap),
         Ok(kind) => Verdict::Reflect(kind),
-        Err(Refusal::Known(refused)) => Code::from(refused).verdict(),
-        Err(Refusal::Absent { cause, .. }) => Verdict::Malformed(cause),
+        Err(Refusal::Known(reason) | Refusal::Absent { cause: reason, .. }) => {
+            Verdict::Refuse(reason)
+        }
     }
 }
 
@@ -59,8 +59,8 @@ fn inspect(
         let length = u16::try_from(end).unwrap_or(0);
         udp::write(header, datagram.source.port(), datagram.destination.port(), length);
     }
-    let header = transport::inspect_header(octets, policy, 0, end).map_err(refusal)?;
-    let kind = transport::recognise(octets, policy, 0, header.length()).map_err(refusal)?;
+    let header = transport::inspect_header(octets, policy, 0, end, Carrier::Socket)?;
+    let kind = transport::recognise(octets, policy, 0, header.length(), Carrier::Socket)?;
     // A socket for both IP versions names IPv4 hosts ::ffff:a.b.c.d (RFC 4291
     // section 2.5.5.2): the guards and prefixes of IPv4 hold for them.
     let source = datagram.source.ip().to_canonical();
@@ -68,15 +68,6 @@ fn inspect(
     guard::inspect_socket_addresses(policy, source, destination)?;
     guard::inspect_loop_risk(policy, header, None)?;
     Ok(kind)
-}
-
-/// What a datagram's trouble is if a socket gave it.
-fn refusal(trouble: Trouble) -> Refusal {
-    match trouble {
-        Trouble::Refusal(refusal) => refusal,
-        Trouble::HeadersCut => Malformed::UdpTruncated.into(),
-        Trouble::PacketShort | Trouble::PacketCut { .. } => Malformed::UdpLength.into(),
-    }
 }
 
 impl Address for IpAddr {
@@ -138,20 +129,20 @@ mod tests {
         let policy = policy();
         assert_eq!(
             verdict(payload, "192.0.2.1:9", "192.0.2.2:9", &policy),
-            Verdict::Pass(Reason::UdpPort)
+            Verdict::Refuse(Reason::UdpPort)
         );
         assert_eq!(
             verdict(b"RFC2544....", "192.0.2.1:9", to, &policy),
-            Verdict::Pass(Reason::Signature)
+            Verdict::Refuse(Reason::Signature)
         );
-        assert_eq!(verdict(payload, "192.0.2.1:7", to, &policy), Verdict::Pass(Reason::LoopRisk));
+        assert_eq!(verdict(payload, "192.0.2.1:7", to, &policy), Verdict::Refuse(Reason::LoopRisk));
         assert_eq!(
             verdict(payload, "224.0.0.1:9", to, &policy),
-            Verdict::Pass(Reason::SourceAddress)
+            Verdict::Refuse(Reason::SourceAddress)
         );
         assert_eq!(
             verdict(payload, "[::]:9", "[2001:db8::1]:3842", &policy),
-            Verdict::Pass(Reason::SourceAddress)
+            Verdict::Refuse(Reason::SourceAddress)
         );
     }
 
@@ -165,7 +156,7 @@ mod tests {
             .build()
             .unwrap();
         for (from, to) in [("127.0.0.1:9", "127.0.0.1:3842"), ("[::1]:9", "[::1]:3842")] {
-            assert_eq!(verdict(payload, from, to, &on), Verdict::Pass(Reason::SourceAddress));
+            assert_eq!(verdict(payload, from, to, &on), Verdict::Refuse(Reason::SourceAddress));
             assert_eq!(verdict(payload, from, to, &off), Verdict::Reflect(Kind::Rfc2544));
         }
     }
@@ -176,7 +167,7 @@ mod tests {
         let to = "[::ffff:192.0.2.2]:3842";
         for source in ["[::ffff:127.0.0.1]:9", "[::ffff:224.0.0.1]:9"] {
             let verdict = verdict(payload, source, to, &policy());
-            assert_eq!(verdict, Verdict::Pass(Reason::SourceAddress));
+            assert_eq!(verdict, Verdict::Refuse(Reason::SourceAddress));
         }
         let prefix = Ipv4Prefix::new([192, 0, 2, 0], 24).unwrap();
         let allowing = Policy::builder().any_destination().allow_ipv4(prefix).build().unwrap();
@@ -191,6 +182,6 @@ mod tests {
             destination: "192.0.2.2:3842".parse().unwrap(),
         };
         let verdict = reflect_datagram(&mut [0; 7], &datagram, &policy(), &mut Unlimited);
-        assert_eq!(verdict, Verdict::Malformed(Malformed::UdpTruncated));
+        assert_eq!(verdict, Verdict::Refuse(Reason::UdpTruncated));
     }
 }

@@ -3,7 +3,6 @@
 use crate::{
     Guards, Policy, Reason,
     frame::wire::{ethernet, ipv4, ipv6, udp},
-    reflect::verdict::Refused,
 };
 
 /// What the guards ask of an address of either IP version.
@@ -54,12 +53,12 @@ pub(super) fn inspect_addresses<A: Address>(
     policy: &Policy,
     source: A,
     destination: A,
-) -> Result<(), Refused> {
+) -> Result<(), Reason> {
     if source.is_no_host() {
-        return Err(Reason::SourceAddress.into());
+        return Err(Reason::SourceAddress);
     }
     if destination.is_no_host() {
-        return Err(Reason::DestinationAddress.into());
+        return Err(Reason::DestinationAddress);
     }
     inspect_prefixes(policy, source)
 }
@@ -70,7 +69,7 @@ pub(super) fn inspect_socket_addresses<A: Address>(
     policy: &Policy,
     source: A,
     destination: A,
-) -> Result<(), Refused> {
+) -> Result<(), Reason> {
     if source.is_loopback() && destination.is_loopback() && !policy.has(Guards::LOOPBACK) {
         return inspect_prefixes(policy, source);
     }
@@ -78,9 +77,9 @@ pub(super) fn inspect_socket_addresses<A: Address>(
 }
 
 #[inline(always)]
-fn inspect_prefixes<A: Address>(policy: &Policy, source: A) -> Result<(), Refused> {
+fn inspect_prefixes<A: Address>(policy: &Policy, source: A) -> Result<(), Reason> {
     if policy.is_source_limited() && !source.is_allowed(policy) {
-        return Err(Reason::SourceNotAllowed.into());
+        return Err(Reason::SourceNotAllowed);
     }
     Ok(())
 }
@@ -98,11 +97,11 @@ pub(super) fn inspect_loop_risk(
     policy: &Policy,
     header: udp::Header<'_>,
     link_header: Option<ethernet::Header<'_>>,
-) -> Result<(), Refused> {
+) -> Result<(), Reason> {
     if policy.is_at_loop_risk(header.source_port())
         && !link_header.is_some_and(|header| policy.is_tester(header.source()))
     {
-        return Err(Reason::LoopRisk.into());
+        return Err(Reason::LoopRisk);
     }
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use super::{Refusal, octets_at};
 use crate::{
-    Guards, Malformed, Policy, Reason, Window,
+    Guards, Policy, Reason, Window,
     frame::wire::{
         ethernet::{self, EtherType},
         vlan,
@@ -26,7 +26,7 @@ pub(super) fn inspect<'frame, W>(
 where
     W: Window + ?Sized,
 {
-    let octets = octets_at!(window, ethernet::HEADER_OCTETS, 0, Malformed::EthernetTruncated);
+    let octets = octets_at!(window, ethernet::HEADER_OCTETS, 0, Reason::EthernetTruncated);
     let header = ethernet::Header(octets);
     let (destination, source) = (header.destination(), header.source());
     let mut ether_type = header.ether_type();
@@ -54,7 +54,7 @@ where
         if ether_type == EtherType::IPV4 || !ether_type.is_tag() {
             break;
         }
-        let tag = octets_at!(window, vlan::TAG_OCTETS, network_offset, Malformed::TagTruncated);
+        let tag = octets_at!(window, vlan::TAG_OCTETS, network_offset, Reason::TagTruncated);
         ether_type = EtherType::parse([tag[2], tag[3]]);
         network_offset += vlan::TAG_OCTETS;
     }
@@ -66,7 +66,7 @@ where
         let outer_vid = if network_offset == ethernet::HEADER_OCTETS {
             0
         } else {
-            let cause = Malformed::TagTruncated;
+            let cause = Reason::TagTruncated;
             vlan::vid(*octets_at!(window, vlan::TAG_OCTETS, ethernet::HEADER_OCTETS, cause))
         };
         if !policy.is_vlan_wanted(outer_vid) {

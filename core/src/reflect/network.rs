@@ -1,23 +1,22 @@
 //! IPv4 and IPv6, up to the UDP header.
 
-use super::{Family, Refusal, guard, octets_at};
+use super::{Carrier, Refusal, guard, octets_at};
 use crate::{
-    Guards, Malformed, Policy, Reason, Window,
+    Guards, Policy, Reason, Window,
     frame::checksum::Sum,
     frame::wire::{ip_protocol::IpProtocol, ipv4, ipv6},
-    reflect::verdict::Refused,
 };
 
 /// What the network layer says of a frame.
 pub(super) struct Network {
-    pub(super) family: Family,
+    pub(super) carrier: Carrier,
     /// Octets before the UDP header.
     pub(super) transport_offset: usize,
     /// Octets before the end of the IP packet, as its header has it.
     pub(super) end: usize,
     /// The first of the costly guards that the packet fails. Asked where the
     /// header is at hand, told after port and signature were found right.
-    pub(super) guard: Option<Refused>,
+    pub(super) guard: Option<Reason>,
 }
 
 #[inline(always)]
@@ -29,17 +28,17 @@ pub(super) fn inspect_ipv4<W>(
 where
     W: Window + ?Sized,
 {
-    let octets = octets_at!(window, ipv4::HEADER_OCTETS, offset, Malformed::Ipv4Truncated);
+    let octets = octets_at!(window, ipv4::HEADER_OCTETS, offset, Reason::Ipv4Truncated);
     let header = ipv4::Header(octets);
     let header_octets = if header.is_plain() {
         ipv4::HEADER_OCTETS
     } else {
         if header.version() != 4 {
-            return Err(Malformed::IpVersion.into());
+            return Err(Reason::IpVersion.into());
         }
         //= RFC 791 3.1: the minimum value for a correct header is 5.
         if header.ihl_words() < ipv4::IHL_WORDS_MIN {
-            return Err(Malformed::Ipv4HeaderLength.into());
+            return Err(Reason::Ipv4HeaderLength.into());
         }
         header.ihl_words() * 4
     };
@@ -53,7 +52,7 @@ where
     }
     let transport_offset = offset + header_octets;
     Ok(Network {
-        family: Family::Ipv4,
+        carrier: Carrier::Ipv4,
         transport_offset,
         end: offset + header.total_length(),
         guard: guard_ipv4(window, policy, header, offset, transport_offset).err(),
@@ -69,17 +68,17 @@ pub(super) fn inspect_ipv6<W>(
 where
     W: Window + ?Sized,
 {
-    let octets = octets_at!(window, ipv6::HEADER_OCTETS, offset, Malformed::Ipv6Truncated);
+    let octets = octets_at!(window, ipv6::HEADER_OCTETS, offset, Reason::Ipv6Truncated);
     let header = ipv6::Header(octets);
     if header.version() != 6 {
-        return Err(Malformed::IpVersion.into());
+        return Err(Reason::IpVersion.into());
     }
     let first = header.next_header();
     let start = offset + ipv6::HEADER_OCTETS;
     let end = start + header.payload_length();
     let transport_offset = walk_extensions(window, first, start)?;
     let guard = guard_ipv6(policy, header).err();
-    Ok(Network { family: Family::Ipv6, transport_offset, end, guard })
+    Ok(Network { carrier: Carrier::Ipv6, transport_offset, end, guard })
 }
 
 /// Finds the UDP header behind hop-by-hop, routing and destination options.
@@ -94,8 +93,7 @@ where
         if !IpProtocol::is_walked_extension(next) {
             break;
         }
-        let octets =
-            octets_at!(window, ipv6::EXTENSION_OCTETS, offset, Malformed::ExtensionTruncated);
+        let octets = octets_at!(window, ipv6::EXTENSION_OCTETS, offset, Reason::ExtensionTruncated);
         let extension = ipv6::Extension(octets);
         // With segments left we are not the last destination, and an
         // exchange of the addresses would not lead back.
@@ -121,7 +119,7 @@ where
 
 /// The guards that are left for a frame with a signature.
 #[inline(always)]
-fn guard_ipv6(policy: &Policy, header: ipv6::Header<'_>) -> Result<(), Refused> {
+fn guard_ipv6(policy: &Policy, header: ipv6::Header<'_>) -> Result<(), Reason> {
     guard_hop_limit(policy, header.hop_limit())?;
     guard::inspect_addresses(policy, header.source(), header.destination())
 }
@@ -134,7 +132,7 @@ fn guard_ipv4<W>(
     header: ipv4::Header<'_>,
     offset: usize,
     header_end: usize,
-) -> Result<(), Refused>
+) -> Result<(), Reason>
 where
     W: Window + ?Sized,
 {
@@ -145,15 +143,15 @@ where
         sum = add_options(window, sum, offset + ipv4::HEADER_OCTETS, header_end);
     }
     if !sum.is_sound() && policy.has(Guards::CHECKSUM) {
-        return Err(Malformed::Ipv4Checksum.into());
+        return Err(Reason::Ipv4Checksum);
     }
     Ok(())
 }
 
 #[inline(always)]
-fn guard_hop_limit(policy: &Policy, hop_limit: u8) -> Result<(), Refused> {
+fn guard_hop_limit(policy: &Policy, hop_limit: u8) -> Result<(), Reason> {
     if hop_limit == 0 && policy.has(Guards::HOP_LIMIT) {
-        return Err(Reason::HopLimit.into());
+        return Err(Reason::HopLimit);
     }
     Ok(())
 }

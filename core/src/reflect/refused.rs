@@ -53,7 +53,7 @@ impl<'ring> Copy<'ring> {
         let whole_octets = u32::from_ne_bytes(*whole_octets);
         let kept_octets = u16::from_ne_bytes(*kept_octets);
         let code = u8::try_from(u16::from_ne_bytes(*code)).ok()?;
-        let verdict = Verdict::from_code(code).filter(|verdict| !verdict.is_reflect())?;
+        let verdict = Verdict::from_code(code).filter(|verdict| !verdict.is_sent())?;
         let octets = rest.get(..kept_octets.into())?;
         (u32::from(kept_octets) <= whole_octets).then_some(Self {
             time_ns: u64::from_ne_bytes(*time_ns),
@@ -71,7 +71,7 @@ mod tests {
     use super::*;
     use crate::{Kind, Reason};
 
-    const PORT: Verdict = Verdict::Pass(Reason::UdpPort);
+    const PORT: Verdict = Verdict::Refuse(Reason::UdpPort);
 
     fn record(whole_octets: u32, kept_octets: u16, code: u16, octets: usize) -> Vec<u8> {
         let mut record = 7_u64.to_ne_bytes().to_vec();
@@ -120,7 +120,7 @@ mod tests {
             for octets in 0..40 {
                 let garbage = std::vec![octet; octets];
                 if let Some(copy) = Copy::parse(&garbage) {
-                    assert!(copy.octets.len() <= octets && !copy.verdict.is_reflect());
+                    assert!(copy.octets.len() <= octets && !copy.verdict.is_sent());
                 }
             }
         }

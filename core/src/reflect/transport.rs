@@ -1,31 +1,11 @@
 //! UDP ports, lengths and the signature in the payload.
 
-use super::Refusal;
+use super::{Carrier, Refusal};
 use crate::{
-    Kind, Malformed, Policy, Reason, Window,
+    Kind, Policy, Reason, Window,
     frame::wire::udp,
     reflect::signature::{self, PAYLOAD_OCTETS_MIN, custom_kind},
 };
-
-/// Why a datagram is not answered, before it is known what holds it.
-pub(super) enum Trouble {
-    Refusal(Refusal),
-    /// The frame ends before the UDP header does start.
-    HeadersCut,
-    /// The packet ends before the UDP header does start.
-    PacketShort,
-    /// The octets before `end` could not be read.
-    PacketCut {
-        end: usize,
-    },
-}
-
-impl<T: Into<Refusal>> From<T> for Trouble {
-    #[inline(always)]
-    fn from(refusal: T) -> Self {
-        Self::Refusal(refusal.into())
-    }
-}
 
 /// Checks port and lengths.
 ///
@@ -38,17 +18,18 @@ pub(super) fn inspect_header<'frame, W>(
     policy: &Policy,
     offset: usize,
     end: usize,
-) -> Result<udp::Header<'frame>, Trouble>
+    carrier: Carrier,
+) -> Result<udp::Header<'frame>, Refusal>
 where
     W: Window + ?Sized,
 {
     let Some(octets) = window.at::<{ udp::HEADER_OCTETS }>(offset) else {
         // The header before may name more octets of itself than there are.
         return Err(if offset > window.whole_len() {
-            Trouble::HeadersCut
+            carrier.headers_cause().into()
         } else {
             let end = offset + udp::HEADER_OCTETS;
-            Refusal::Absent { end, cause: Malformed::UdpTruncated }.into()
+            Refusal::Absent { end, cause: Reason::UdpTruncated }
         });
     };
     let header = udp::Header(octets);
@@ -58,7 +39,7 @@ where
     //= RFC 768: the minimum value of the length is eight.
     let length = header.length();
     if length < udp::HEADER_OCTETS || offset + length > end {
-        return Err(if end < offset { Trouble::PacketShort } else { Malformed::UdpLength.into() });
+        return Err(if end < offset { carrier.length_cause() } else { Reason::UdpLength }.into());
     }
     Ok(header)
 }
@@ -70,14 +51,16 @@ pub(super) fn recognise<W>(
     policy: &Policy,
     offset: usize,
     length: usize,
-) -> Result<Kind, Trouble>
+    carrier: Carrier,
+) -> Result<Kind, Refusal>
 where
     W: Window + ?Sized,
 {
     if length >= udp::HEADER_OCTETS + PAYLOAD_OCTETS_MIN {
         let start = offset + udp::HEADER_OCTETS;
         let Some(payload) = window.at::<PAYLOAD_OCTETS_MIN>(start) else {
-            return Err(Trouble::PacketCut { end: start + PAYLOAD_OCTETS_MIN });
+            let end = start + PAYLOAD_OCTETS_MIN;
+            return Err(Refusal::Absent { end, cause: carrier.length_cause() });
         };
         if let Some(kind) = signature::recognise(payload)
             && policy.kinds().contains(kind)
@@ -85,7 +68,7 @@ where
             return Ok(kind);
         }
     }
-    inspect_custom(window, policy, offset, length - udp::HEADER_OCTETS)
+    inspect_custom(window, policy, offset, length - udp::HEADER_OCTETS, carrier)
 }
 
 /// Looks for the user's own signatures.
@@ -95,14 +78,15 @@ fn inspect_custom<W>(
     policy: &Policy,
     offset: usize,
     payload_octets: usize,
-) -> Result<Kind, Trouble>
+    carrier: Carrier,
+) -> Result<Kind, Refusal>
 where
     W: Window + ?Sized,
 {
     for (index, custom) in policy.customs().enumerate() {
         let Some(at) = custom.offset_in_datagram(payload_octets) else { continue };
         let Some(octets) = window.at::<8>(offset + at) else {
-            return Err(Trouble::PacketCut { end: offset + at + 8 });
+            return Err(Refusal::Absent { end: offset + at + 8, cause: carrier.length_cause() });
         };
         if custom.matches(*octets) {
             return Ok(custom_kind(index));

@@ -4,14 +4,19 @@
 //! [`Counters`](crate::Counters), in the kernel's per-CPU map and in a
 //! firmware image; its name is the same in text, JSON, CSV and metrics. Codes
 //! and names are an interface: they are added to, never changed.
+//!
+//! | codes | outcomes |
+//! |---|---|
+//! | 0–15, 112–127 | [`Kind`]: test traffic, turned round |
+//! | 16–47, 64–87 | [`Reason`] of a sound frame |
+//! | 48–63, 88–95 | [`Reason`] of a malformed frame |
+//! | 96–111 | [`Service`]: a protocol that writes its own answer |
+//!
+//! New codes begin at 64. Counted modulo 128, the codes of frames that are sent
+//! back are neighbours, so one comparison tells them from the others.
 
-use core::num::NonZeroU8;
-
-/// Number of codes: kinds, reasons and causes all lie below it.
-pub const CODES: usize = 64;
-
-/// Codes below it are those of kinds.
-const REASONS_START: u8 = 16;
+/// Number of codes: kinds, services and reasons all lie below it.
+pub const CODES: usize = 128;
 
 /// Declares an outcome enum once: code, name and what it means to a person.
 macro_rules! outcomes {
@@ -82,7 +87,22 @@ outcomes! {
 }
 
 outcomes! {
-    /// Why a sound frame is not answered. Each is a counter, not an error.
+    /// A protocol whose answer is more than the frame turned round: it writes
+    /// fields of its own, and the answer may have another length.
+    ///
+    /// A policy says which ports or `EtherType`s a service has
+    /// ([`Policy::service_of_port`](crate::Policy::service_of_port)).
+    Service {
+        Arp = 96, "arp", "ARP request for one of our addresses";
+        Ndp = 97, "ndp", "neighbor solicitation for one of our addresses";
+        IcmpEcho = 98, "icmp_echo", "ICMP echo request of either IP version";
+        Stamp = 99, "stamp", "STAMP or TWAMP light test packet";
+    }
+}
+
+outcomes! {
+    /// Why a frame is not answered. Each is a counter, not an error; whether the
+    /// frame is sound, and where it goes, is its [class](Reason::class).
     Reason {
         ForeignDestinationMac = 16, "foreign_destination_mac", "destination MAC is not ours";
         GroupDestinationMac = 17, "group_destination_mac", "destination MAC is a group address";
@@ -105,12 +125,6 @@ outcomes! {
         RoutingHeader = 35, "routing_header", "IPv6 routing header with segments left";
         ExtensionHeaders = 36, "extension_headers", "more IPv6 extension headers than are walked";
         RateCap = 37, "rate_cap", "over the rate cap";
-    }
-}
-
-outcomes! {
-    /// How a frame is broken, and in which header.
-    Malformed {
         EthernetTruncated = 48, "ethernet_truncated", "frame ends inside the Ethernet header";
         TagTruncated = 49, "tag_truncated", "frame ends inside a VLAN tag";
         IpVersion = 50, "ip_version", "IP version and EtherType disagree";
@@ -126,20 +140,69 @@ outcomes! {
     }
 }
 
+/// Where a frame goes, and which sum it is counted in.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Class {
+    /// Turned round: sent back.
+    Reflected,
+    /// Answered by a service: its answer is sent back.
+    Answered,
+    /// Sound and not for us: left to the host.
+    Passed,
+    /// Ours, but it must not be answered and would only load the host.
+    Dropped,
+    /// Broken: left to the host.
+    Malformed,
+}
+
+impl Class {
+    /// All of them, in the order in which statistics list them.
+    pub const ALL: [Self; 5] =
+        [Self::Reflected, Self::Answered, Self::Passed, Self::Dropped, Self::Malformed];
+
+    /// The stable name, the one that statistics use.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Reflected => "reflected",
+            Self::Answered => "answered",
+            Self::Passed => "passed",
+            Self::Dropped => "dropped",
+            Self::Malformed => "malformed",
+        }
+    }
+
+    /// Whether something is sent back.
+    #[must_use]
+    pub const fn is_sent(self) -> bool {
+        matches!(self, Self::Reflected | Self::Answered)
+    }
+}
+
+impl Reason {
+    /// What becomes of a frame that is refused for this reason. The only place
+    /// that decides it.
+    #[must_use]
+    #[inline(always)]
+    pub const fn class(self) -> Class {
+        match self.code() {
+            code if code == Self::RateCap.code() => Class::Dropped,
+            48..=63 | 88..=95 => Class::Malformed,
+            _ => Class::Passed,
+        }
+    }
+}
+
 /// What becomes of a frame.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[must_use]
 pub enum Verdict {
     /// It is test traffic for us, and now turned round: send it back.
     Reflect(Kind),
-    /// It is sound and not for us: leave it to the host. Not one bit was
-    /// touched.
-    Pass(Reason),
-    /// It is ours, but must not be answered, and would only load the host.
-    /// Not one bit was touched.
-    Drop(Reason),
-    /// It is broken: leave it to the host. Not one bit was touched.
-    Malformed(Malformed),
+    /// A service has written its answer: send that back.
+    Answer(Service),
+    /// It is not answered. Not one bit was touched.
+    Refuse(Reason),
 }
 
 impl Verdict {
@@ -149,25 +212,37 @@ impl Verdict {
     pub const fn code(self) -> u8 {
         match self {
             Self::Reflect(kind) => kind.code(),
-            Self::Pass(reason) | Self::Drop(reason) => reason.code(),
-            Self::Malformed(cause) => cause.code(),
+            Self::Answer(service) => service.code(),
+            Self::Refuse(reason) => reason.code(),
         }
     }
 
-    /// The stable name of the kind, reason or cause.
+    /// The stable name of the kind, service or reason.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Reflect(kind) => kind.name(),
-            Self::Pass(reason) | Self::Drop(reason) => reason.name(),
-            Self::Malformed(cause) => cause.name(),
+            Self::Answer(service) => service.name(),
+            Self::Refuse(reason) => reason.name(),
         }
     }
 
-    /// Whether the frame is to be sent back.
+    /// Where the frame goes.
     #[must_use]
-    pub const fn is_reflect(self) -> bool {
-        matches!(self, Self::Reflect(_))
+    #[inline(always)]
+    pub const fn class(self) -> Class {
+        match self {
+            Self::Reflect(_) => Class::Reflected,
+            Self::Answer(_) => Class::Answered,
+            Self::Refuse(reason) => reason.class(),
+        }
+    }
+
+    /// Whether something is sent back.
+    #[must_use]
+    #[inline(always)]
+    pub const fn is_sent(self) -> bool {
+        !matches!(self, Self::Refuse(_))
     }
 
     /// The verdict that has this code, if one does.
@@ -175,13 +250,10 @@ impl Verdict {
     pub const fn from_code(code: u8) -> Option<Self> {
         if let Some(kind) = Kind::from_code(code) {
             Some(Self::Reflect(kind))
+        } else if let Some(service) = Service::from_code(code) {
+            Some(Self::Answer(service))
         } else if let Some(reason) = Reason::from_code(code) {
-            Some(match reason {
-                Reason::RateCap => Self::Drop(reason),
-                _ => Self::Pass(reason),
-            })
-        } else if let Some(cause) = Malformed::from_code(code) {
-            Some(Self::Malformed(cause))
+            Some(Self::Refuse(reason))
         } else {
             None
         }
@@ -204,11 +276,19 @@ impl Code {
         self.0
     }
 
-    /// Whether the frame is to be sent back.
+    /// Whether something is sent back.
+    #[must_use]
+    #[inline(always)]
+    pub const fn is_sent(self) -> bool {
+        (self.0 as u32).wrapping_sub(16) >= 80
+    }
+
+    /// Whether the frame was turned round.
     #[must_use]
     #[inline(always)]
     pub const fn is_reflect(self) -> bool {
-        self.0 < REASONS_START
+        const { assert!(CODES == 128) };
+        self.0.wrapping_add(16) & 0x7f < 32
     }
 
     /// Whether the frame is to be dropped.
@@ -216,16 +296,6 @@ impl Code {
     #[inline(always)]
     pub const fn is_drop(self) -> bool {
         self.0 == Reason::RateCap.code()
-    }
-
-    /// The verdict with this code.
-    #[inline(always)]
-    pub const fn verdict(self) -> Verdict {
-        match Verdict::from_code(self.0) {
-            Some(verdict) => verdict,
-            // Not reached: a code is made of an outcome alone.
-            None => Verdict::Pass(Reason::HeaderDepth),
-        }
     }
 }
 
@@ -236,10 +306,10 @@ impl From<Kind> for Code {
     }
 }
 
-impl From<Refused> for Code {
+impl From<Reason> for Code {
     #[inline(always)]
-    fn from(refused: Refused) -> Self {
-        Self(refused.0.get())
+    fn from(reason: Reason) -> Self {
+        Self(reason.code())
     }
 }
 
@@ -250,58 +320,54 @@ impl From<Verdict> for Code {
     }
 }
 
-/// The code of a reason or cause. None of them is 0, so an optional one is
-/// one number too.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Refused(NonZeroU8);
-
-impl Refused {
-    #[inline(always)]
-    pub(crate) const fn new(code: u8) -> Self {
-        match NonZeroU8::new(code) {
-            Some(code) => Self(code),
-            // Not reached: the codes of kinds alone are so low.
-            None => Self(NonZeroU8::MAX),
-        }
-    }
-}
-
-impl From<Reason> for Refused {
-    #[inline(always)]
-    fn from(reason: Reason) -> Self {
-        Self::new(reason.code())
-    }
-}
-
-impl From<Malformed> for Refused {
-    #[inline(always)]
-    fn from(cause: Malformed) -> Self {
-        Self::new(cause.code())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn verdicts() -> impl Iterator<Item = Verdict> {
+        let kinds = Kind::ALL.iter().copied().map(Verdict::Reflect);
+        let services = Service::ALL.iter().copied().map(Verdict::Answer);
+        let reasons = Reason::ALL.iter().copied().map(Verdict::Refuse);
+        kinds.chain(services).chain(reasons)
+    }
+
     #[test]
     fn every_code_is_below_the_number_of_codes_and_leads_back() {
-        let verdicts = Kind::ALL
-            .iter()
-            .map(|kind| Verdict::Reflect(*kind))
-            .chain(Reason::ALL.iter().map(|reason| match reason {
-                Reason::RateCap => Verdict::Drop(*reason),
-                _ => Verdict::Pass(*reason),
-            }))
-            .chain(Malformed::ALL.iter().map(|cause| Verdict::Malformed(*cause)));
-        for verdict in verdicts {
+        for verdict in verdicts() {
             assert!(usize::from(verdict.code()) < CODES);
             assert_eq!(Verdict::from_code(verdict.code()), Some(verdict));
             let code = Code::from(verdict);
-            assert_eq!(code.verdict(), verdict);
-            assert_eq!(code.is_reflect(), verdict.is_reflect());
-            assert_eq!(code.is_drop(), matches!(verdict, Verdict::Drop(_)));
+            assert_eq!(code.is_sent(), verdict.is_sent());
+            assert_eq!(code.is_sent(), verdict.class().is_sent());
+            assert_eq!(code.is_reflect(), verdict.class() == Class::Reflected);
+            assert_eq!(code.is_drop(), verdict.class() == Class::Dropped);
         }
+    }
+
+    #[test]
+    fn codes_of_released_names_stay() {
+        // A sample of each range; files and pages of older versions hold them.
+        for (code, name) in [
+            (0, "probeot"),
+            (14, "any"),
+            (16, "foreign_destination_mac"),
+            (33, "loop_risk"),
+            (37, "rate_cap"),
+            (48, "ethernet_truncated"),
+            (59, "udp_length"),
+        ] {
+            assert_eq!(Verdict::from_code(code).map(Verdict::name), Some(name));
+        }
+    }
+
+    #[test]
+    fn each_reason_has_the_class_of_its_range() {
+        assert_eq!(Reason::RateCap.class(), Class::Dropped);
+        assert_eq!(Reason::UdpPort.class(), Class::Passed);
+        assert_eq!(Reason::EthernetTruncated.class(), Class::Malformed);
+        assert_eq!(Reason::UdpLength.class(), Class::Malformed);
+        let dropped = Reason::ALL.iter().filter(|reason| reason.class() == Class::Dropped);
+        assert_eq!(dropped.count(), 1, "`Code::is_drop` knows one");
     }
 
     #[test]

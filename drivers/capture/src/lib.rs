@@ -11,4 +11,4 @@ pub mod tap;
 mod verdict;
 
 pub use file::create_file;
-pub use verdict::{class_name, describe};
+pub use verdict::describe;

@@ -159,8 +159,8 @@ mod tests {
     fn a_record_is_read_as_it_was_written() {
         for (verdict, name) in [
             (Verdict::Reflect(Kind::Latency), "eth1"),
-            (Verdict::Drop(Reason::RateCap), "sixteen_octets__"),
-            (Verdict::Pass(Reason::Vlan), ""),
+            (Verdict::Refuse(Reason::RateCap), "sixteen_octets__"),
+            (Verdict::Refuse(Reason::Vlan), ""),
         ] {
             let interface = Interface::new(7, name);
             let head = Head { verdict, whole_octets: 1_514, time_unix_ns: 1 << 60, interface };

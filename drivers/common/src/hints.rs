@@ -113,11 +113,7 @@ fn most_promising(lately: &Counters) -> Option<(Reason, u64, &'static str)> {
     let is_answered = lately.reflected() > 0;
     let seen = lately.iter().fold(0, |sum: u64, (_, frames)| sum.wrapping_add(frames));
     RULES.iter().find_map(|(reason, when, advice)| {
-        let verdict = match reason {
-            Reason::RateCap => Verdict::Drop(*reason),
-            _ => Verdict::Pass(*reason),
-        };
-        let frames = lately.of(verdict);
+        let frames = lately.of(Verdict::Refuse(*reason));
         let is_worth_it = match when {
             When::Ever => frames > 0,
             When::NothingAnswered => !is_answered && frames >= FRAMES_MIN && frames >= seen / 2,
@@ -146,7 +142,7 @@ mod tests {
     #[test]
     fn a_loop_risk_names_the_options_that_let_the_tester_through() {
         let mut hints = Hints::default();
-        let seen = snapshot(&[(Verdict::Pass(Reason::LoopRisk), 3)]);
+        let seen = snapshot(&[(Verdict::Refuse(Reason::LoopRisk), 3)]);
         let hint = hints.look(&seen, Instant::now());
         assert!(hint[0].message.starts_with("loop_risk: 3 frames"), "{hint:?}");
         assert!(hint[0].message.contains("--tester-oui") && hint[0].message.contains("--allow"));
@@ -156,7 +152,7 @@ mod tests {
     fn the_same_hint_waits_a_minute_and_needs_new_frames() {
         let mut hints = Hints::default();
         let start = Instant::now();
-        let refused = Verdict::Pass(Reason::LoopRisk);
+        let refused = Verdict::Refuse(Reason::LoopRisk);
         assert_eq!(hints.look(&snapshot(&[(refused, 1)]), start).len(), 1);
         assert_eq!(hints.look(&snapshot(&[(refused, 2)]), start + INTERVAL / 2).len(), 0);
         assert_eq!(hints.look(&snapshot(&[(refused, 2)]), start + INTERVAL).len(), 0);
@@ -166,7 +162,7 @@ mod tests {
     #[test]
     fn foreign_traffic_beside_answers_is_no_hint() {
         let mut hints = Hints::default();
-        let foreign = (Verdict::Pass(Reason::ForeignDestinationMac), 1_000);
+        let foreign = (Verdict::Refuse(Reason::ForeignDestinationMac), 1_000);
         let answered = (Verdict::Reflect(Kind::Probeot), 1);
         assert_eq!(hints.look(&snapshot(&[foreign, answered]), Instant::now()), []);
         let mut hints = Hints::default();

@@ -12,7 +12,7 @@ mod text;
 
 use std::time::Duration;
 
-use farend_core::{Policy, Verdict};
+use farend_core::{Class, Policy};
 
 pub use page::{CountersPage, PAGE_INTERVAL};
 pub use rates::Rates;
@@ -57,8 +57,8 @@ impl InterfaceStatistics {
     }
 
     /// Outcomes of one class that were met, by name.
-    fn met(&self, class: fn(&Verdict) -> bool) -> Vec<(&'static str, u64)> {
-        let outcomes = self.worker.counters.iter().filter(|(verdict, _)| class(verdict));
+    fn met(&self, class: Class) -> Vec<(&'static str, u64)> {
+        let outcomes = self.worker.counters.iter().filter(|(verdict, _)| verdict.class() == class);
         outcomes
             .filter(|(_, frames)| *frames != 0)
             .map(|(verdict, frames)| (verdict.name(), frames))
@@ -153,7 +153,7 @@ pub struct ReadyInterface {
 
 #[cfg(test)]
 mod tests {
-    use farend_core::Kind;
+    use farend_core::{Kind, Verdict};
 
     use super::*;
 

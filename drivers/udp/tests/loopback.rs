@@ -49,7 +49,7 @@ fn what_is_not_test_traffic_is_counted_and_not_answered() {
     assert!(!is_answered(&client, b"what time is it, please?"));
     assert!(!is_answered(&client, b""));
     let statistics = running.finish();
-    assert_eq!(statistics.counters.of(Verdict::Pass(Reason::Signature)), 2);
+    assert_eq!(statistics.counters.of(Verdict::Refuse(Reason::Signature)), 2);
     assert_eq!(statistics.counters.reflected(), 0);
 }
 
@@ -63,7 +63,7 @@ fn another_reflector_is_not_answered() {
     socket.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
     assert!(!is_answered(&socket, &probe(1, 64)));
     let statistics = running.finish();
-    assert_eq!(statistics.counters.of(Verdict::Pass(Reason::LoopRisk)), 1);
+    assert_eq!(statistics.counters.of(Verdict::Refuse(Reason::LoopRisk)), 1);
 }
 
 #[test]
@@ -112,7 +112,7 @@ fn a_rate_cap_holds_and_what_is_over_it_is_counted() {
     // A tenth of a second's frames are saved up; some are refilled meanwhile.
     assert!((10..=70).contains(&back), "{back}");
     assert_eq!(statistics.counters.reflected(), u64::from(back));
-    assert_eq!(statistics.counters.of(Verdict::Drop(Reason::RateCap)), 500 - u64::from(back));
+    assert_eq!(statistics.counters.of(Verdict::Refuse(Reason::RateCap)), 500 - u64::from(back));
 }
 
 #[test]

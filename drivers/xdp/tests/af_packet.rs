@@ -119,8 +119,8 @@ fn ten_thousand_frames_are_answered_once_each_and_none_of_our_own() {
     assert_eq!((back, all), (10_000, 10_000), "{:?}", statistics.losses);
     assert_eq!(statistics.counters.reflected(), 10_000);
     // Own answers were not seen: they would be foreign by their destination.
-    assert_eq!(statistics.counters.of(Verdict::Pass(Reason::ForeignDestinationMac)), 0);
-    assert_eq!(statistics.counters.of(Verdict::Pass(Reason::OwnSourceMac)), 0);
+    assert_eq!(statistics.counters.of(Verdict::Refuse(Reason::ForeignDestinationMac)), 0);
+    assert_eq!(statistics.counters.of(Verdict::Refuse(Reason::OwnSourceMac)), 0);
 }
 
 #[test]

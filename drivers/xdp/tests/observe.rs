@@ -265,7 +265,7 @@ fn readers_of_the_tap_that_are_killed_cost_no_answer() {
                 Ok(message) => {
                     let (head, frame) = Head::parse(&buffer[..message.octets]).unwrap();
                     assert_eq!(head.interface.name(), "far");
-                    if head.verdict.is_reflect() {
+                    if head.verdict.is_sent() {
                         assert_eq!((head.whole_octets, head.verdict.name()), (60, "probeot"));
                         assert!(last < Some(number(frame)), "{last:?}, {}", number(frame));
                         last = Some(number(frame));

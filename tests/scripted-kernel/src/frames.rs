@@ -121,13 +121,13 @@ mod tests {
     fn the_core_gives_the_answer_that_is_written_here() {
         for octets in [0, 64, 100, 1_000] {
             let mut packet = probe(7, octets);
-            assert!(reflect(&mut packet[..], &policy(), &mut Unlimited).is_reflect());
+            assert!(reflect(&mut packet[..], &policy(), &mut Unlimited).is_sent());
             assert_eq!(packet, answer(7, octets));
             assert_eq!(number_of(&packet), 7);
         }
         let mut packet = foreign(7, 100);
         let verdict = reflect(&mut packet[..], &policy(), &mut Unlimited);
-        assert!(matches!(verdict, Verdict::Pass(_)));
+        assert!(matches!(verdict, Verdict::Refuse(_)));
         assert_eq!(packet, foreign(7, 100));
     }
 }

@@ -3,7 +3,7 @@
 //! One body for the corpus, for random frames and for the fuzzers.
 
 use farend_core::{
-    Guards, Mode, Policy, RateLimit, RawWindow, Verdict, inspect, reflect as core_reflect,
+    Class, Guards, Mode, Policy, RateLimit, RawWindow, Verdict, inspect, reflect as core_reflect,
     reflect_datagram,
 };
 use std::{
@@ -82,7 +82,10 @@ pub fn check(
             return Err(fails(format!("{name}: not the oracle's answer, from octet {at} on")));
         }
     }
-    let looked = inspect(frame, policy).map(|answer| Verdict::Reflect(answer.kind));
+    let looked = match inspect(frame, policy) {
+        Ok(answer) => Verdict::Reflect(answer.kind),
+        Err(reason) => Verdict::Refuse(reason),
+    };
     if !is_same_look(looked, truth.verdict) {
         let wanted = truth.verdict;
         return Err(fails(format!("inspect: {looked:?}, but the oracle says {wanted:?}")));
@@ -97,11 +100,8 @@ pub fn check(
 }
 
 /// Whether looking alone, which asks no rate cap, came to the same.
-fn is_same_look(looked: Result<Verdict, Verdict>, verdict: Verdict) -> bool {
-    match looked {
-        Ok(kind) => kind == verdict || matches!(verdict, Verdict::Drop(_)),
-        Err(refused) => refused == verdict,
-    }
+fn is_same_look(looked: Verdict, verdict: Verdict) -> bool {
+    looked == verdict || looked.is_sent() && verdict.class() == Class::Dropped
 }
 
 /// A frame as an entry of the corpus with the oracle's verdict. Its text is

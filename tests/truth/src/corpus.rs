@@ -22,7 +22,7 @@ mod parse;
 
 use std::{collections::BTreeMap, fmt, fs, io, path::PathBuf};
 
-use farend_core::{Policy, Verdict};
+use farend_core::{Class, Policy, Verdict};
 
 use crate::options::PolicyOptions;
 
@@ -124,6 +124,17 @@ fn load_file(path: PathBuf) -> Result<Entry, CorpusError> {
     Entry::parse(name, &text).map_err(|(line, message)| CorpusError::Format { path, line, message })
 }
 
+/// The word for a verdict's class in a file.
+const fn group(verdict: Verdict) -> &'static str {
+    match verdict.class() {
+        Class::Reflected => "reflect",
+        Class::Answered => "answer",
+        Class::Passed => "pass",
+        Class::Dropped => "drop",
+        Class::Malformed => "malformed",
+    }
+}
+
 /// The entry as the text of a file, octets without comments: what a test that
 /// failed prints, ready to become a new file.
 impl fmt::Display for Entry {
@@ -133,13 +144,7 @@ impl fmt::Display for Entry {
         if !options.is_empty() {
             writeln!(f, "policy   {options}")?;
         }
-        let group = match self.verdict {
-            Verdict::Reflect(_) => "reflect",
-            Verdict::Pass(_) => "pass",
-            Verdict::Drop(_) => "drop",
-            Verdict::Malformed(_) => "malformed",
-        };
-        writeln!(f, "verdict  {group} {}", self.verdict.name())?;
+        writeln!(f, "verdict  {} {}", group(self.verdict), self.verdict.name())?;
         write!(f, "octets")?;
         for (index, octet) in self.octets.iter().enumerate() {
             let before = if index % 16 == 0 { "\n    " } else { " " };

@@ -14,7 +14,7 @@ mod transport;
 
 use std::net::SocketAddr;
 
-use farend_core::{Kind, Malformed, Mode, Reason, Verdict};
+use farend_core::{Kind, Mode, Reason, Verdict};
 
 pub use self::network::Packet;
 use self::transport::Datagram;
@@ -51,7 +51,7 @@ pub fn reflect(frame: &[u8], options: &PolicyOptions) -> Outcome {
             let octets = answer(frame, &dissection.packet, options.mode);
             return Outcome { verdict: Verdict::Reflect(dissection.kind), octets };
         }
-        Ok(_) => Verdict::Drop(Reason::RateCap),
+        Ok(_) => Verdict::Refuse(Reason::RateCap),
         Err(verdict) => verdict,
     };
     Outcome { verdict, octets: frame.to_vec() }
@@ -72,7 +72,7 @@ pub fn dissect(frame: &[u8], options: &PolicyOptions) -> Result<Dissection, Verd
     let packet = match tagged.ether_type {
         0x0800 => Packet::parse_ipv4(frame, tagged.network_offset)?,
         0x86dd => Packet::parse_ipv6(frame, tagged.network_offset)?,
-        _ => return Err(Verdict::Pass(Reason::EtherType)),
+        _ => return Err(Verdict::Refuse(Reason::EtherType)),
     };
     let datagram = Datagram::parse(frame, &packet)?;
     transport::check_port(&datagram, options)?;
@@ -101,7 +101,7 @@ pub fn reflect_datagram(
         };
         transport::check_port(&datagram, options)?;
         if datagram.length > 0xffff {
-            return Err(Verdict::Malformed(Malformed::UdpLength));
+            return Err(Verdict::Refuse(Reason::UdpLength));
         }
         let kind = transport::recognise_payload(payload, options)?;
         // A socket for both IP versions names IPv4 hosts ::ffff:a.b.c.d
@@ -113,7 +113,7 @@ pub fn reflect_datagram(
     };
     match decide() {
         Ok(kind) if has_permit(options) => Verdict::Reflect(kind),
-        Ok(_) => Verdict::Drop(Reason::RateCap),
+        Ok(_) => Verdict::Refuse(Reason::RateCap),
         Err(verdict) => verdict,
     }
 }
@@ -159,12 +159,12 @@ fn exchange(octets: &mut [u8], one: usize, other: usize, count: usize) {
 
 /// Copies octets of a frame, or says why they cannot be had: because the frame
 /// ends, or because they start too far in.
-fn copy(frame: &[u8], offset: usize, count: usize, cause: Malformed) -> Result<Vec<u8>, Verdict> {
+fn copy(frame: &[u8], offset: usize, count: usize, cause: Reason) -> Result<Vec<u8>, Verdict> {
     if frame.len() < offset + count {
-        return Err(Verdict::Malformed(cause));
+        return Err(Verdict::Refuse(cause));
     }
     if offset > OFFSET_MAX {
-        return Err(Verdict::Pass(Reason::HeaderDepth));
+        return Err(Verdict::Refuse(Reason::HeaderDepth));
     }
     Ok(frame[offset..offset + count].to_vec())
 }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use farend_core::{Kind, Malformed, Reason, Verdict};
+use farend_core::{Kind, Reason, Verdict};
 use farend_truth::{agreement, corpus, oracle};
 
 /// Fewer would leave boundaries out.
@@ -38,11 +38,9 @@ fn the_corpus_has_every_outcome() {
     assert!(entries.len() >= ENTRIES_MIN, "{} entries", entries.len());
     let seen: BTreeSet<u8> = entries.iter().map(|entry| entry.verdict.code()).collect();
     let kinds = Kind::ALL.iter().map(|kind| Verdict::Reflect(*kind));
-    let reasons = Reason::ALL.iter().map(|reason| Verdict::Pass(*reason));
-    let causes = Malformed::ALL.iter().map(|cause| Verdict::Malformed(*cause));
+    let reasons = Reason::ALL.iter().map(|reason| Verdict::Refuse(*reason));
     let missing: Vec<_> = kinds
         .chain(reasons)
-        .chain(causes)
         .filter(|verdict| !seen.contains(&verdict.code()))
         .map(Verdict::name)
         .collect();

@@ -134,7 +134,7 @@ impl Reflector {
                             frame.splice(12..12, [a, b, c, d]);
                         }
                         let sent = frame.clone();
-                        if reflect(frame.as_mut_slice(), &policy, &mut Unlimited).is_reflect() {
+                        if reflect(frame.as_mut_slice(), &policy, &mut Unlimited).is_sent() {
                             frames.lock().unwrap().push(sent);
                             meddle(number, &mut frame);
                             number += 1;

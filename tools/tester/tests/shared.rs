@@ -121,8 +121,8 @@ fn frames_are_told_one_a_line_until_the_count_is_there() {
         "00:00:01.000000007 eth1 reflected: latency 60 02:00:00:00:00:07 > 02:00:00:00:00:01 \
          192.0.2.1:50000 > 192.0.2.2:3842"
     );
-    show(&mut ring, Verdict::Pass(Reason::UdpPort), 8);
-    show(&mut ring, Verdict::Pass(Reason::UdpPort), 9);
+    show(&mut ring, Verdict::Refuse(Reason::UdpPort), 8);
+    show(&mut ring, Verdict::Refuse(Reason::UdpPort), 9);
     let (code, rest, errors) = running.end();
     assert_eq!((code, rest.lines().count()), (Some(0), 1), "{rest}");
     assert!(errors.contains("2 frames shown, 0 missed"), "{errors}");

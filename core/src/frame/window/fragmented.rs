@@ -54,7 +54,7 @@ impl Window for Fragmented<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{MacAddress, Malformed, Policy, Unlimited, Verdict, reflect};
+    use crate::{MacAddress, Policy, Reason, Unlimited, Verdict, reflect};
 
     #[test]
     fn only_what_lies_past_the_whole_packet_is_malformed() {
@@ -63,9 +63,9 @@ mod tests {
         let mut octets = [2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 0];
         let mut alone = Fragmented::new(&mut octets, 14);
         let verdict = reflect(&mut alone, &policy, &mut Unlimited);
-        assert_eq!(verdict, Verdict::Malformed(Malformed::Ipv4Truncated));
+        assert_eq!(verdict, Verdict::Refuse(Reason::Ipv4Truncated));
         let mut first = Fragmented::new(&mut octets, 9_000);
         let verdict = reflect(&mut first, &policy, &mut Unlimited);
-        assert_eq!(verdict, Verdict::Pass(crate::Reason::HeaderDepth));
+        assert_eq!(verdict, Verdict::Refuse(crate::Reason::HeaderDepth));
     }
 }

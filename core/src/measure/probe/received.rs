@@ -245,7 +245,7 @@ mod tests {
             .guards(crate::Guards::NONE)
             .build()
             .unwrap();
-        assert!(reflect(frame, &policy, &mut Unlimited).is_reflect());
+        assert!(reflect(frame, &policy, &mut Unlimited).is_sent());
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::{collections::HashMap, vec, vec::Vec};
 use proptest::prelude::*;
 
 use super::*;
-use crate::{Kind, MacAddress, Malformed, Reason};
+use crate::{Kind, MacAddress, Reason};
 
 fn sender(number: u8) -> Sender {
     Sender { mac: MacAddress([2, 0, 0, 0, 0, number]), address: [192, 0, 2, number].into() }
@@ -21,9 +21,9 @@ fn table(sets: usize) -> Testers<Vec<Set>> {
 fn frames() -> impl Strategy<Value = Vec<(u8, Verdict, usize)>> {
     let verdict = prop_oneof![
         4 => Just(Verdict::Reflect(Kind::Probeot)),
-        1 => Just(Verdict::Drop(Reason::RateCap)),
-        1 => Just(Verdict::Pass(Reason::UdpPort)),
-        1 => Just(Verdict::Malformed(Malformed::UdpLength)),
+        1 => Just(Verdict::Refuse(Reason::RateCap)),
+        1 => Just(Verdict::Refuse(Reason::UdpPort)),
+        1 => Just(Verdict::Refuse(Reason::UdpLength)),
     ];
     prop::collection::vec((0..24_u8, verdict, 14..1514_usize), 0..300)
 }
@@ -37,7 +37,7 @@ struct Oracle {
 
 impl Oracle {
     fn count(&mut self, sender: Sender, verdict: Verdict, octets: usize, now_ns: u64, room: usize) {
-        if !matches!(verdict, Verdict::Reflect(_) | Verdict::Drop(_)) {
+        if !matches!(verdict.class(), Class::Reflected | Class::Dropped) {
             return;
         }
         if !self.known.contains_key(&sender) && self.known.len() == room {
@@ -47,7 +47,7 @@ impl Oracle {
             self.evicted.tally.merge(&tally);
         }
         let (tally, seen) = self.known.entry(sender).or_default();
-        tally.count(verdict, octets);
+        assert!(tally.count(verdict, octets));
         *seen = now_ns;
     }
 }

@@ -51,7 +51,7 @@ impl<K: Kernel> Queue<K> {
                 let mut window = Fragmented::new(octets, whole_octets);
                 let verdict = reflect(&mut window, policy, limit);
                 counters.count(verdict, whole_octets);
-                if !verdict.is_reflect() {
+                if !verdict.is_sent() {
                     // The next answer goes where this one does not: new rows.
                     books.complete(address);
                     refused = 1;

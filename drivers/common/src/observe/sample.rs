@@ -216,7 +216,7 @@ impl Sampler {
         self.skip = self.every - 1;
         let time_unix_ns = time_unix_ns();
         self.put(received, whole_octets, verdict, time_unix_ns, Direction::Inbound);
-        if self.has_answers && verdict.is_reflect() {
+        if self.has_answers && verdict.is_sent() {
             self.put(sent, whole_octets, verdict, time_unix_ns, Direction::Outbound);
         }
     }

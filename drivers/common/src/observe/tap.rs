@@ -254,7 +254,7 @@ mod tests {
         let mut show = tap.show(0, "");
         let frames = 3 * CAPACITY_FRAMES;
         for _ in 0..frames {
-            show.judged(&[0; 60], 60, Verdict::Pass(Reason::Vlan), || 0);
+            show.judged(&[0; 60], 60, Verdict::Refuse(Reason::Vlan), || 0);
         }
         show.flush();
         let mut buffer = vec![0; reader.message_octets_max()];

@@ -149,7 +149,7 @@ mod tests {
             verdict
         });
         let verdicts: Vec<_> = verdicts.collect();
-        watcher.burst_transmitted(verdicts.iter().filter(|one| one.is_reflect()).count());
+        watcher.burst_transmitted(verdicts.iter().filter(|one| one.is_sent()).count());
         verdicts
     }
 

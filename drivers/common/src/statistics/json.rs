@@ -4,7 +4,7 @@ mod observed;
 
 use std::time::Duration;
 
-use farend_core::{Guards, Kind, Verdict};
+use farend_core::{Class, Guards, Kind};
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
 use self::observed::{ResidenceByKind, Testers};
@@ -51,6 +51,7 @@ impl Serialize for Named<'_> {
 #[derive(Serialize)]
 struct Frames {
     reflected: u64,
+    answered: u64,
     passed: u64,
     dropped: u64,
     malformed: u64,
@@ -64,6 +65,7 @@ struct Counts<'a> {
     reflected_octets: u64,
     rates: Rates,
     reflected: Outcomes<'a>,
+    answered: Outcomes<'a>,
     passed: Outcomes<'a>,
     dropped: Outcomes<'a>,
     malformed: Outcomes<'a>,
@@ -74,12 +76,13 @@ struct Counts<'a> {
 }
 
 /// Every outcome of one class by name, zeros too.
-struct Outcomes<'a>(&'a InterfaceStatistics, fn(&Verdict) -> bool);
+struct Outcomes<'a>(&'a InterfaceStatistics, Class);
 
 impl Serialize for Outcomes<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
-        for (verdict, frames) in self.0.worker.counters.iter().filter(|(v, _)| (self.1)(v)) {
+        for (verdict, frames) in self.0.worker.counters.iter().filter(|(v, _)| v.class() == self.1)
+        {
             map.serialize_entry(verdict.name(), &frames)?;
         }
         map.end()
@@ -93,16 +96,18 @@ fn counts(total: &InterfaceStatistics, rates: Rates) -> Counts<'_> {
         tier: total.tier,
         frames: Frames {
             reflected: counters.reflected(),
+            answered: counters.answered(),
             passed: counters.passed(),
             dropped: counters.dropped(),
             malformed: counters.malformed(),
         },
         reflected_octets: counters.reflected_octets,
         rates,
-        reflected: Outcomes(total, |v| matches!(v, Verdict::Reflect(_))),
-        passed: Outcomes(total, |v| matches!(v, Verdict::Pass(_))),
-        dropped: Outcomes(total, |v| matches!(v, Verdict::Drop(_))),
-        malformed: Outcomes(total, |v| matches!(v, Verdict::Malformed(_))),
+        reflected: Outcomes(total, Class::Reflected),
+        answered: Outcomes(total, Class::Answered),
+        passed: Outcomes(total, Class::Passed),
+        dropped: Outcomes(total, Class::Dropped),
+        malformed: Outcomes(total, Class::Malformed),
         losses: Named(&total.worker.losses),
         interface_drops: Named(&total.interface_drops),
         residence_ns: total.worker.observed.residence.as_ref().map(ResidenceByKind),

@@ -62,7 +62,7 @@ mod tests {
         for _ in 0..148_810 {
             counters.count(Verdict::Reflect(Kind::Probeot), 60);
         }
-        counters.count(Verdict::Pass(Reason::UdpPort), 60);
+        counters.count(Verdict::Refuse(Reason::UdpPort), 60);
         let rates = Rates::of(&counters, Duration::from_secs(1));
         assert!((rates.l1_bits_per_s - 100e6).abs() < 1e3, "{rates:?}");
         assert!((rates.l2_bits_per_s - 76.19e6).abs() < 1e4, "{rates:?}");

@@ -2,7 +2,7 @@
 
 mod observed;
 
-use farend_core::{Kind, Policy, Verdict};
+use farend_core::{Class, Kind, Policy};
 
 use super::{InterfaceStatistics, Rates, Ready, ReadyInterface, Snapshot};
 use crate::values::mode_name;
@@ -44,14 +44,16 @@ fn line(one: &InterfaceStatistics, rates: Rates) -> String {
     let mut parts = vec![
         format!("{} {}: {}frames/s", one.interface, one.tier, si(rates.reflected_frames_per_s)),
         format!("L1 {}bit/s, L2 {}bit/s", si(rates.l1_bits_per_s), si(rates.l2_bits_per_s)),
-        named("reflected", counters.reflected(), &one.met(|v| matches!(v, Verdict::Reflect(_)))),
-        named("passed", counters.passed(), &one.met(|v| matches!(v, Verdict::Pass(_)))),
+        named("reflected", counters.reflected(), &one.met(Class::Reflected)),
+        named("passed", counters.passed(), &one.met(Class::Passed)),
     ];
-    let malformed = one.met(|v| matches!(v, Verdict::Malformed(_)));
-    let dropped = one.met(|v| matches!(v, Verdict::Drop(_)));
+    let answered = one.met(Class::Answered);
+    let malformed = one.met(Class::Malformed);
+    let dropped = one.met(Class::Dropped);
     let losses: Vec<_> = one.worker.losses.iter().copied().filter(|(_, n)| *n != 0).collect();
     let drops: Vec<_> = one.interface_drops.iter().copied().filter(|(_, n)| *n != 0).collect();
     for (what, list) in [
+        ("answered", answered),
         ("malformed", malformed),
         ("dropped", dropped),
         ("lost", losses),
@@ -123,7 +125,7 @@ fn ready_interface(one: &ReadyInterface) -> String {
 
 #[cfg(test)]
 mod tests {
-    use farend_core::Reason;
+    use farend_core::{Reason, Verdict};
 
     use super::*;
 
@@ -135,7 +137,7 @@ mod tests {
             ..InterfaceStatistics::default()
         };
         one.worker.counters.count(Verdict::Reflect(Kind::Probeot), 60);
-        one.worker.counters.count(Verdict::Pass(Reason::EtherType), 60);
+        one.worker.counters.count(Verdict::Refuse(Reason::EtherType), 60);
         one.worker.losses.push(("transmit_refused", 0));
         let line = line(&one, Rates::default());
         assert!(line.starts_with("eth1 xdp: 0 "), "{line}");

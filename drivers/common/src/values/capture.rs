@@ -49,8 +49,8 @@ impl SampleOf {
     #[must_use]
     pub const fn has(self, verdict: Verdict) -> bool {
         match self {
-            Self::Reflected => verdict.is_reflect(),
-            Self::Refused => !verdict.is_reflect(),
+            Self::Reflected => verdict.is_sent(),
+            Self::Refused => !verdict.is_sent(),
             Self::All => true,
         }
     }
@@ -230,7 +230,7 @@ mod tests {
 
     #[test]
     fn each_verdict_belongs_to_its_frames() {
-        let (reflect, pass) = (Verdict::Reflect(Kind::Any), Verdict::Pass(Reason::Vlan));
+        let (reflect, pass) = (Verdict::Reflect(Kind::Any), Verdict::Refuse(Reason::Vlan));
         assert!(SampleOf::Reflected.has(reflect) && !SampleOf::Reflected.has(pass));
         assert!(!SampleOf::Refused.has(reflect) && SampleOf::Refused.has(pass));
         assert!(SampleOf::All.has(reflect) && SampleOf::All.has(pass));

@@ -77,7 +77,7 @@ fn hidden(entry: &Entry) -> Option<Fate> {
         // All of 0.0.0.0/8 but its first address is a host's (Linux 5.3), and
         // over IPv6 even no address is a source.
         "ipv4-source-this-network" | "ipv6-source-unspecified" => {
-            let verdict = Verdict::Pass(Reason::SourceAddress);
+            let verdict = Verdict::Refuse(Reason::SourceAddress);
             Some(Fate::Seen { verdict, octets: 0..=0, answer: None })
         }
         // Five extension headers, and a fragment that is all of its packet:

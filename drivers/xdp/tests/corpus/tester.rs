@@ -83,7 +83,7 @@ struct Running {
 impl Running {
     fn want(&mut self, verdict: Verdict, octets: &RangeInclusive<usize>) {
         self.wanted.count(verdict, *octets.end());
-        if verdict.is_reflect() {
+        if verdict.is_sent() {
             self.fewer_octets += (octets.end() - octets.start()) as u64;
         }
     }

@@ -88,15 +88,9 @@ fn uncommented(line: &str) -> &str {
 }
 
 fn read_verdict(text: &str) -> Result<Verdict, String> {
-    let verdict = (0..=u8::MAX).filter_map(Verdict::from_code).find(|verdict| {
-        let group = match verdict {
-            Verdict::Reflect(_) => "reflect",
-            Verdict::Pass(_) => "pass",
-            Verdict::Drop(_) => "drop",
-            Verdict::Malformed(_) => "malformed",
-        };
-        text.split_whitespace().eq([group, verdict.name()])
-    });
+    let verdict = (0..=u8::MAX)
+        .filter_map(Verdict::from_code)
+        .find(|verdict| text.split_whitespace().eq([super::group(*verdict), verdict.name()]));
     verdict.ok_or_else(|| format!("`{text}` is no verdict"))
 }
 

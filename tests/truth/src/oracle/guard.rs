@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use farend_core::{Guards, Malformed, Mode, Reason, Verdict};
+use farend_core::{Guards, Mode, Reason, Verdict};
 
 use super::{Packet, checksum};
 use crate::options::{PolicyOptions, Prefix};
@@ -22,14 +22,14 @@ pub(super) fn check_loop_risk(
     let is_known = is_tester || !options.allowed.is_empty();
     let could_be_answer = is_served || options.mode != Mode::All;
     if could_be_answer && !is_known && options.has(Guards::LOOP_RISK) {
-        return Err(Verdict::Pass(Reason::LoopRisk));
+        return Err(Verdict::Refuse(Reason::LoopRisk));
     }
     Ok(())
 }
 
 pub(super) fn check_hop_limit(packet: &Packet, options: &PolicyOptions) -> Result<(), Verdict> {
     if packet.hop_limit == 0 && options.has(Guards::HOP_LIMIT) {
-        return Err(Verdict::Pass(Reason::HopLimit));
+        return Err(Verdict::Refuse(Reason::HopLimit));
     }
     Ok(())
 }
@@ -40,10 +40,10 @@ pub(super) fn check_addresses(
     options: &PolicyOptions,
 ) -> Result<(), Verdict> {
     if is_no_host(source) {
-        return Err(Verdict::Pass(Reason::SourceAddress));
+        return Err(Verdict::Refuse(Reason::SourceAddress));
     }
     if is_no_host(destination) {
-        return Err(Verdict::Pass(Reason::DestinationAddress));
+        return Err(Verdict::Refuse(Reason::DestinationAddress));
     }
     check_allowed(source, options)
 }
@@ -62,7 +62,7 @@ pub(super) fn check_socket_addresses(
 
 fn check_allowed(source: IpAddr, options: &PolicyOptions) -> Result<(), Verdict> {
     if !options.allowed.is_empty() && !options.allowed.iter().any(|prefix| holds(prefix, source)) {
-        return Err(Verdict::Pass(Reason::SourceNotAllowed));
+        return Err(Verdict::Refuse(Reason::SourceNotAllowed));
     }
     Ok(())
 }
@@ -105,5 +105,5 @@ pub(super) fn check_header_checksum(
     if checksum::sum(header) == 0xffff {
         return Ok(());
     }
-    Err(Verdict::Malformed(Malformed::Ipv4Checksum))
+    Err(Verdict::Refuse(Reason::Ipv4Checksum))
 }

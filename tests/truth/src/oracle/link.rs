@@ -1,6 +1,6 @@
 //! Ethernet II and 802.1Q tags.
 
-use farend_core::{Guards, Malformed, Reason, Verdict};
+use farend_core::{Guards, Reason, Verdict};
 
 use super::{copy, number};
 use crate::options::PolicyOptions;
@@ -13,7 +13,7 @@ pub(super) struct Ethernet {
 
 impl Ethernet {
     pub(super) fn parse(frame: &[u8]) -> Result<Self, Verdict> {
-        let header = copy(frame, 0, 14, Malformed::EthernetTruncated)?;
+        let header = copy(frame, 0, 14, Reason::EthernetTruncated)?;
         Ok(Self {
             destination: header[0..6].to_vec(),
             source: header[6..12].to_vec(),
@@ -30,26 +30,26 @@ fn is_group(address: &[u8]) -> bool {
 
 pub(super) fn check(ethernet: &Ethernet, options: &PolicyOptions) -> Result<(), Verdict> {
     if is_group(&ethernet.destination) {
-        return Err(Verdict::Pass(Reason::GroupDestinationMac));
+        return Err(Verdict::Refuse(Reason::GroupDestinationMac));
     }
     if !options.is_any_destination && ethernet.destination != options.own_mac {
-        return Err(Verdict::Pass(Reason::ForeignDestinationMac));
+        return Err(Verdict::Refuse(Reason::ForeignDestinationMac));
     }
     if is_group(&ethernet.source) {
-        return Err(Verdict::Pass(Reason::GroupSourceMac));
+        return Err(Verdict::Refuse(Reason::GroupSourceMac));
     }
     if ethernet.source == options.own_mac && options.has(Guards::OWN_SOURCE_MAC) {
-        return Err(Verdict::Pass(Reason::OwnSourceMac));
+        return Err(Verdict::Refuse(Reason::OwnSourceMac));
     }
     if ethernet.source == ethernet.destination && options.has(Guards::EQUAL_MACS) {
-        return Err(Verdict::Pass(Reason::EqualMacs));
+        return Err(Verdict::Refuse(Reason::EqualMacs));
     }
     Ok(())
 }
 
 pub(super) fn check_oui(ethernet: &Ethernet, options: &PolicyOptions) -> Result<(), Verdict> {
     match options.source_oui {
-        Some(oui) if ethernet.source[..3] != oui => Err(Verdict::Pass(Reason::SourceOui)),
+        Some(oui) if ethernet.source[..3] != oui => Err(Verdict::Refuse(Reason::SourceOui)),
         _ => Ok(()),
     }
 }
@@ -75,7 +75,7 @@ impl Tagged {
         let mut tagged =
             Self { vids: Vec::new(), ether_type: ethernet.ether_type, network_offset: 14 };
         while [0x8100, 0x88a8, 0x9100].contains(&tagged.ether_type) && tagged.vids.len() < 2 {
-            let tag = copy(frame, tagged.network_offset, 4, Malformed::TagTruncated)?;
+            let tag = copy(frame, tagged.network_offset, 4, Reason::TagTruncated)?;
             // IEEE 802.1Q 9.6: priority in 3 bits, drop eligibility in 1, VLAN
             // id in 12.
             tagged.vids.push(u16::from(tag[0] % 16) * 256 + u16::from(tag[1]));
@@ -92,5 +92,5 @@ pub(super) fn check_vlan(tagged: &Tagged, options: &PolicyOptions) -> Result<(),
     if options.vlans.is_empty() || options.vlans.contains(&vid) {
         return Ok(());
     }
-    Err(Verdict::Pass(Reason::Vlan))
+    Err(Verdict::Refuse(Reason::Vlan))
 }

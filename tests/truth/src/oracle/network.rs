@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use farend_core::{Malformed, Reason, Verdict};
+use farend_core::{Reason, Verdict};
 
 use super::{copy, number};
 
@@ -32,25 +32,25 @@ pub struct Packet {
 impl Packet {
     /// RFC 791 section 3.1.
     pub(super) fn parse_ipv4(frame: &[u8], network_offset: usize) -> Result<Self, Verdict> {
-        let header = copy(frame, network_offset, 20, Malformed::Ipv4Truncated)?;
+        let header = copy(frame, network_offset, 20, Reason::Ipv4Truncated)?;
         if header[0] / 16 != 4 {
-            return Err(Verdict::Malformed(Malformed::IpVersion));
+            return Err(Verdict::Refuse(Reason::IpVersion));
         }
         let header_words = usize::from(header[0] % 16);
         if header_words < 5 {
-            return Err(Verdict::Malformed(Malformed::Ipv4HeaderLength));
+            return Err(Verdict::Refuse(Reason::Ipv4HeaderLength));
         }
         if header[9] != UDP {
-            return Err(Verdict::Pass(Reason::IpProtocol));
+            return Err(Verdict::Refuse(Reason::IpProtocol));
         }
         let has_more_fragments = header[6] / 32 % 2 == 1;
         let fragment_offset = number(&[header[6] % 32, header[7]]);
         if has_more_fragments || fragment_offset != 0 {
-            return Err(Verdict::Pass(Reason::Fragment));
+            return Err(Verdict::Refuse(Reason::Fragment));
         }
         let transport_offset = network_offset + header_words * 4;
         if frame.len() < transport_offset {
-            return Err(Verdict::Malformed(Malformed::Ipv4Truncated));
+            return Err(Verdict::Refuse(Reason::Ipv4Truncated));
         }
         Ok(Self {
             source: Ipv4Addr::new(header[12], header[13], header[14], header[15]).into(),
@@ -64,35 +64,35 @@ impl Packet {
 
     /// RFC 8200 sections 3 and 4, with at most four extension headers.
     pub(super) fn parse_ipv6(frame: &[u8], network_offset: usize) -> Result<Self, Verdict> {
-        let header = copy(frame, network_offset, 40, Malformed::Ipv6Truncated)?;
+        let header = copy(frame, network_offset, 40, Reason::Ipv6Truncated)?;
         if header[0] / 16 != 6 {
-            return Err(Verdict::Malformed(Malformed::IpVersion));
+            return Err(Verdict::Refuse(Reason::IpVersion));
         }
         let mut next = header[6];
         let mut offset = network_offset + 40;
         let mut walked = 0;
         while [HOP_BY_HOP, ROUTING, DESTINATION_OPTIONS].contains(&next) {
             if walked == 4 {
-                return Err(Verdict::Pass(Reason::ExtensionHeaders));
+                return Err(Verdict::Refuse(Reason::ExtensionHeaders));
             }
-            let extension = copy(frame, offset, 8, Malformed::ExtensionTruncated)?;
+            let extension = copy(frame, offset, 8, Reason::ExtensionTruncated)?;
             if next == ROUTING && extension[3] != 0 {
-                return Err(Verdict::Pass(Reason::RoutingHeader));
+                return Err(Verdict::Refuse(Reason::RoutingHeader));
             }
             next = extension[0];
             if next == HOP_BY_HOP {
-                return Err(Verdict::Pass(Reason::IpProtocol));
+                return Err(Verdict::Refuse(Reason::IpProtocol));
             }
             offset += 8 + 8 * usize::from(extension[1]);
             walked += 1;
         }
         match next {
             UDP => {}
-            FRAGMENT => return Err(Verdict::Pass(Reason::Fragment)),
-            _ => return Err(Verdict::Pass(Reason::IpProtocol)),
+            FRAGMENT => return Err(Verdict::Refuse(Reason::Fragment)),
+            _ => return Err(Verdict::Refuse(Reason::IpProtocol)),
         }
         if frame.len() < offset {
-            return Err(Verdict::Malformed(Malformed::ExtensionTruncated));
+            return Err(Verdict::Refuse(Reason::ExtensionTruncated));
         }
         Ok(Self {
             source: ipv6_address(&header[8..24]),
@@ -107,16 +107,16 @@ impl Packet {
     /// The frame must hold the packet.
     pub(super) fn check_end(&self, frame: &[u8]) -> Result<(), Verdict> {
         if self.end > frame.len() {
-            return Err(Verdict::Malformed(self.length_cause()));
+            return Err(Verdict::Refuse(self.length_cause()));
         }
         Ok(())
     }
 
     /// What is broken if the packet's length does not fit.
-    pub(super) const fn length_cause(&self) -> Malformed {
+    pub(super) const fn length_cause(&self) -> Reason {
         match self.source {
-            IpAddr::V4(_) => Malformed::Ipv4TotalLength,
-            IpAddr::V6(_) => Malformed::Ipv6PayloadLength,
+            IpAddr::V4(_) => Reason::Ipv4TotalLength,
+            IpAddr::V6(_) => Reason::Ipv6PayloadLength,
         }
     }
 }

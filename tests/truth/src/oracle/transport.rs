@@ -1,6 +1,6 @@
 //! UDP and the signature in its payload.
 
-use farend_core::{Kind, Malformed, Reason, Verdict};
+use farend_core::{Kind, Reason, Verdict};
 
 use super::{OFFSET_MAX, Packet, copy, number};
 use crate::options::PolicyOptions;
@@ -14,7 +14,7 @@ pub(super) struct Datagram {
 
 impl Datagram {
     pub(super) fn parse(frame: &[u8], packet: &Packet) -> Result<Self, Verdict> {
-        let header = copy(frame, packet.transport_offset, 8, Malformed::UdpTruncated)?;
+        let header = copy(frame, packet.transport_offset, 8, Reason::UdpTruncated)?;
         Ok(Self {
             source_port: u16::from(header[0]) * 256 + u16::from(header[1]),
             destination_port: u16::from(header[2]) * 256 + u16::from(header[3]),
@@ -25,7 +25,7 @@ impl Datagram {
 
 pub(super) fn check_port(datagram: &Datagram, options: &PolicyOptions) -> Result<(), Verdict> {
     match options.port {
-        Some(port) if datagram.destination_port != port => Err(Verdict::Pass(Reason::UdpPort)),
+        Some(port) if datagram.destination_port != port => Err(Verdict::Refuse(Reason::UdpPort)),
         _ => Ok(()),
     }
 }
@@ -40,17 +40,17 @@ pub(super) fn recognise(
 ) -> Result<Kind, Verdict> {
     let start = packet.transport_offset;
     if datagram.length < 8 || start + datagram.length > packet.end {
-        let cause = if packet.end < start { packet.length_cause() } else { Malformed::UdpLength };
-        return Err(Verdict::Malformed(cause));
+        let cause = if packet.end < start { packet.length_cause() } else { Reason::UdpLength };
+        return Err(Verdict::Refuse(cause));
     }
     // The packet may end behind the frame: then what is missing of the payload
     // is missing of the packet.
     let copy_payload = |first: usize, end: usize, looked_at: usize| {
         if start + 8 + end > frame.len() {
-            return Err(Verdict::Malformed(packet.length_cause()));
+            return Err(Verdict::Refuse(packet.length_cause()));
         }
         if looked_at > OFFSET_MAX {
-            return Err(Verdict::Pass(Reason::HeaderDepth));
+            return Err(Verdict::Refuse(Reason::HeaderDepth));
         }
         Ok(frame[start + 8 + first..start + 8 + end].to_vec())
     };
@@ -111,7 +111,7 @@ fn search(
     if options.kinds.contains(&Kind::Any) {
         return Ok(Kind::Any);
     }
-    Err(Verdict::Pass(Reason::Signature))
+    Err(Verdict::Refuse(Reason::Signature))
 }
 
 /// Signatures of the ITO testers stand behind five octets of the vendor's, the

@@ -143,7 +143,7 @@ fn random_frames_get_in_the_kernel_what_they_get_in_user_space() {
                         agreement::as_corpus_file(&frame, &options, &policy)
                     );
                     run += 1;
-                    answered += u32::from(outcome.verdict.is_reflect());
+                    answered += u32::from(outcome.verdict.is_sent());
                 }
             }
         }

@@ -6,7 +6,7 @@
 //! runs in the `AF_XDP` tier's own tests.
 
 use farend_core::{
-    Verdict,
+    Class,
     reflect::refused::{Copy, FRAME_OCTETS_MAX},
 };
 use farend_lab::{
@@ -34,7 +34,7 @@ fn check(program: &mut Program, entry: &Entry) -> Result<(), RunError> {
     }
     check_octets(&run.octets, &entry.octets)?;
     // The rate cap is user space's own.
-    let is_answered = matches!(entry.verdict, Verdict::Reflect(_) | Verdict::Drop(_));
+    let is_answered = matches!(entry.verdict.class(), Class::Reflected | Class::Dropped);
     if (redirected, unclaimed) != (0, u64::from(is_answered)) {
         return Err(format!("{redirected} redirected, {unclaimed} unclaimed").into());
     }
@@ -57,7 +57,7 @@ fn user_space_is_given_what_a_reflector_answers_and_nothing_else() {
 fn check_copy(program: &mut Program, entry: &Entry) -> Result<(), RunError> {
     let run = program.run(&entry.octets)?;
     check_octets(&run.octets, &entry.octets)?;
-    let is_answered = matches!(entry.verdict, Verdict::Reflect(_) | Verdict::Drop(_));
+    let is_answered = matches!(entry.verdict.class(), Class::Reflected | Class::Dropped);
     let record = match program.take_record("REFUSED")? {
         None if is_answered => return Ok(()),
         None => return Err("no copy".to_owned().into()),

@@ -2,7 +2,9 @@
 
 use std::mem::{offset_of, size_of};
 
-use farend_core::{Counters, Verdict, reflect::cpu_state::CpuState, reflect::verdict::CODES};
+use farend_core::{
+    Class, Counters, Verdict, reflect::cpu_state::CpuState, reflect::verdict::CODES,
+};
 use farend_lab::kernel::{XDP_DROP, XDP_PASS, XDP_TX};
 use farend_truth::oracle::Outcome;
 
@@ -40,10 +42,10 @@ fn counted(state: &State, action: u32, frame_octets: usize) -> Result<Verdict, S
         .ok()
         .and_then(Verdict::from_code)
         .ok_or_else(|| format!("counted code {code}, which is no verdict"))?;
-    let (wanted_action, wanted_octets) = match verdict {
-        Verdict::Reflect(_) => (XDP_TX, frame_octets as u64),
-        Verdict::Drop(_) => (XDP_DROP, 0),
-        Verdict::Pass(_) | Verdict::Malformed(_) => (XDP_PASS, 0),
+    let (wanted_action, wanted_octets) = match verdict.class() {
+        Class::Reflected => (XDP_TX, frame_octets as u64),
+        Class::Dropped => (XDP_DROP, 0),
+        Class::Answered | Class::Passed | Class::Malformed => (XDP_PASS, 0),
     };
     if action != wanted_action {
         return Err(format!("{verdict:?}, but XDP action {action}"));

@@ -1,7 +1,7 @@
 //! `farend_shield`: keeps from the host stack what a tap before it answers,
 //! and nothing else.
 
-use farend_core::{Malformed, Verdict};
+use farend_core::{Class, Reason, Verdict};
 use farend_lab::{is_skipped_without_root, kernel::OBJECT};
 use farend_truth::corpus::Entry;
 
@@ -21,9 +21,7 @@ const FRAME_OCTETS_MAX: usize = 3_000;
 fn is_refused(entry: &Entry) -> bool {
     let is_cut_off = matches!(
         entry.verdict,
-        Verdict::Malformed(
-            Malformed::EthernetTruncated | Malformed::Ipv4Truncated | Malformed::Ipv6Truncated
-        )
+        Verdict::Refuse(Reason::EthernetTruncated | Reason::Ipv4Truncated | Reason::Ipv6Truncated)
     );
     // The Ethernet header must not be all.
     is_cut_off || entry.octets.len() <= 14 || entry.octets.len() > FRAME_OCTETS_MAX
@@ -36,9 +34,9 @@ fn check(program: &mut Program, entry: &Entry) -> Result<(), RunError> {
     }
     // The rate cap is the tap's own: what it does not answer must not load the
     // host either.
-    let wanted = match entry.verdict {
-        Verdict::Reflect(_) | Verdict::Drop(_) => TC_ACT_SHOT,
-        Verdict::Pass(_) | Verdict::Malformed(_) => TC_ACT_OK,
+    let wanted = match entry.verdict.class() {
+        Class::Reflected | Class::Dropped => TC_ACT_SHOT,
+        Class::Answered | Class::Passed | Class::Malformed => TC_ACT_OK,
     };
     let run = program.run(&entry.octets)?;
     if run.action != wanted {

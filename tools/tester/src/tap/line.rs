@@ -5,7 +5,7 @@ use std::{
     net::IpAddr,
 };
 
-use farend_capture::{class_name, describe};
+use farend_capture::describe;
 use farend_core::measure::summary::{Network, Summary};
 use serde::Serialize;
 
@@ -90,7 +90,7 @@ pub(super) fn write_json(out: &mut impl Write, record: &Record<'_>) -> io::Resul
         time_unix_ns: head.time_unix_ns,
         interface: head.interface.name(),
         interface_index: head.interface.index,
-        class: class_name(head.verdict),
+        class: head.verdict.class().name(),
         verdict: head.verdict.name(),
         frame_octets: head.whole_octets,
         missed_before: *missed,

@@ -12,7 +12,7 @@ use farend_core::{Kind, Reason};
 use super::*;
 
 const REFLECT: Verdict = Verdict::Reflect(Kind::Probeot);
-const PASS: Verdict = Verdict::Pass(Reason::UdpPort);
+const PASS: Verdict = Verdict::Refuse(Reason::UdpPort);
 
 /// A path of this process and test alone; the file goes with it.
 struct Scratch(PathBuf);
