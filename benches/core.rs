@@ -5,11 +5,11 @@ use std::{hint::black_box, net::SocketAddr};
 
 use criterion::{BatchSize, Bencher, Criterion, criterion_group, criterion_main};
 use farend_core::{
-    Counters, Datagram, Histogram, Kind, MacAddress, Policy, RateLimit, Unlimited, Verdict,
-    inspect,
+    Counters, Datagram, Guards, Histogram, Kind, MacAddress, Policy, RateLimit, Reason, Unlimited,
+    Verdict, inspect,
     measure::probe::{Flags, Probe, Received},
     reflect,
-    reflect::policy::RateCap,
+    reflect::policy::{Builder, RateCap},
     reflect::rate::Bucket,
     reflect::signature,
     reflect_datagram,
@@ -24,24 +24,38 @@ criterion_group!(benches, frames, decisions, bookkeeping, measuring);
 criterion_main!(benches);
 
 fn policy() -> Policy {
-    Policy::builder().own_mac(FAR).build().unwrap_or(Policy::closed())
+    built(Policy::builder().own_mac(FAR))
+}
+
+fn built(builder: Builder) -> Policy {
+    builder.build().unwrap_or_else(|error| panic!("no policy to measure: {error}"))
 }
 
 /// One frame of each sort through `reflect`.
 fn frames(criterion: &mut Criterion) {
     let ipv4 = Flow::ipv4(NEAR, FAR);
     let ipv6 = Flow::ipv6(NEAR, FAR);
-    for (name, frame) in [
-        ("IPv4 hit, 64 octets", ipv4.frame(64)),
-        ("IPv4 hit, 1518 octets", ipv4.frame(1518)),
-        ("IPv4 hit, 9000 octets", ipv4.frame(9000)),
-        ("IPv6 hit, 128 octets", ipv6.frame(128)),
-        ("VLAN hit, 128 octets", ipv4.clone().tagged(&[(0x8100, 5)]).frame(128)),
-        ("QinQ hit, 128 octets", ipv4.clone().tagged(&[(0x88a8, 5), (0x8100, 6)]).frame(128)),
-        ("foreign MAC", Flow::ipv4(NEAR, OTHER).frame(64)),
-        ("wrong port", Flow { destination_port: 53, ..ipv4.clone() }.frame(64)),
-        ("wrong signature", Flow { signature: Kind::Any, ..ipv4 }.frame(64)),
+    let tagged = |tags: &[(u16, u16)]| ipv4.clone().tagged(tags).frame(128);
+    let wrong_port = Flow { destination_port: 53, ..ipv4.clone() };
+    let unsigned = Flow { signature: Kind::Any, ..ipv4.clone() };
+    let answered = Verdict::Reflect(Kind::Probeot);
+    for (name, frame, verdict) in [
+        ("IPv4 hit, 64 octets", ipv4.frame(64), answered),
+        ("IPv4 hit, 1518 octets", ipv4.frame(1518), answered),
+        ("IPv4 hit, 9000 octets", ipv4.frame(9000), answered),
+        ("IPv6 hit, 128 octets", ipv6.frame(128), answered),
+        ("VLAN hit, 128 octets", tagged(&[(0x8100, 5)]), answered),
+        ("QinQ hit, 128 octets", tagged(&[(0x88a8, 5), (0x8100, 6)]), answered),
+        (
+            "foreign MAC",
+            Flow::ipv4(NEAR, OTHER).frame(64),
+            Verdict::Refuse(Reason::ForeignDestinationMac),
+        ),
+        ("wrong port", wrong_port.frame(64), Verdict::Refuse(Reason::UdpPort)),
+        ("wrong signature", unsigned.frame(64), Verdict::Refuse(Reason::Signature)),
     ] {
+        let found = reflect(&mut frame.clone()[..], &policy(), &mut Unlimited);
+        assert_eq!(found, verdict, "{name}");
         criterion.bench_function(&format!("reflect: {name}"), |bencher| turn(bencher, &frame));
     }
 }
@@ -61,6 +75,7 @@ fn turn(bencher: &mut Bencher<'_>, frame: &[u8]) {
 fn decisions(criterion: &mut Criterion) {
     let policy = policy();
     let frame = Flow::ipv4(NEAR, FAR).frame(64);
+    assert!(inspect(&frame[..], &policy).is_ok());
     criterion.bench_function("inspect: IPv4 hit", |bencher| {
         bencher.iter(|| inspect(black_box(&frame[..]), black_box(&policy)));
     });
@@ -71,7 +86,9 @@ fn decisions(criterion: &mut Criterion) {
     let mut octets = *b"........\x01\x02\x03\x04\x05PROBEOT......";
     criterion.bench_function("reflect_datagram: hit", |bencher| {
         let octets = &mut octets;
-        bencher.iter(|| reflect_datagram(black_box(octets), &datagram, &policy, &mut Unlimited));
+        let mut turn = || reflect_datagram(black_box(octets), &datagram, &policy, &mut Unlimited);
+        assert_eq!(turn(), Verdict::Reflect(Kind::Probeot));
+        bencher.iter(turn);
     });
     criterion.bench_function("signature::recognise", |bencher| {
         bencher.iter(|| signature::recognise(black_box(b"\xff\xff\xff\xff\xffDATA:OT")));
@@ -84,11 +101,15 @@ fn decisions(criterion: &mut Criterion) {
     });
     let mut unlimited = Unlimited;
     criterion.bench_function("reflect: again and again, as a tester pair does", |bencher| {
-        let policy = Policy::builder().own_mac(OTHER).any_destination().build();
-        let policy = policy.unwrap_or(Policy::closed());
+        let policy = Policy::builder().own_mac(OTHER).any_destination();
+        let policy = built(policy.guards(Guards::ALL.without(Guards::LOOP_RISK)));
         let partner = MacAddress([0x00, 0xc0, 0x17, 0, 0, 2]);
         let mut frame = Flow::ipv4(NEAR, partner).with_equal_ports().frame(64);
-        bencher.iter(|| reflect(black_box(&mut frame[..]), black_box(&policy), &mut unlimited));
+        let mut again = || reflect(black_box(&mut frame[..]), black_box(&policy), &mut unlimited);
+        for _way in 0..2 {
+            assert_eq!(again(), Verdict::Reflect(Kind::Probeot));
+        }
+        bencher.iter(again);
     });
 }
 

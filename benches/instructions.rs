@@ -1,7 +1,7 @@
 //! Runs the core over one frame a number of times, for callgrind to count.
 //!
-//! `instructions reflect|empty|turn|judge RUNS POLICY FRAME`, policy and frame in
-//! hex. `empty` does everything but reflect, so that the difference of the two
+//! `instructions reflect|empty|turn|judge RUNS POLICY FRAME VERDICT`, policy and
+//! frame in hex, the verdict by its name: another one is an error. `empty` does everything but reflect, so that the difference of the two
 //! is the core's alone. `turn` is one turn of a port over the four rings for
 //! each run, of a whole burst; `judge` looks at, turns round and counts as many
 //! frames that simply lie in memory. Count inside `turn_a_burst` and
@@ -29,7 +29,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!(
-                "error: {error}; usage: instructions reflect|empty|turn|judge RUNS POLICY FRAME"
+                "error: {error}; usage: instructions reflect|empty|turn|judge RUNS POLICY FRAME VERDICT"
             );
             ExitCode::from(2)
         }
@@ -37,18 +37,20 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &[String]) -> Result<(), String> {
-    let [case, runs, policy, frame] = arguments else {
-        return Err("four arguments are wanted".to_owned());
+    let [case, runs, policy, frame, verdict] = arguments else {
+        return Err("five arguments are wanted".to_owned());
     };
     let runs: u32 = runs.parse().map_err(|_| format!("{runs} is no number"))?;
     let policy = Policy::from_octets(&from_hex(policy)?).map_err(|error| error.to_string())?;
     let mut frame = from_hex(frame)?;
-    if case == "turn" {
-        return turn_bursts(runs, &policy, &frame);
+    let found = reflect(&mut frame.clone()[..], &policy, &mut RateLimit::default());
+    if found.name() != verdict {
+        return Err(format!("the verdict on the frame is {}, not {verdict}", found.name()));
     }
-    if case == "judge" {
-        judge_bursts(runs, &policy, &frame);
-        return Ok(());
+    match case.as_str() {
+        "turn" => return turn_bursts(runs, &policy, &frame),
+        "judge" => return judge_bursts(runs, &policy, &frame),
+        _ => {}
     }
     if frame.len() < FRONT_OCTETS {
         frame.resize(FRONT_OCTETS, 0);
@@ -58,22 +60,28 @@ fn run(arguments: &[String]) -> Result<(), String> {
         "empty" => leave,
         _ => return Err(format!("no case {case}")),
     };
-    repeat(runs, &policy, &mut frame, turn);
-    Ok(())
+    // Padding has changed neither the frame nor what it is.
+    match repeat(runs, &policy, &mut frame, turn) {
+        Some(last) if case == "reflect" && last != found => Err(format!("the last is {last:?}")),
+        _ => Ok(()),
+    }
 }
 
 type Turn = fn(&mut [u8], &Policy, &mut RateLimit) -> Verdict;
 
-fn repeat(runs: u32, policy: &Policy, frame: &mut [u8], turn: Turn) {
-    let Some(front) = frame.first_chunk::<FRONT_OCTETS>().copied() else { return };
+/// Returns the last verdict.
+fn repeat(runs: u32, policy: &Policy, frame: &mut [u8], turn: Turn) -> Option<Verdict> {
+    let front = *frame.first_chunk::<FRONT_OCTETS>()?;
+    let mut last = None;
     let mut limit = RateLimit::default();
     for _run in 0..runs {
         if let Some(start) = frame.first_chunk_mut() {
             *start = black_box(front);
         }
         let verdict = turn(black_box(frame), black_box(policy), black_box(&mut limit));
-        let _kept = black_box(verdict);
+        last = Some(black_box(verdict));
     }
+    last
 }
 
 /// What is counted.
@@ -124,13 +132,19 @@ fn turn_a_burst(
 }
 
 /// Judges a burst of frames in memory for each run.
-fn judge_bursts(runs: u32, policy: &Policy, frame: &[u8]) {
+fn judge_bursts(runs: u32, policy: &Policy, frame: &[u8]) -> Result<(), String> {
     let (mut limit, mut counters) = (RateLimit::default(), Counters::new());
     for _run in 0..runs {
         let mut frames = vec![frame.to_vec(); BURST_FRAMES_MAX];
         let mut burst: Vec<&mut [u8]> = frames.iter_mut().map(Vec::as_mut_slice).collect();
         judge_a_burst(&mut burst, policy, &mut limit, &mut counters);
         let _answers = black_box(&frames);
+    }
+    let judged = u64::from(runs) * BURST_FRAMES_MAX as u64;
+    if counters.reflected() == judged {
+        Ok(())
+    } else {
+        Err("the frame is not answered".to_owned())
     }
 }
 

@@ -19,6 +19,6 @@ impl Limit for PerCpuLimit {
         cold();
         // SAFETY: the helper takes nothing and only reads the tick.
         let now_tick = unsafe { bpf_jiffies64() };
-        state::of_this_cpu().is_some_and(|state| state.bucket.admit(cap, now_tick))
+        state::admit(cap, now_tick)
     }
 }

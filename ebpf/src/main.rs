@@ -8,7 +8,6 @@
 #![no_main]
 #![deny(unsafe_code)]
 
-mod lab;
 mod limit;
 mod policy;
 mod skb;
@@ -29,27 +28,25 @@ use crate::{limit::PerCpuLimit, skb::SkbWindow, window::XdpWindow};
 
 /// Turns test traffic round; everything else goes on to the host.
 #[xdp(frags)]
-pub fn farend_reflect(context: XdpContext) -> u32 {
+pub fn farend_reflect(mut context: XdpContext) -> u32 {
     let policy = policy::current();
     // One window after the other: each is alone with the frame while it lives.
     let common = {
-        let mut window = XdpWindow::new(&context);
+        let mut window = XdpWindow::new(&mut context);
         let code = reflect_common(&mut window, policy, &mut PerCpuLimit);
         code.map(|code| (code, window.len()))
     };
     let (code, octets) = match common {
         Some(counted) => counted,
         None => {
-            let mut window = XdpWindow::new(&context);
+            let mut window = XdpWindow::new(&mut context);
             let code = reflect_closely(&mut window, policy, &mut PerCpuLimit);
             (code, window.known_octets())
         }
     };
     // Last, so that no call stands between the looks at the frame: a call
     // takes half of the registers.
-    if let Some(state) = state::of_this_cpu() {
-        state.counters.count_code(code, octets);
-    }
+    state::count(code, octets);
     // This program has no services: what is sent was turned round.
     if code.is_reflect() {
         XDP_TX
@@ -68,17 +65,6 @@ pub fn farend_shield(context: TcContext) -> i32 {
         Some(window) if inspect(&window, policy::current()).is_ok() => TC_ACT_SHOT,
         _ => TC_ACT_OK,
     }
-}
-
-/// Sends every frame back with its MAC addresses exchanged and nothing looked
-/// at: the floor that benches compare with. Never attached by a driver.
-#[xdp(frags)]
-pub fn farend_floor(context: XdpContext) -> u32 {
-    let mut window = XdpWindow::new(&context);
-    if let Some(header) = window.at_mut(0) {
-        farend_core::frame::wire::ethernet::swap_addresses(header);
-    }
-    XDP_TX
 }
 
 #[panic_handler]

@@ -13,14 +13,11 @@
 mod policy;
 mod refused;
 mod sockets;
+#[expect(dead_code, reason = "the rate cap is asked in user space")]
 mod state;
 mod window;
 
-use aya_ebpf::{
-    bindings::xdp_action::{XDP_PASS, XDP_REDIRECT},
-    macros::xdp,
-    programs::XdpContext,
-};
+use aya_ebpf::{bindings::xdp_action::XDP_PASS, macros::xdp, programs::XdpContext};
 use farend_core::inspect;
 
 use crate::window::XdpWindow;
@@ -28,27 +25,15 @@ use crate::window::XdpWindow;
 /// Hands each frame that is to be answered to the socket of its queue. The
 /// rate cap is asked there.
 #[xdp(frags)]
-pub fn farend_redirect(context: XdpContext) -> u32 {
+pub fn farend_redirect(mut context: XdpContext) -> u32 {
     let refused = {
-        let window = XdpWindow::new(&context);
+        let window = XdpWindow::new(&mut context);
         inspect(&window, policy::current()).map_err(|reason| (reason, window.known_octets()))
     };
     match refused {
-        Ok(_) => {
-            let action = sockets::redirect(&context);
-            if let Some(handed_over) = sockets::handed_over_by_this_cpu() {
-                if action == XDP_REDIRECT {
-                    handed_over.redirected += 1;
-                } else {
-                    handed_over.unclaimed += 1;
-                }
-            }
-            action
-        }
+        Ok(_) => sockets::redirect(&context),
         Err((reason, octets)) => {
-            if let Some(state) = state::of_this_cpu() {
-                state.counters.count_code(reason.into(), octets);
-            }
+            state::count(reason.into(), octets);
             refused::copy_if_due(&context, reason);
             XDP_PASS
         }

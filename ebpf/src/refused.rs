@@ -53,15 +53,35 @@ pub fn copy_if_due(context: &XdpContext, reason: Reason) {
     if every == 0 {
         return;
     }
-    let Some(state) = of_this_cpu() else { return };
+    if is_due(every) && copy(context.ctx, reason).is_none() {
+        count_dropped();
+    }
+}
+
+/// Whether the turn of a frame has come, on this CPU.
+#[inline(always)]
+fn is_due(every: u32) -> bool {
+    // Always there, but the verifier cannot know.
+    let Some(state) = REFUSED_STATE.get_ptr_mut(0) else { return false };
+    // SAFETY: the entry is this CPU's alone, XDP programs do not nest on a
+    // CPU, and the reference ends before this function does, which calls
+    // nothing that asks for another.
+    let state = unsafe { &mut *state };
     if state.skip > 0 {
         state.skip -= 1;
-        return;
+        return false;
     }
     state.skip = u64::from(every) - 1;
-    if copy(context.ctx, reason).is_none() {
-        state.dropped += 1;
-    }
+    true
+}
+
+/// Counts a frame that was due and found no room.
+#[inline(always)]
+fn count_dropped() {
+    let Some(state) = REFUSED_STATE.get_ptr_mut(0) else { return };
+    // SAFETY: as in `is_due`.
+    let state = unsafe { &mut *state };
+    state.dropped += 1;
 }
 
 /// `None` if there is no room.
@@ -78,12 +98,8 @@ fn copy(context: *mut xdp_md, reason: Reason) -> Option<()> {
     let mut record = REFUSED.reserve_bytes(HEAD_OCTETS + octets_max as usize, 0)?;
     // SAFETY: the helper takes nothing and only reads the clock.
     let time_ns = unsafe { bpf_ktime_get_ns() };
-    let head = Head {
-        time_ns,
-        whole_octets,
-        kept_octets: kept_octets as u16,
-        code: reason.code().into(),
-    };
+    let head =
+        Head { time_ns, whole_octets, kept_octets: kept_octets as u16, code: reason.code().into() };
     // SAFETY: a record is aligned to 8 octets, and longer than a head.
     unsafe { record.as_mut_ptr().cast::<Head>().write(head) };
     // SAFETY: a head was just written there, so what follows it is in the record.
@@ -96,13 +112,4 @@ fn copy(context: *mut xdp_md, reason: Reason) -> Option<()> {
     }
     record.submit(0);
     Some(())
-}
-
-/// This CPU's entry. `None` never happens, but the verifier cannot know.
-#[inline(always)]
-fn of_this_cpu() -> Option<&'static mut State> {
-    let state = REFUSED_STATE.get_ptr_mut(0)?;
-    // SAFETY: the entry is this CPU's alone, XDP programs do not nest on a
-    // CPU, and this is the only reference.
-    Some(unsafe { &mut *state })
 }

@@ -1,8 +1,8 @@
 //! The sockets that frames are handed to, and how many were.
-#![expect(unsafe_code, reason = "a map's entry is a raw pointer, and so is the context")]
+#![expect(unsafe_code, reason = "a map's entry is a raw pointer")]
 
 use aya_ebpf::{
-    bindings::xdp_action::XDP_PASS,
+    bindings::xdp_action::{XDP_PASS, XDP_REDIRECT},
     macros::map,
     maps::{PerCpuArray, XskMap},
     programs::XdpContext,
@@ -21,28 +21,34 @@ static REDIRECTED: PerCpuArray<HandedOver> = PerCpuArray::with_max_entries(1, 0)
 
 /// Frames to answer.
 #[repr(C)]
-pub struct HandedOver {
+struct HandedOver {
     /// Given to a socket. Its ring may still be full.
-    pub redirected: u64,
+    redirected: u64,
     /// Left to the host, because no socket serves their queue.
-    pub unclaimed: u64,
+    unclaimed: u64,
 }
 
-/// Gives the frame to the socket of its queue, or to the host if there is none.
+/// Gives the frame to the socket of its queue, or to the host if there is
+/// none, and counts it.
 #[inline(always)]
 pub fn redirect(context: &XdpContext) -> u32 {
-    // SAFETY: the kernel gives this program a live context.
-    let queue = unsafe { (*context.ctx).rx_queue_index };
-    match SOCKETS.redirect(queue, u64::from(XDP_PASS)) {
-        Ok(action) | Err(action) => action,
-    }
+    let (Ok(action) | Err(action)) =
+        SOCKETS.redirect(context.rx_queue_index(), u64::from(XDP_PASS));
+    count(action);
+    action
 }
 
-/// This CPU's entry. `None` never happens, but the verifier cannot know.
 #[inline(always)]
-pub fn handed_over_by_this_cpu() -> Option<&'static mut HandedOver> {
-    let handed_over = REDIRECTED.get_ptr_mut(0)?;
+fn count(action: u32) {
+    // Always there, but the verifier cannot know.
+    let Some(handed_over) = REDIRECTED.get_ptr_mut(0) else { return };
     // SAFETY: the entry is this CPU's alone, XDP programs do not nest on a
-    // CPU, and this is the only reference.
-    Some(unsafe { &mut *handed_over })
+    // CPU, and the reference ends before this function does, which calls
+    // nothing that asks for another.
+    let handed_over = unsafe { &mut *handed_over };
+    if action == XDP_REDIRECT {
+        handed_over.redirected += 1;
+    } else {
+        handed_over.unclaimed += 1;
+    }
 }

@@ -17,8 +17,12 @@ pub struct XdpWindow<'frame> {
 }
 
 impl<'frame> XdpWindow<'frame> {
+    /// Takes the frame of this context for as long as the window lives.
+    ///
+    /// A context stands for the frame as a `&mut` to it: the macro `xdp` makes
+    /// the only one of a run, and it cannot be copied.
     #[inline(always)]
-    pub fn new(context: &'frame XdpContext) -> Self {
+    pub fn new(context: &'frame mut XdpContext) -> Self {
         // Volatile, so that each window reads them anew and none is kept for
         // the next.
         // SAFETY: the kernel gives this program a live context.
@@ -28,7 +32,8 @@ impl<'frame> XdpWindow<'frame> {
         let (data, data_end) = (data as *mut u8, data_end as *mut u8);
         // SAFETY: the kernel keeps data..data_end readable, writable and this
         // program's alone until the program returns, which 'frame does not
-        // outlive; no helper that moves the frame is called.
+        // outlive; the context is borrowed mutably, so no other window over the
+        // frame lives; no helper that moves the frame is called.
         let first = unsafe { RawWindow::new(data, data_end) };
         Self { first, context: context.ctx, whole: UnsafeCell::new(0) }
     }

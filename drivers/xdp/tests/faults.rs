@@ -91,7 +91,7 @@ fn kill_9_leaves_no_program_behind() {
     });
     assert!(under_load.returned > 0);
     // Refused if anything were still attached.
-    let _pass = Program::plain("farend_pass").unwrap().attach(&lab.far, XdpMode::Driver).unwrap();
+    let _pass = Program::of_lab("farend_pass").unwrap().attach(&lab.far, XdpMode::Driver).unwrap();
     assert_eq!(traffic.send(10_000).unwrap().returned, 0);
 }
 
@@ -102,7 +102,7 @@ fn sigterm_under_load_answers_what_was_received_and_leaves_the_rest_to_the_host(
     }
     let lab = lab();
     let _takes_returned =
-        Program::plain("farend_pass").unwrap().attach(&lab.near, XdpMode::Driver).unwrap();
+        Program::of_lab("farend_pass").unwrap().attach(&lab.near, XdpMode::Driver).unwrap();
     let socket = |address| UdpSocket::bind(address).unwrap();
     let near = lab.near.namespace.run(|| socket((lab.near.ipv4, 0))).unwrap();
     let far = lab.far.namespace.run(|| socket((lab.far.ipv4, 3842))).unwrap();
@@ -210,7 +210,7 @@ fn a_probe_stream_is_answered_beside_garbage_at_full_rate() {
     }
     let lab = lab();
     let _takes_returned =
-        Program::plain("farend_pass").unwrap().attach(&lab.near, XdpMode::Driver).unwrap();
+        Program::of_lab("farend_pass").unwrap().attach(&lab.near, XdpMode::Driver).unwrap();
     let _reflector = start(&lab, &NATIVE);
     let sources: Vec<_> = garbage(&lab).iter().map(|frame| Source::new(frame).unwrap()).collect();
     let near = lab.near.namespace.run(|| UdpSocket::bind((lab.near.ipv4, 0)).unwrap()).unwrap();

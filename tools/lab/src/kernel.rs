@@ -1,4 +1,4 @@
-//! The kernel as a test fixture: XDP programs of the checked-in object, run by
+//! The kernel as a test fixture: XDP programs of the checked-in objects, run by
 //! `BPF_PROG_TEST_RUN` or attached to an interface of the lab.
 
 use std::{env, path::PathBuf, time::Duration};
@@ -6,7 +6,7 @@ use std::{env, path::PathBuf, time::Duration};
 use anyhow::{Context, Result, bail};
 use aya::{
     Ebpf, EbpfLoader,
-    maps::{PerCpuArray, ProgramArray},
+    maps::PerCpuArray,
     programs::{
         SchedClassifier, Xdp, XdpMode,
         xdp::{XdpLink, XdpLinkId},
@@ -28,17 +28,17 @@ pub const XDP_TX: u32 = 3;
 /// Octets at the front of a frame that source and counter know.
 pub(crate) const FRONT_OCTETS: usize = 56;
 
-/// Octets at the front of a frame that are written anew for each run.
-const REWRITTEN_OCTETS: usize = 64;
-
 /// Frames of one burst of the live-frame source, at most what the kernel takes.
 const LIVE_BURST_FRAMES: u32 = 64;
 
 /// Environment variable that names another folder to load objects from.
 pub const OBJECTS_VARIABLE: &str = "FAREND_BPF_OBJECTS";
 
-/// The object with the reflecting program, the shield and the lab's own.
+/// The object with the reflecting program and the shield.
 pub const OBJECT: &str = "farend";
+
+/// The object with the lab's own programs, which no driver loads.
+pub const LAB_OBJECT: &str = "farend-lab";
 
 /// The object with the program of the `AF_XDP` tier.
 pub const REDIRECT_OBJECT: &str = "farend-redirect";
@@ -91,59 +91,36 @@ impl Program {
     ///
     /// If there is no object, or the kernel refuses it.
     pub fn reflect(policy: &Policy) -> Result<Self> {
-        Self::load_with("farend_reflect", &mut EbpfLoader::new(), policy)
+        let mut loader = EbpfLoader::new();
+        let object = open_with(OBJECT, &mut loader, policy)?;
+        Self::of_object("farend_reflect", object)
     }
 
-    /// Loads any of the XDP programs, with a policy that answers nothing:
-    /// `farend_floor`, `farend_pass`.
+    /// Loads one of the lab's own programs: `farend_floor`, `farend_pass`.
     ///
     /// # Errors
     ///
     /// As for [`reflect`](Self::reflect).
-    pub fn plain(name: &'static str) -> Result<Self> {
-        Self::load_with(name, &mut EbpfLoader::new(), &Policy::closed())
+    pub fn of_lab(name: &'static str) -> Result<Self> {
+        let object = open(LAB_OBJECT, &mut EbpfLoader::new())?;
+        Self::of_object(name, object)
     }
 
     /// Loads `farend_source` or `farend_count` for frames that begin as these.
-    pub(crate) fn bench(name: &'static str, sent: &[u8], expected: &[u8]) -> Result<Self> {
+    pub(crate) fn traffic(name: &'static str, sent: &[u8], expected: &[u8]) -> Result<Self> {
         let (Some(sent), Some(expected)) =
             (sent.first_chunk::<FRONT_OCTETS>(), expected.first_chunk::<FRONT_OCTETS>())
         else {
-            bail!("a frame of the bench has at least {FRONT_OCTETS} octets");
+            bail!("a frame of the lab's traffic has at least {FRONT_OCTETS} octets");
         };
         let mut loader = EbpfLoader::new();
         loader.override_global("LAB_SENT", sent, true);
         loader.override_global("LAB_EXPECTED", expected, true);
-        Self::load_with(name, &mut loader, &Policy::closed())
+        let object = open(LAB_OBJECT, &mut loader)?;
+        Self::of_object(name, object)
     }
 
-    /// Loads a program and runs it behind `farend_rewrite`, which makes the
-    /// front of the frame that of this one before each run: what
-    /// [`run_time_ns`](Self::run_time_ns) measures is then the same each time.
-    ///
-    /// # Errors
-    ///
-    /// As for [`reflect`](Self::reflect), or if the frame is shorter than 64
-    /// octets.
-    pub fn rewriting(name: &str, policy: &Policy, frame: &[u8]) -> Result<Self> {
-        let Some(front) = frame.first_chunk::<REWRITTEN_OCTETS>() else {
-            bail!("a frame to rewrite has at least {REWRITTEN_OCTETS} octets");
-        };
-        let mut loader = EbpfLoader::new();
-        loader.override_global("LAB_REWRITTEN", front, true);
-        let mut program = Self::load_with("farend_rewrite", &mut loader, policy)?;
-        let next = load_xdp(&mut program.object, name)?.fd()?.try_clone()?;
-        let slot = program.object.map_mut("LAB_NEXT").context("no map LAB_NEXT")?;
-        ProgramArray::try_from(slot)?.set(0, &next, 0)?;
-        Ok(program)
-    }
-
-    fn load_with<'a>(
-        name: &'static str,
-        loader: &mut EbpfLoader<'a>,
-        policy: &'a Policy,
-    ) -> Result<Self> {
-        let mut object = open(loader, policy)?;
+    fn of_object(name: &'static str, mut object: Ebpf) -> Result<Self> {
         load_xdp(&mut object, name)?;
         Ok(Self { object, name })
     }
@@ -188,8 +165,8 @@ impl Program {
     /// Runs the program many times over the same memory and returns the CPU
     /// time of one run, in nanoseconds, the kernel's test loop included.
     ///
-    /// The memory is not written anew between the runs, unless the program was
-    /// loaded by [`rewriting`](Self::rewriting).
+    /// The memory is not written anew between the runs: each run sees the frame
+    /// as the one before left it.
     ///
     /// # Errors
     ///
@@ -271,7 +248,7 @@ impl Program {
 ///
 /// If there is no object, or the verifier refuses the program.
 pub fn verify_shield() -> Result<()> {
-    let mut object = open(&mut EbpfLoader::new(), &Policy::closed())?;
+    let mut object = open_with(OBJECT, &mut EbpfLoader::new(), &Policy::closed())?;
     let shield = object.program_mut("farend_shield").context("no program farend_shield")?;
     let shield: &mut SchedClassifier = shield.try_into()?;
     shield.load().context("the verifier refuses farend_shield")
@@ -290,7 +267,7 @@ pub fn verify_redirect() -> Result<()> {
             let mut loader = EbpfLoader::new();
             loader.override_global("REFUSED_EVERY", &every, true);
             loader.override_global("REFUSED_OCTETS_MAX", &octets_max, true);
-            let mut object = open_object(REDIRECT_OBJECT, &mut loader, &policy)?;
+            let mut object = open_with(REDIRECT_OBJECT, &mut loader, &policy)?;
             load_xdp(&mut object, "farend_redirect")?;
         }
     }
@@ -305,19 +282,17 @@ fn load_xdp<'a>(object: &'a mut Ebpf, name: &str) -> Result<&'a mut Xdp> {
     Ok(xdp)
 }
 
-fn open<'a>(loader: &mut EbpfLoader<'a>, policy: &'a Policy) -> Result<Ebpf> {
-    open_object(OBJECT, loader, policy)
+/// Reads an object that has a policy, and makes its maps.
+fn open_with<'a>(name: &str, loader: &mut EbpfLoader<'a>, policy: &'a Policy) -> Result<Ebpf> {
+    open(name, loader.override_global("POLICY", policy.as_octets(), true))
 }
 
 /// Reads an object and makes its maps.
-fn open_object<'a>(name: &str, loader: &mut EbpfLoader<'a>, policy: &'a Policy) -> Result<Ebpf> {
+fn open(name: &str, loader: &mut EbpfLoader<'_>) -> Result<Ebpf> {
     let path = object_path(name);
     let octets = std::fs::read(&path)
         .with_context(|| format!("cannot read {}; run cargo xtask ebpf", path.display()))?;
-    loader
-        .override_global("POLICY", policy.as_octets(), true)
-        .load(&octets)
-        .context("the kernel does not take the eBPF object")
+    loader.load(&octets).context("the kernel does not take the eBPF object")
 }
 
 /// `struct xdp_md` of `linux/bpf.h`, for a frame that came in by an interface.

@@ -30,7 +30,7 @@ impl Source {
     ///
     /// If the kernel refuses, or the frame is shorter than 56 octets.
     pub fn new(frame: &[u8]) -> Result<Self> {
-        let program = Program::bench("farend_source", frame, frame)?;
+        let program = Program::traffic("farend_source", frame, frame)?;
         Ok(Self { program, frame: frame.to_vec() })
     }
 
@@ -86,7 +86,7 @@ impl<'lab> Traffic<'lab> {
     /// If the kernel refuses, or a frame is shorter than 56 octets.
     pub fn new(lab: &'lab Lab, sent: &[u8], expected: &[u8]) -> Result<Self> {
         let source = Source::new(sent)?;
-        let counter = Program::bench("farend_count", sent, expected)?;
+        let counter = Program::traffic("farend_count", sent, expected)?;
         let counter = counter.attach(&lab.near, XdpMode::Driver)?;
         Ok(Self { lab, source, counter })
     }

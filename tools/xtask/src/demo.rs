@@ -70,7 +70,7 @@ fn measure_tier(shell: &Shell, programs: &Programs, tier: &str) -> Result<Vec<Ce
     let lab = Lab::new(Wire { mtu_octets: MTU_OCTETS, ..Wire::default() })?;
     // A veth interface takes what its peer's XDP program sends back only if it
     // has a program itself.
-    let _takes_returned = Program::plain("farend_pass")?.attach(&lab.near, XdpMode::Driver)?;
+    let _takes_returned = Program::of_lab("farend_pass")?.attach(&lab.near, XdpMode::Driver)?;
     let address = lab.far.ipv4.to_string();
     let place = if tier == "udp" { address.as_str() } else { lab.far.interface };
     let arguments = [place, "--tier", tier, "--stats", "none"];

@@ -88,8 +88,13 @@ fn rebuild(shell: &Shell) -> Result<()> {
     check_size(shell, &objects)
 }
 
-/// Fails if the reflecting program calls what it must not, or is too long.
-fn check_size(shell: &Shell, [reflecting, _]: &Objects) -> Result<()> {
+/// Fails if an object holds what it must not, or the reflecting program calls
+/// what it must not or is too long.
+fn check_size(shell: &Shell, objects: &Objects) -> Result<()> {
+    for (object, name) in objects.iter().zip(OBJECTS) {
+        gate::check_contents(name, object)?;
+    }
+    let [reflecting, ..] = objects;
     let instructions = gate::check_calls(reflecting)?;
     shell.say(&format!("{instructions} instructions, no call but of helpers"));
     verify::length(shell)

@@ -1,7 +1,7 @@
 //! The frames and policies that are measured.
 
 use anyhow::Result;
-use farend_core::{Kind, MacAddress, Policy};
+use farend_core::{Guards, Kind, MacAddress, Policy};
 use farend_lab::frames::Flow;
 
 /// The tester: an address of `NetAlly`.
@@ -19,6 +19,20 @@ pub(crate) const PROVIDER_TAG: (u16, u16) = (0x88a8, 200);
 /// The defaults of the drivers.
 pub(crate) fn default_policy() -> Result<Policy> {
     Policy::builder().own_mac(FAR).build().map_err(|error| anyhow::anyhow!("{error}"))
+}
+
+/// The defaults, but for frames that are answered as often as they are turned
+/// round: between any two stations, from the port that is served to itself.
+/// Such a frame is at risk of a loop, which is what is wanted here.
+pub(crate) fn both_ways_policy() -> Result<Policy> {
+    let policy = Policy::builder().own_mac(OTHER).any_destination();
+    let policy = policy.guards(Guards::ALL.without(Guards::LOOP_RISK));
+    policy.build().map_err(|error| anyhow::anyhow!("{error}"))
+}
+
+/// A flow for [`both_ways_policy`].
+pub(crate) fn both_ways(flow: &Flow) -> Flow {
+    flow.clone().with_equal_ports()
 }
 
 /// A frame for us, but without any signature.

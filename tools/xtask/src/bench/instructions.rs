@@ -4,7 +4,7 @@
 use std::{path::PathBuf, process::Command};
 
 use anyhow::{Context, Result, bail};
-use farend_core::{Policy, port::BURST_FRAMES_MAX};
+use farend_core::{Kind, Policy, Reason, Verdict, port::BURST_FRAMES_MAX};
 use farend_lab::frames::Flow;
 
 use super::{
@@ -30,35 +30,55 @@ const CPU: &str = "x86-64-v3";
 struct Case {
     name: &'static str,
     frame: Vec<u8>,
+    verdict: Verdict,
     /// What the C reference takes, without IPv6, tags, length checks or guards.
     reference: Option<f64>,
     most: Option<f64>,
 }
 
 fn cases() -> Vec<Case> {
-    let case = |name, flow: Flow, octets, reference, most| Case {
+    let case = |name, flow: &Flow, octets, verdict, reference, most| Case {
         name,
         frame: flow.frame(octets),
+        verdict,
         reference,
         most,
     };
     let ipv4 = Flow::ipv4(NEAR, FAR);
-    let hit = Some(131.0);
+    let (vlan, qinq) = (ipv4.clone().tagged(&[TAG]), ipv4.clone().tagged(&[PROVIDER_TAG, TAG]));
+    let wrong_port = Flow { destination_port: 53, ..ipv4.clone() };
+    let (hit, refused) = (Verdict::Reflect(Kind::Probeot), Verdict::Refuse);
+    let (c, most) = (Some(131.0), Some(110.0));
     vec![
-        case("instructions: IPv4 hit, 64 octets", ipv4.clone(), 64, hit, hit),
-        case("instructions: IPv4 hit, 1518 octets", ipv4.clone(), 1518, hit, hit),
-        case("instructions: foreign MAC", Flow::ipv4(NEAR, OTHER), 64, Some(19.0), Some(20.0)),
+        case("instructions: IPv4 hit, 64 octets", &ipv4, 64, hit, c, most),
+        case("instructions: IPv4 hit, 1518 octets", &ipv4, 1518, hit, c, most),
+        case(
+            "instructions: foreign MAC",
+            &Flow::ipv4(NEAR, OTHER),
+            64,
+            refused(Reason::ForeignDestinationMac),
+            Some(19.0),
+            Some(20.0),
+        ),
         case(
             "instructions: wrong port",
-            Flow { destination_port: 53, ..ipv4.clone() },
+            &wrong_port,
             64,
+            refused(Reason::UdpPort),
             Some(57.0),
             Some(60.0),
         ),
-        case("instructions: wrong signature", unsigned(), 64, Some(81.0), Some(90.0)),
-        case("instructions: IPv6 hit", Flow::ipv6(NEAR, FAR), 128, None, None),
-        case("instructions: VLAN hit", ipv4.clone().tagged(&[TAG]), 128, None, None),
-        case("instructions: QinQ hit", ipv4.tagged(&[PROVIDER_TAG, TAG]), 128, None, None),
+        case(
+            "instructions: wrong signature",
+            &unsigned(),
+            64,
+            refused(Reason::Signature),
+            Some(81.0),
+            Some(90.0),
+        ),
+        case("instructions: IPv6 hit", &Flow::ipv6(NEAR, FAR), 128, hit, None, Some(180.0)),
+        case("instructions: VLAN hit", &vlan, 128, hit, None, Some(180.0)),
+        case("instructions: QinQ hit", &qinq, 128, hit, None, None),
     ]
 }
 
@@ -69,8 +89,8 @@ pub(crate) fn measure(shell: &Shell, _effort: Effort, report: &mut Report) -> Re
     }
     let loops = Loop { program: build(shell)?, policy: default_policy()? };
     for case in cases() {
-        let empty = loops.instructions("empty", &case.frame)?;
-        let instructions = loops.instructions("reflect", &case.frame)? - empty;
+        let empty = loops.instructions("empty", &case.frame, case.verdict)?;
+        let instructions = loops.instructions("reflect", &case.frame, case.verdict)? - empty;
         report.push(Row {
             name: case.name.to_owned(),
             value: instructions,
@@ -92,8 +112,9 @@ fn measure_rings(loops: &Loop, report: &mut Report) -> Result<()> {
     let inside = |case: &str, function: &str| -> Result<f64> {
         let toggle =
             ["--collect-atstart=no", &format!("--toggle-collect=*{function}*")].map(str::to_owned);
-        let once = loops.count(case, BURSTS, &frame, &toggle)?;
-        let twice = loops.count(case, 2 * BURSTS, &frame, &toggle)?;
+        let verdict = Verdict::Reflect(Kind::Probeot);
+        let once = loops.count(case, BURSTS, &frame, verdict, &toggle)?;
+        let twice = loops.count(case, 2 * BURSTS, &frame, verdict, &toggle)?;
         let frames = f64::from(BURSTS) * f64::from(u32::try_from(BURST_FRAMES_MAX)?);
         Ok((twice - once) / frames)
     };
@@ -132,18 +153,26 @@ struct Loop {
 impl Loop {
     /// Instructions of one run: the start of the program falls out of the
     /// difference between one number of runs and twice as many.
-    fn instructions(&self, case: &str, frame: &[u8]) -> Result<f64> {
-        let (once, twice) =
-            (self.count(case, RUNS, frame, &[])?, self.count(case, 2 * RUNS, frame, &[])?);
+    fn instructions(&self, case: &str, frame: &[u8], verdict: Verdict) -> Result<f64> {
+        let count = |runs| self.count(case, runs, frame, verdict, &[]);
+        let (once, twice) = (count(RUNS)?, count(2 * RUNS)?);
         Ok((twice - once) / f64::from(RUNS))
     }
 
-    fn count(&self, case: &str, runs: u32, frame: &[u8], options: &[String]) -> Result<f64> {
+    fn count(
+        &self,
+        case: &str,
+        runs: u32,
+        frame: &[u8],
+        verdict: Verdict,
+        options: &[String],
+    ) -> Result<f64> {
         let output = Command::new("valgrind")
             .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
             .args(options)
             .arg(&self.program)
             .args([case, &runs.to_string(), &hex(self.policy.as_octets()), &hex(frame)])
+            .arg(verdict.name())
             .output()
             .context("cannot start valgrind")?;
         let text = String::from_utf8_lossy(&output.stderr);

@@ -50,7 +50,7 @@ impl Running {
     /// Starts it; without the program if the tier brings its own.
     pub(crate) fn start(programs: &Programs, lab: &Lab, tier: Tier) -> Result<Self> {
         let takes_frames = match tier.name {
-            "af-packet" => Some(Program::plain("farend_pass")?.attach(&lab.far, XdpMode::Driver)?),
+            "af-packet" => Some(Program::of_lab("farend_pass")?.attach(&lab.far, XdpMode::Driver)?),
             _ => None,
         };
         let mut arguments = vec![lab.far.interface, "--tier", tier.name, "--stats", "json"];
@@ -99,7 +99,7 @@ pub(crate) fn returned(lab: &Lab, exchange: &Exchange) -> Result<f64> {
 /// returns on the same pair.
 pub(crate) fn floor(lab: &Lab, exchange: &Exchange) -> Result<f64> {
     let _pinned = Pinned::to_last_cpu();
-    veth::rate(lab, Program::plain("farend_floor")?, &exchange.sent, &exchange.swapped)
+    veth::rate(lab, Program::of_lab("farend_floor")?, &exchange.sent, &exchange.swapped)
 }
 
 /// A steady rate that a tier must answer whole, in the best of some attempts.

@@ -52,7 +52,7 @@ pub(crate) fn measure(_shell: &Shell, effort: Effort, report: &mut Report) -> Re
     for frame_octets in [64, 1518] {
         let lab = Lab::new(Wire::default())?;
         let exchange = Exchange::new(&lab, frame_octets)?;
-        let floor = || Program::plain("farend_floor");
+        let floor = || Program::of_lab("farend_floor");
         let reflector = || Program::reflect(&exchange.policy);
         let mut samples = in_turns(
             effort.turns,

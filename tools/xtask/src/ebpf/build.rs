@@ -30,7 +30,7 @@ pub(crate) const FLAGS: [&str; 10] = [
 const TARGET: &str = "bpfel-unknown-none";
 
 /// The programs of `ebpf/Cargo.toml`, each of which becomes one object.
-pub(crate) const OBJECTS: [&str; 2] = ["farend", "farend-redirect"];
+pub(crate) const OBJECTS: [&str; 3] = ["farend", "farend-redirect", "farend-lab"];
 
 /// An object's octets, in the order of [`OBJECTS`].
 pub(crate) type Objects = [Vec<u8>; OBJECTS.len()];

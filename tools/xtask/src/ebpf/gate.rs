@@ -1,4 +1,6 @@
-//! What the reflecting program must not become.
+//! What the objects must not become.
+
+use std::collections::BTreeSet;
 
 use anyhow::{Context, Result, bail};
 use object::{Object as _, ObjectSection as _, ObjectSymbol as _};
@@ -30,4 +32,49 @@ pub(crate) fn check_calls(octets: &[u8]) -> Result<usize> {
         }
     }
     Ok(code.len() / INSTRUCTION_OCTETS)
+}
+
+/// The programs and maps of each object: every load makes all of its maps.
+const CONTENTS: [(&str, &[&str]); 3] = [
+    ("farend", &["STATE", "farend_reflect", "farend_shield"]),
+    (
+        "farend-redirect",
+        &["REDIRECTED", "REFUSED", "REFUSED_STATE", "SOCKETS", "STATE", "farend_redirect"],
+    ),
+    ("farend-lab", &["LAB_COUNTS", "farend_count", "farend_floor", "farend_pass", "farend_source"]),
+];
+
+/// Fails if an object holds other programs and maps than it is for.
+pub(crate) fn check_contents(name: &str, octets: &[u8]) -> Result<()> {
+    let wanted = CONTENTS.iter().find(|(object, _)| *object == name);
+    let (_, wanted) = wanted.with_context(|| format!("no object {name} is known"))?;
+    let file = object::File::parse(octets).context("the object is no ELF file")?;
+    let mut found = BTreeSet::new();
+    for symbol in file.symbols().filter(|symbol| symbol.is_global() && symbol.is_definition()) {
+        let section = file.section_by_index(symbol.section_index().context("no section")?)?;
+        // Others are read-only data.
+        let section = section.name()?;
+        if section.starts_with("xdp") || matches!(section, "maps" | ".maps" | "classifier") {
+            found.insert(symbol.name()?);
+        }
+    }
+    let wanted: BTreeSet<&str> = wanted.iter().copied().collect();
+    if found != wanted {
+        bail!("{name}.bpf.o holds {found:?} and not {wanted:?}");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shell::root;
+
+    #[test]
+    fn checked_in_objects_hold_what_they_are_for_alone() {
+        for (name, _) in CONTENTS {
+            let path = root().join("ebpf/prebuilt").join(format!("{name}.bpf.o"));
+            check_contents(name, &std::fs::read(path).unwrap()).unwrap();
+        }
+    }
 }

@@ -21,15 +21,14 @@ pub(crate) fn programs(shell: &Shell) -> Result<()> {
     if !farend_lab::is_root() {
         return host::skip(shell, "the verifier was not asked: needs root");
     }
-    for name in [
-        "farend_reflect",
-        "farend_floor",
-        "farend_count",
-        "farend_pass",
-        "farend_source",
-        "farend_rewrite",
-    ] {
-        Program::plain(name)?;
+    let own_mac = MacAddress([0x02, 0, 0, 0, 0, 1]);
+    let policy = Policy::builder().own_mac(own_mac).build().map_err(|error| anyhow!("{error}"))?;
+    for policy in [Policy::closed(), policy] {
+        Program::reflect(&policy)?;
+    }
+    shell.say("farend_reflect: the verifier takes it");
+    for name in ["farend_floor", "farend_count", "farend_pass", "farend_source"] {
+        Program::of_lab(name)?;
         shell.say(&format!("{name}: the verifier takes it"));
     }
     verify_shield()?;
