@@ -1,12 +1,12 @@
 //! The kernel as a test fixture: XDP programs of the checked-in objects, run by
 //! `BPF_PROG_TEST_RUN` or attached to an interface of the lab.
 
-use std::{env, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, env, os::fd::AsFd as _, path::PathBuf, time::Duration};
 
 use anyhow::{Context, Result, bail};
 use aya::{
     Ebpf, EbpfLoader,
-    maps::PerCpuArray,
+    maps::{MapInfo, MapType, PerCpuArray},
     programs::{
         SchedClassifier, Xdp, XdpMode,
         xdp::{XdpLink, XdpLinkId},
@@ -16,7 +16,7 @@ use aya::{TestRun, TestRunAttrs, TestRunOptions};
 use farend_core::{Counters, Policy, reflect::cpu_state::CpuState, reflect::refused};
 use rustix::time::{ClockId, clock_gettime};
 
-use crate::Host;
+use crate::{Host, interpreter, sys};
 
 /// The frame was dropped; `linux/bpf.h`, `enum xdp_action`.
 pub const XDP_DROP: u32 = 1;
@@ -214,6 +214,38 @@ impl Program {
         Ok(octets.context("the kernel does not tell the size of a program")? / 8)
     }
 
+    /// Runs the program over a frame instruction by instruction, outside the
+    /// kernel, and returns how many were executed. One that fills two places
+    /// is one.
+    ///
+    /// # Errors
+    ///
+    /// If the kernel does not show the program, if the run needs a call, or if
+    /// it does not give what [`run`](Self::run) gives.
+    pub fn executed(&self, frame: &[u8]) -> Result<u32> {
+        let xdp = self.xdp()?;
+        let code = sys::translated(xdp.fd()?.as_fd()).context("the program is not shown")?;
+        let mut maps = BTreeMap::new();
+        for id in xdp.info()?.map_ids()?.context("the kernel does not tell a program's maps")? {
+            let info = MapInfo::from_id(id)?;
+            let octets = usize::try_from(info.value_size())?;
+            let value = match info.map_type()? {
+                MapType::PerCpuArray => interpreter::Map::PerCpu(vec![0; octets]),
+                MapType::Array => {
+                    interpreter::Map::Data(sys::only_value(info.fd()?.as_fd(), octets)?)
+                }
+                other => bail!("a map of type {other:?}"),
+            };
+            maps.insert(id, value);
+        }
+        let outcome = interpreter::run(&code, &maps, frame)?;
+        let run = self.run(frame)?;
+        if (outcome.answer, &outcome.frame) != (run.action, &run.frame) {
+            bail!("run one by one, the program answers {}, and not {run:?}", outcome.answer);
+        }
+        Ok(outcome.executed)
+    }
+
     /// What `farend_reflect` has counted, on all CPUs.
     ///
     /// # Errors
@@ -338,5 +370,19 @@ mod tests {
         assert_eq!(counters.passed(), 1);
         assert!(program.run_time_ns(&frame, 1000).unwrap() > 0.0);
         assert!(program.instructions().unwrap() > 0);
+    }
+
+    #[test]
+    fn instructions_are_executed_with_the_kernels_own_outcome() {
+        if is_skipped_without_root() {
+            return;
+        }
+        let policy = Policy::builder().own_mac(FAR).build().unwrap();
+        let program = Program::reflect(&policy).unwrap();
+        let executed = |flow: Flow| program.executed(&flow.frame(128)).unwrap();
+        let (foreign, ipv4) = (executed(Flow::ipv4(NEAR, NEAR)), executed(Flow::ipv4(NEAR, FAR)));
+        let tagged = executed(Flow::ipv6(NEAR, FAR).tagged(&[(0x88a8, 5), (0x8100, 6)]));
+        assert!(10 < foreign && foreign < ipv4 && ipv4 < tagged, "{foreign}, {ipv4}, {tagged}");
+        assert!(tagged < program.instructions().unwrap());
     }
 }

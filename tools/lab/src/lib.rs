@@ -20,6 +20,7 @@
 #![cfg(target_os = "linux")]
 
 pub mod frames;
+mod interpreter;
 pub mod kernel;
 mod link;
 mod namespace;

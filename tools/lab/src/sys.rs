@@ -5,7 +5,7 @@ use std::{
     ffi::c_char,
     io,
     os::{
-        fd::{AsRawFd, OwnedFd},
+        fd::{AsRawFd, BorrowedFd, OwnedFd},
         unix::process::CommandExt,
     },
     process::Command,
@@ -94,5 +94,73 @@ pub(crate) fn ethtool_set(interface: &str, command: u32, is_on: bool) -> io::Res
     // SAFETY: SIOCETHTOOL reads an `ifreq` that ends its name with 0 and
     // points to an `ethtool_value`; both live on this stack until it returns.
     let result = unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCETHTOOL, &raw mut request) };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// `BPF_MAP_LOOKUP_ELEM` of `linux/bpf.h`.
+const MAP_LOOKUP: libc::c_int = 1;
+/// `BPF_OBJ_GET_INFO_BY_FD`.
+const GET_INFO: libc::c_int = 15;
+
+/// The head of `struct bpf_prog_info`.
+#[repr(C)]
+#[derive(Default)]
+struct ProgramInfo {
+    sort: u32,
+    id: u32,
+    tag: [u8; 8],
+    native_octets: u32,
+    translated_octets: u32,
+    native: u64,
+    translated: u64,
+}
+
+/// A program's instructions as the kernel holds them.
+pub(crate) fn translated(program: BorrowedFd<'_>) -> io::Result<Vec<u8>> {
+    let mut info = ProgramInfo::default();
+    program_info(program, &mut info)?;
+    let mut octets = vec![0_u8; info.translated_octets as usize];
+    let translated = octets.as_mut_ptr().expose_provenance() as u64;
+    let wanted_octets = info.translated_octets;
+    let mut info =
+        ProgramInfo { translated, translated_octets: wanted_octets, ..ProgramInfo::default() };
+    program_info(program, &mut info)?;
+    // Another length, and it were another program's.
+    if info.translated_octets == wanted_octets {
+        Ok(octets)
+    } else {
+        Err(io::ErrorKind::InvalidData.into())
+    }
+}
+
+fn program_info(program: BorrowedFd<'_>, info: &mut ProgramInfo) -> io::Result<()> {
+    let attributes = [
+        u64::from(program.as_raw_fd().cast_unsigned()) | (size_of::<ProgramInfo>() as u64) << 32,
+        (&raw mut *info).expose_provenance() as u64,
+    ];
+    bpf(GET_INFO, &attributes)
+}
+
+/// The value of an array's only entry, as long as the array says.
+pub(crate) fn only_value(map: BorrowedFd<'_>, octets: usize) -> io::Result<Vec<u8>> {
+    let key = 0_u32;
+    let mut value = vec![0_u8; octets];
+    let attributes = [
+        u64::from(map.as_raw_fd().cast_unsigned()),
+        (&raw const key).expose_provenance() as u64,
+        value.as_mut_ptr().expose_provenance() as u64,
+        0,
+    ];
+    bpf(MAP_LOOKUP, &attributes)?;
+    Ok(value)
+}
+
+fn bpf(command: libc::c_int, attributes: &[u64]) -> io::Result<()> {
+    // SAFETY: both callers give the attributes of their command, whose
+    // pointers lead to memory of theirs, as long as the kernel was told or, of
+    // an array's value, as the array's own record says.
+    let result = unsafe {
+        libc::syscall(libc::SYS_bpf, command, attributes.as_ptr(), size_of_val(attributes))
+    };
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }

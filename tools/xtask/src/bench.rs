@@ -10,6 +10,7 @@ mod cases;
 mod instructions;
 mod kernel;
 mod machine;
+mod program;
 mod report;
 mod samples;
 mod sync;
@@ -26,7 +27,7 @@ use crate::{host, shell::Shell};
 #[derive(Debug, Default, clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "switches of the command line")]
 pub(crate) struct Arguments {
-    /// Only groups whose name contains this: kernel, veth, instructions,
+    /// Only groups whose name contains this: program, kernel, veth, instructions,
     /// af-packet, af-xdp, sync
     filter: Option<String>,
     /// Print one JSON object a line
@@ -59,7 +60,8 @@ struct Group {
     measure: fn(&Shell, Effort, &mut Report) -> Result<()>,
 }
 
-const GROUPS: [Group; 6] = [
+const GROUPS: [Group; 7] = [
+    Group { name: "program", needs_root: true, measure: program::measure },
     Group { name: "instructions", needs_root: false, measure: instructions::measure },
     Group { name: "kernel", needs_root: true, measure: kernel::measure },
     Group { name: "veth", needs_root: true, measure: veth::measure },

@@ -9,7 +9,7 @@
 //! touched and meets the default policy itself.
 
 use anyhow::{Result, ensure};
-use farend_core::{Kind, Policy, Reason, Verdict};
+use farend_core::{Kind, Reason, Verdict};
 use farend_lab::{frames::Flow, kernel::Program};
 
 use super::{
@@ -28,9 +28,6 @@ const RUNS: u32 = 200_000;
 
 const FRAME_OCTETS: usize = 128;
 const ETHERTYPE_ARP: u16 = 0x0806;
-
-/// Most instructions of the program.
-const INSTRUCTIONS_MAX: f64 = 800.0;
 
 struct Case {
     name: &'static str,
@@ -70,7 +67,6 @@ fn cases() -> Vec<Case> {
 pub(crate) fn measure(_shell: &Shell, effort: Effort, report: &mut Report) -> Result<()> {
     let _pinned = Pinned::to_last_cpu();
     let (policy, both_ways) = (default_policy()?, both_ways_policy()?);
-    length(&policy, report)?;
     let floor = Program::of_lab("farend_floor")?;
     for case in cases() {
         let policy = if case.verdict.is_sent() { &both_ways } else { &policy };
@@ -114,17 +110,4 @@ fn pairs(case: &Case, program: &Program, floor: &Program, pairs: usize) -> Resul
         must: Some(format!("floor {:+.2} ns, at most +{most}", over.median())),
         holds: Some(over.median() <= most),
     })
-}
-
-/// How long the program is that the kernel keeps under the default policy.
-fn length(policy: &Policy, report: &mut Report) -> Result<()> {
-    let instructions = f64::from(Program::reflect(policy)?.instructions()?);
-    report.push(Row::plain(
-        "kernel: length under the default policy".to_owned(),
-        instructions,
-        "instructions",
-        format!("at most {INSTRUCTIONS_MAX}"),
-        instructions <= INSTRUCTIONS_MAX,
-    ));
-    Ok(())
 }
