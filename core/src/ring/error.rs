@@ -35,6 +35,9 @@ pub enum Error {
     PeerDied(Owner),
     /// The other side ended, and nothing is left to receive.
     PeerLeft,
+    /// The calling process was moved to other pid or time namespaces after it took the
+    /// ring: the others could not tell whether it lives.
+    OtherRealm,
     /// This ring does not offer the call: readers of a ring that overwrites must
     /// copy, and cannot read in place.
     NotInPlace,
@@ -84,6 +87,10 @@ impl fmt::Display for Error {
                 owner.pid()
             ),
             Self::PeerLeft => formatter.write_str("the other side has closed the ring"),
+            Self::OtherRealm => formatter.write_str(
+                "this process has left the pid or time namespace of the ring: take the ring's \
+                 side before",
+            ),
             Self::NotInPlace => formatter.write_str(
                 "a ring that overwrites cannot be read in place: copy messages out instead",
             ),

@@ -109,6 +109,21 @@ impl Claim<'_> {
         self.replace(found, L::me()).map_err(Error::Taken)
     }
 
+    /// Whether the calling process has the part: not so in a forked child of the
+    /// process that took it.
+    pub(super) fn is_own<L: Liveness>(self) -> bool {
+        self.owner() == L::me()
+    }
+
+    /// As [`is_own`](Self::is_own).
+    ///
+    /// # Errors
+    /// [`Error::Taken`] by the process that has the part instead.
+    pub(super) fn check_own<L: Liveness>(self) -> Result<(), Error> {
+        let owner = self.owner();
+        if owner == L::me() { Ok(()) } else { Err(Error::Taken(owner)) }
+    }
+
     /// Gives the part back, unless it was taken away meanwhile.
     pub(super) fn leave<L: Liveness>(self) {
         let _taken_away = self.replace(L::me(), Owner::LEFT);

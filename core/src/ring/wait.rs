@@ -96,10 +96,16 @@ pub(super) fn wait_until<F: Futex<Shared>>(
     }
 }
 
-/// Whether the peer that has `claim` can still send or receive; one that never
-/// came still can. Whether it lives is asked only if that is due.
-pub(super) fn check_peer<L: Liveness>(claim: Claim<'_>, is_due: bool) -> Result<(), Error> {
-    let owner = claim.owner();
+/// Whether the caller still has its own side, and the peer that has `peer` can still
+/// send or receive; one that never came still can. Whether it lives is asked only if
+/// that is due.
+pub(super) fn check_sides<L: Liveness>(
+    own: Claim<'_>,
+    peer: Claim<'_>,
+    is_due: bool,
+) -> Result<(), Error> {
+    own.check_own::<L>()?;
+    let owner = peer.owner();
     if owner == Owner::LEFT {
         return Err(Error::PeerLeft);
     }

@@ -3,7 +3,7 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use farend_core::{
-    ring::{Error as RingError, Layout, Liveness, SlowReader, broadcast},
+    ring::{Error as RingError, Layout, LayoutError, Liveness, Memory, SlowReader, broadcast},
     sync::{Futex, Shared},
 };
 use farend_futex::process::namespace;
@@ -53,7 +53,8 @@ impl Ring {
     /// [`SegmentError`].
     pub fn create(name: &str, options: Options) -> Result<Self, SegmentError> {
         let layout = options.layout()?;
-        Self::make(Segment::create(Name::parse(name)?, layout.octets())?, layout)
+        Segment::create(&Name::parse(name)?, layout.octets(), |memory| Self::put(memory, layout))
+            .map(Self)
     }
 
     /// Makes a ring without a name, for threads, and for processes that are passed
@@ -64,7 +65,8 @@ impl Ring {
     /// [`SegmentError::System`].
     pub fn anonymous(options: Options) -> Result<Self, SegmentError> {
         let layout = options.layout()?;
-        Self::make(Segment::anonymous(layout.octets())?, layout)
+        let segment = Segment::anonymous(layout.octets())?;
+        Ok(Self(Kept::make(segment, |memory| Self::put(memory, layout))?))
     }
 
     /// Takes the ring of this name that another process has made.
@@ -127,11 +129,11 @@ impl Ring {
         self.0.derive(broadcast::Ring::reader).map(Subscriber)
     }
 
-    fn make(segment: Segment, layout: Layout) -> Result<Self, SegmentError> {
-        let ring = Kept::make(segment, |memory| {
-            broadcast::Ring::create::<Processes>(memory, layout, namespace())
-        })?;
-        Ok(Self(ring))
+    fn put(
+        memory: Memory<'static>,
+        layout: Layout,
+    ) -> Result<broadcast::Ring<'static>, LayoutError> {
+        broadcast::Ring::create::<Processes>(memory, layout, namespace())
     }
 }
 

@@ -48,7 +48,7 @@
 //!
 //! # Who may attach
 //!
-//! Processes of the same user, which see each other's process ids. Segments are
+//! Processes of the same user, in the same pid and time namespaces. Segments are
 //! made with permissions 0600, and others' are refused. Peers are not trusted to
 //! be right: see [`farend_core::ring`]. What cannot be prevented is that a process
 //! of the same user shortens a *named* segment; whoever then touches what is gone
@@ -58,6 +58,7 @@
 
 pub mod broadcast;
 mod deadline;
+mod draft;
 mod error;
 mod name;
 mod process;

@@ -1,15 +1,11 @@
 //! Segments: shared memory with a name, or without one.
 
-use std::{
-    os::fd::{AsFd, BorrowedFd, OwnedFd},
-    thread,
-    time::Duration,
-};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use farend_core::ring::{LayoutError, Liveness, Memory, layout};
 use farend_futex::process::namespace;
 use rustix::{
-    fs::{Mode, fstat, ftruncate},
+    fs::{Mode, fstat},
     io::Errno,
     process::geteuid,
     shm::{self, OFlags},
@@ -17,24 +13,14 @@ use rustix::{
 
 use crate::{
     SegmentError,
+    draft::{Draft, Named, is_passed_only, keeps_its_size, unnamed},
     name::Name,
     process::Processes,
     sys::{Kept, Mapping},
 };
 
-/// Made readable and writable for its user alone.
-const MODE: Mode = Mode::RUSR.union(Mode::WUSR);
-
-/// How often a stale segment is removed before giving up: other processes may be
-/// making segments of the same name meanwhile.
+/// How often a name is tried again that others make and remove meanwhile.
 const ATTEMPTS: u32 = 8;
-
-/// How long a segment may have no content before it is taken for one whose maker
-/// was killed: between making and sizing it there are two system calls.
-const GRACE: Duration = Duration::from_millis(200);
-
-/// How often it is looked at meanwhile.
-const GRACE_LOOKS: u32 = 20;
 
 /// Shared memory. The name, if this process gave it one, ends with this.
 #[derive(Debug)]
@@ -42,22 +28,40 @@ pub(crate) struct Segment {
     mapping: Mapping,
     file: OwnedFd,
     /// The name to remove at the end.
-    own_name: Option<Name>,
+    name: Option<Named>,
+    /// Where process ids in it are known.
+    realm: u64,
 }
 
 impl Segment {
-    /// Makes a segment of a name that no living process has made one of. What a
-    /// dead one left is removed.
-    pub(crate) fn create(name: Name, octets: u64) -> Result<Self, SegmentError> {
-        let flags = OFlags::CREATE | OFlags::EXCL | OFlags::RDWR;
+    /// Makes a segment of a name that no living process has made one of, and something
+    /// in it. What a dead process left is removed.
+    ///
+    /// Others find the name when everything is made, and not before.
+    pub(crate) fn create<R>(
+        name: &Name,
+        octets: u64,
+        make: impl FnOnce(Memory<'static>) -> Result<R, LayoutError>,
+    ) -> Result<Kept<R>, SegmentError> {
+        let draft = Self::draft(name, octets)?;
+        let file = draft.file().map_err(SegmentError::system("make a segment"))?;
+        let segment = Self::map(file, octets)?;
+        let mut kept = Kept::make::<SegmentError>(segment, |memory| Ok(make(memory)?))?;
+        let mut draft = Some(draft);
         for _ in 0..ATTEMPTS {
-            match shm::open(name.as_str(), flags, MODE) {
-                Ok(file) => return Self::fill(file, octets, Some(name)),
-                Err(Errno::EXIST) => remove_stale(&name)?,
-                Err(Errno::ACCESS | Errno::PERM) => {
-                    return Err(SegmentError::Denied { name: name.to_string() });
+            match draft.take().map(|draft| draft.publish(name)) {
+                Some(Ok(named)) => {
+                    kept.name(named);
+                    return Ok(kept);
                 }
-                Err(errno) => return Err(SegmentError::system("make a segment")(errno)),
+                Some(Err((refused, Errno::EXIST))) => {
+                    draft = Some(refused);
+                    vacate(name)?;
+                }
+                Some(Err((_refused, errno))) => {
+                    return Err(SegmentError::system("name the segment")(errno));
+                }
+                None => break,
             }
         }
         Err(SegmentError::InUse { name: name.to_string(), pid: 0 })
@@ -66,14 +70,14 @@ impl Segment {
     /// Makes a segment without a name. On Linux it cannot be shortened.
     pub(crate) fn anonymous(octets: u64) -> Result<Self, SegmentError> {
         let file = unnamed(octets)?;
-        Self::map(file, octets, None)
+        Self::map(file, octets)
     }
 
     /// Takes the segment of this name.
     pub(crate) fn attach(name: &Name) -> Result<Self, SegmentError> {
         let file = open(name)?;
         let octets = check_file(file.as_fd())?;
-        Self::map(file, octets, None)
+        Self::map(file, octets)
     }
 
     /// Takes a segment that another process has passed.
@@ -82,7 +86,7 @@ impl Segment {
         if !keeps_its_size(file.as_fd()) {
             return Err(SegmentError::NotSealed);
         }
-        Self::map(file, octets, None)
+        Self::map(file, octets)
     }
 
     /// Opens the ring that another process has made here.
@@ -107,43 +111,35 @@ impl Segment {
         self.file.as_fd()
     }
 
-    fn fill(file: OwnedFd, octets: u64, own_name: Option<Name>) -> Result<Self, SegmentError> {
-        // From here on the name is removed if anything goes wrong.
-        let unlink = UnlinkAtEnd(own_name);
-        allocate(file.as_fd(), octets)?;
-        Self::map(file, octets, unlink.keep())
+    /// Whether this process is still where it was when it mapped the segment; a forked
+    /// child need not be.
+    pub(crate) fn is_of_this_realm(&self) -> bool {
+        self.realm == namespace()
     }
 
-    fn map(file: OwnedFd, octets: u64, own_name: Option<Name>) -> Result<Self, SegmentError> {
+    /// Makes the segment known under a name, which ends with it.
+    pub(crate) fn set_name(&mut self, name: Named) {
+        self.name = Some(name);
+    }
+
+    /// Memory of a name that is free now.
+    fn draft(name: &Name, octets: u64) -> Result<Draft, SegmentError> {
+        for _ in 0..ATTEMPTS {
+            // Before the memory is asked for: that takes a while if it is much.
+            vacate(name)?;
+            if let Some(draft) = Draft::new(name, octets)? {
+                return Ok(draft);
+            }
+        }
+        Err(SegmentError::InUse { name: name.to_string(), pid: 0 })
+    }
+
+    fn map(file: OwnedFd, octets: u64) -> Result<Self, SegmentError> {
         let octets = usize::try_from(octets).map_err(|_| Errno::NOMEM);
         let mapping = octets
             .and_then(|octets| Mapping::of(file.as_fd(), octets))
             .map_err(SegmentError::system("map the segment"))?;
-        Ok(Self { mapping, file, own_name })
-    }
-}
-
-impl Drop for Segment {
-    fn drop(&mut self) {
-        let _removed = UnlinkAtEnd(self.own_name.take());
-    }
-}
-
-/// A name that is removed at the end, unless it is kept.
-struct UnlinkAtEnd(Option<Name>);
-
-impl UnlinkAtEnd {
-    fn keep(mut self) -> Option<Name> {
-        self.0.take()
-    }
-}
-
-impl Drop for UnlinkAtEnd {
-    fn drop(&mut self) {
-        if let Some(name) = &self.0 {
-            // Somebody may have removed it by hand.
-            let _gone = shm::unlink(name.as_str());
-        }
+        Ok(Self { mapping, file, name: None, realm: namespace() })
     }
 }
 
@@ -173,59 +169,39 @@ fn check_file(file: BorrowedFd<'_>) -> Result<u64, SegmentError> {
         #[allow(clippy::useless_conversion, reason = "16 bits on macOS")]
         return Err(SegmentError::Exposed { mode: mode.bits().into() });
     }
-    let octets = u64::try_from(stat.st_size).unwrap_or(0);
-    if octets == 0 {
-        let creator = farend_core::ring::Owner::NOBODY;
-        return Err(LayoutError::Initialising { creator }.into());
+    match u64::try_from(stat.st_size) {
+        Ok(octets @ 1..) => Ok(octets),
+        _ => Err(LayoutError::Blank.into()),
     }
-    Ok(octets)
 }
 
-/// Removes a segment of this name if whoever made it is dead.
+/// Makes sure that no segment has this name. One whose maker is dead is removed.
 ///
 /// # Errors
-/// [`SegmentError::InUse`] if not, and why it cannot be known.
-fn remove_stale(name: &Name) -> Result<(), SegmentError> {
-    match inherit(name) {
-        // Somebody else removed it.
-        Err(SegmentError::Missing { .. }) => Ok(()),
-        Err(error) => Err(error),
-        Ok(()) => match shm::unlink(name.as_str()) {
-            Ok(()) | Err(Errno::NOENT) => Ok(()),
-            Err(errno) => Err(SegmentError::system("remove a stale segment")(errno)),
-        },
-    }
-}
-
-/// Becomes the one process that may remove a stale segment.
-fn inherit(name: &Name) -> Result<(), SegmentError> {
+/// [`SegmentError::InUse`] if its maker lives, and why it cannot be known.
+fn vacate(name: &Name) -> Result<(), SegmentError> {
+    let segment = match Segment::attach(name) {
+        // Nobody has made one, or somebody else has removed it.
+        Err(SegmentError::Missing { .. }) => return Ok(()),
+        other => other?,
+    };
     let in_use = |pid| SegmentError::InUse { name: name.to_string(), pid };
-    for look in 0..GRACE_LOOKS {
-        if look > 0 {
-            thread::sleep(GRACE / GRACE_LOOKS);
-        }
-        let segment = match Segment::attach(name) {
-            Err(SegmentError::Layout(LayoutError::Initialising { .. })) => continue,
-            other => other?,
-        };
-        let judged = Kept::make(segment, |memory| judge(&memory, in_use))?;
-        if *judged {
-            return Ok(());
-        }
+    let judged = Kept::make(segment, |memory| inherit(&memory, in_use))?;
+    // This process alone is the heir, so that nobody else removes the name or gives
+    // it to another segment, unless by hand.
+    match Named::of(name, judged.segment().fd()).map(Named::remove) {
+        Ok(()) | Err(Errno::NOENT) => Ok(()),
+        Err(errno) => Err(SegmentError::system("remove a stale segment")(errno)),
     }
-    // Nobody has said in all this time that the segment is theirs.
-    Ok(())
 }
 
-/// Whether a segment is stale, and this process the one to remove it; `false` if
-/// its maker has not said who it is.
-fn judge(
+/// Becomes the creator of a segment in place of a dead one.
+fn inherit(
     memory: &Memory<'_>,
     in_use: impl FnOnce(u32) -> SegmentError,
-) -> Result<bool, SegmentError> {
+) -> Result<(), SegmentError> {
     match layout::Layout::read(memory) {
-        Err(LayoutError::Blank) => return Ok(false),
-        Err(LayoutError::Foreign) => return Err(LayoutError::Foreign.into()),
+        Err(error @ (LayoutError::Blank | LayoutError::Foreign)) => return Err(error.into()),
         // Makers size a segment in one step.
         Err(LayoutError::Truncated { octets, .. }) if octets < layout::HEADER_OCTETS as u64 => {
             return Err(LayoutError::Foreign.into());
@@ -237,94 +213,5 @@ fn judge(
     if Processes::is_alive(creator) {
         return Err(in_use(creator.pid()));
     }
-    layout::inherit::<Processes>(memory, creator).map_err(|heir| in_use(heir.pid()))?;
-    Ok(true)
+    layout::inherit::<Processes>(memory, creator).map_err(|heir| in_use(heir.pid()))
 }
-
-#[cfg(target_os = "linux")]
-mod linux {
-    use rustix::fs::{FallocateFlags, MemfdFlags, SealFlags, fallocate, fcntl_add_seals};
-    use rustix::{
-        fs::{fcntl_get_seals, memfd_create},
-        system::sysinfo,
-    };
-
-    use super::{AsFd, BorrowedFd, Errno, OwnedFd, SegmentError, ftruncate};
-
-    const SEALS: SealFlags = SealFlags::SHRINK.union(SealFlags::GROW).union(SealFlags::SEAL);
-
-    /// Gives a segment its size, and the memory for it: memory that turns out to be
-    /// missing at the first use ends the process.
-    pub(super) fn allocate(file: BorrowedFd<'_>, octets: u64) -> Result<(), SegmentError> {
-        // Memory without a name has no limit of its own: the machine would be out
-        // of memory before the call returned.
-        let memory = sysinfo();
-        #[allow(clippy::useless_conversion, reason = "32 bits on some processors")]
-        let most = u64::from(memory.mem_unit).saturating_mul(memory.totalram.into());
-        let fits = if octets < most { Ok(()) } else { Err(Errno::NOMEM) };
-        fits.and_then(|()| ftruncate(file, octets))
-            .and_then(|()| fallocate(file, FallocateFlags::empty(), 0, octets))
-            .map_err(SegmentError::system("get memory for the segment"))
-    }
-
-    pub(super) fn unnamed(octets: u64) -> Result<OwnedFd, SegmentError> {
-        let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
-        let file =
-            memfd_create("farend-ring", flags).map_err(SegmentError::system("make a segment"))?;
-        allocate(file.as_fd(), octets)?;
-        fcntl_add_seals(&file, SEALS).map_err(SegmentError::system("seal the segment"))?;
-        Ok(file)
-    }
-
-    pub(super) fn keeps_its_size(file: BorrowedFd<'_>) -> bool {
-        fcntl_get_seals(file).is_ok_and(|seals| seals.contains(SEALS))
-    }
-
-    /// Whether this is memory without a name: it is had only from who has it, so
-    /// that its permissions (0777, whatever is asked for) do not matter.
-    pub(super) fn is_passed_only(file: BorrowedFd<'_>) -> bool {
-        keeps_its_size(file)
-    }
-}
-
-#[cfg(target_os = "linux")]
-use linux::{allocate, is_passed_only, keeps_its_size, unnamed};
-
-#[cfg(not(target_os = "linux"))]
-mod others {
-    use std::sync::atomic::{AtomicU32, Ordering};
-
-    use super::{
-        AsFd, BorrowedFd, MODE, Name, OFlags, OwnedFd, SegmentError, UnlinkAtEnd, ftruncate, shm,
-    };
-
-    /// Gives a segment its size, which it keeps: macOS sizes a segment once.
-    pub(super) fn allocate(file: BorrowedFd<'_>, octets: u64) -> Result<(), SegmentError> {
-        ftruncate(file, octets).map_err(SegmentError::system("get memory for the segment"))
-    }
-
-    /// A segment whose name is removed at once.
-    pub(super) fn unnamed(octets: u64) -> Result<OwnedFd, SegmentError> {
-        static SEGMENTS: AtomicU32 = AtomicU32::new(0);
-        let number = SEGMENTS.fetch_add(1, Ordering::Relaxed);
-        let name = Name::parse(&format!("/farend.{}.{number}", std::process::id()))?;
-        let flags = OFlags::CREATE | OFlags::EXCL | OFlags::RDWR;
-        let file = shm::open(name.as_str(), flags, MODE)
-            .map_err(SegmentError::system("make a segment"))?;
-        let _unlink = UnlinkAtEnd(Some(name));
-        allocate(file.as_fd(), octets)?;
-        Ok(file)
-    }
-
-    /// There are no seals, but a segment is sized only once.
-    pub(super) fn keeps_its_size(_file: BorrowedFd<'_>) -> bool {
-        true
-    }
-
-    pub(super) fn is_passed_only(_file: BorrowedFd<'_>) -> bool {
-        false
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-use others::{allocate, is_passed_only, keeps_its_size, unnamed};

@@ -3,7 +3,7 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use farend_core::{
-    ring::{Error as RingError, Layout, Liveness, spsc},
+    ring::{Error as RingError, Layout, LayoutError, Liveness, Memory, spsc},
     sync::{Futex, Shared},
 };
 use farend_futex::process::namespace;
@@ -29,8 +29,8 @@ impl Ring {
     /// [`SegmentError`].
     pub fn create(name: &str, capacity_octets: u64) -> Result<Self, SegmentError> {
         let layout = Layout::spsc(capacity_octets)?;
-        let segment = Segment::create(Name::parse(name)?, layout.octets())?;
-        Self::make(segment, &layout)
+        Segment::create(&Name::parse(name)?, layout.octets(), |memory| Self::put(memory, &layout))
+            .map(Self)
     }
 
     /// Makes a ring without a name, for threads, and for processes that are passed
@@ -41,7 +41,8 @@ impl Ring {
     /// [`SegmentError::System`].
     pub fn anonymous(capacity_octets: u64) -> Result<Self, SegmentError> {
         let layout = Layout::spsc(capacity_octets)?;
-        Self::make(Segment::anonymous(layout.octets())?, &layout)
+        let segment = Segment::anonymous(layout.octets())?;
+        Ok(Self(Kept::make(segment, |memory| Self::put(memory, &layout))?))
     }
 
     /// Takes the ring of this name that another process has made.
@@ -102,11 +103,8 @@ impl Ring {
         self.0.derive(spsc::Ring::consumer).map(Receiver)
     }
 
-    fn make(segment: Segment, layout: &Layout) -> Result<Self, SegmentError> {
-        let ring = Kept::make(segment, |memory| {
-            spsc::Ring::create::<Processes>(memory, layout.capacity(), namespace())
-        })?;
-        Ok(Self(ring))
+    fn put(memory: Memory<'static>, layout: &Layout) -> Result<spsc::Ring<'static>, LayoutError> {
+        spsc::Ring::create::<Processes>(memory, layout.capacity(), namespace())
     }
 }
 
@@ -228,7 +226,10 @@ impl<F: Futex<Shared>, L: Liveness> Receiver<F, L> {
 
 impl<F: Futex<Shared>, L: Liveness> Drop for Receiver<F, L> {
     fn drop(&mut self) {
-        // What was received is not to be received again.
-        self.0.release();
+        // What was received is not to be received again, except by the parent of a
+        // forked child.
+        if self.0.is_own() {
+            self.0.release();
+        }
     }
 }

@@ -8,13 +8,13 @@ use std::{
     sync::Arc,
 };
 
-use farend_core::ring::{LayoutError, Memory};
+use farend_core::ring::{Error as RingError, LayoutError, Memory};
 use rustix::{
     io,
     mm::{MapFlags, ProtFlags, mmap, munmap},
 };
 
-use crate::segment::Segment;
+use crate::{draft::Named, segment::Segment};
 
 /// Shared memory that is mapped for as long as this lives.
 #[derive(Debug)]
@@ -79,8 +79,25 @@ impl<T> Kept<T> {
     }
 
     /// Makes something more of something in the same memory.
-    pub(crate) fn derive<U, E>(&self, make: impl FnOnce(&T) -> Result<U, E>) -> Result<Kept<U>, E> {
+    ///
+    /// # Errors
+    /// [`RingError::OtherRealm`], and those of `make`.
+    pub(crate) fn derive<U>(
+        &self,
+        make: impl FnOnce(&T) -> Result<U, RingError>,
+    ) -> Result<Kept<U>, RingError> {
+        if !self.segment.is_of_this_realm() {
+            return Err(RingError::OtherRealm);
+        }
         Ok(Kept { value: make(&self.value)?, segment: Arc::clone(&self.segment) })
+    }
+
+    /// Gives the segment the name under which others find it. Without effect once
+    /// something was derived.
+    pub(crate) fn name(&mut self, name: Named) {
+        if let Some(segment) = Arc::get_mut(&mut self.segment) {
+            segment.set_name(name);
+        }
     }
 
     /// What keeps the mapping.

@@ -165,21 +165,6 @@ fn attached(name: &str) -> spsc::Ring {
 }
 
 #[test]
-fn what_a_killed_maker_had_not_begun_to_fill_is_replaced() {
-    for octets in [&[][..], &[0; 8192][..]] {
-        let planted = Planted::new(octets);
-        let refused = planted.refused();
-        let is_as_expected = match &refused {
-            SegmentError::Layout(LayoutError::Initialising { .. }) => octets.is_empty(),
-            SegmentError::Layout(LayoutError::Blank) => !octets.is_empty(),
-            _ => false,
-        };
-        assert!(is_as_expected, "{refused}");
-        spsc::Ring::create(&planted.0, 1 << 12).unwrap().sender().unwrap();
-    }
-}
-
-#[test]
 fn a_file_that_is_no_ring_is_refused_and_not_removed() {
     let planted = Planted::new(&[0x55; 8192]);
     let foreign = |error| matches!(error, SegmentError::Layout(LayoutError::Foreign));

@@ -12,7 +12,7 @@ use crate::{
         Corruption, Error, Liveness,
         memory::load_words,
         seeded::{Fault, is_seeded},
-        wait::{Watch, check_peer, wait_until},
+        wait::{Watch, check_sides, wait_until},
     },
     sync::{
         Futex, Shared,
@@ -244,7 +244,8 @@ impl<'m, F: Futex<Shared>, L: Liveness> Reader<'m, F, L> {
     /// [`Error::TimedOut`]; [`Error::PeerDied`] or [`Error::PeerLeft`] if no message
     /// is left and nobody who could send one; [`Error::Corrupt`].
     pub fn wait_message(&mut self, deadline_ns: u64) -> Result<(), Error> {
-        let (bell, claim, mut watch) = (self.writer.bell, self.writer.claim, self.watch);
+        let (bell, mut watch) = (self.writer.bell, self.watch);
+        let (own, peer) = (self.own.claim, self.writer.claim);
         let look = || {
             self.slots.prefetch(self.number);
             let (word, _octets) = self.slots.slot(self.number)?;
@@ -255,7 +256,7 @@ impl<'m, F: Futex<Shared>, L: Liveness> Reader<'m, F, L> {
             Ok(is_there)
         };
         let waited = wait_until::<F>(bell, &mut watch, deadline_ns, look, |is_due| {
-            check_peer::<L>(claim, is_due)
+            check_sides::<L>(own, peer, is_due)
         });
         self.watch = watch;
         waited
@@ -296,6 +297,9 @@ impl<'m, F: Futex<Shared>, L: Liveness> Reader<'m, F, L> {
 
 impl<F: Futex<Shared>, L: Liveness> Drop for Reader<'_, F, L> {
     fn drop(&mut self) {
+        if !self.own.claim.is_own::<L>() {
+            return;
+        }
         self.own.needs_nothing();
         self.own.claim.leave::<L>();
         // The writer may have waited for this reader.

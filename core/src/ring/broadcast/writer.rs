@@ -157,10 +157,11 @@ impl<'m, F: Futex<Shared>, L: Liveness> Writer<'m, F, L> {
         }
         // Readers may sleep on what was pushed without a flush.
         self.flush();
-        let (bell, mut watch) = (self.readers.bell, self.watch);
+        let (bell, own, mut watch) = (self.readers.bell, self.own.claim, self.watch);
         let (readers, number, capacity) = (self.readers, self.number, self.slots.capacity());
         let look = || Ok(self.has_room());
         let waited = wait_until::<F>(bell, &mut watch, deadline_ns, look, |is_due| {
+            own.check_own::<L>()?;
             if is_due {
                 readers.remove_dead::<L>(number, capacity);
             }

@@ -9,7 +9,7 @@ use crate::{
         Corruption, Error, Liveness,
         memory::FETCHED_OCTETS,
         seeded::{Fault, is_seeded},
-        wait::{Watch, check_peer, wait_until},
+        wait::{Watch, check_sides, wait_until},
     },
     sync::{Futex, Shared, primitive::Ordering},
 };
@@ -106,7 +106,8 @@ impl<'m, F: Futex<Shared>, L: Liveness> Consumer<'m, F, L> {
     /// [`Error::TimedOut`]; [`Error::PeerDied`] or [`Error::PeerLeft`] if no record
     /// is left and nobody who could send one; [`Error::Corrupt`].
     pub fn wait_record(&mut self, deadline_ns: u64) -> Result<(), Error> {
-        let (bell, claim, mut watch) = (self.peer.bell, self.peer.claim, self.watch);
+        let (bell, mut watch) = (self.peer.bell, self.watch);
+        let (own, peer) = (self.own.claim, self.peer.claim);
         let look = || {
             // A record is seldom in one cache line with its word. Asked for before the
             // word, the next one comes at the same time, not after it.
@@ -115,10 +116,17 @@ impl<'m, F: Futex<Shared>, L: Liveness> Consumer<'m, F, L> {
             Ok(self.find()?.is_some())
         };
         let waited = wait_until::<F>(bell, &mut watch, deadline_ns, look, |is_due| {
-            check_peer::<L>(claim, is_due)
+            check_sides::<L>(own, peer, is_due)
         });
         self.watch = watch;
         waited
+    }
+
+    /// Whether this side is the calling process's: a forked child inherits it, but
+    /// its parent has it, and the child must not use it.
+    #[must_use]
+    pub fn is_own(&self) -> bool {
+        self.own.claim.is_own::<L>()
     }
 
     /// Whether a producer has ever come and has not left; a dead one counts until
@@ -163,6 +171,9 @@ const GROUPS: u64 = 8;
 
 impl<F: Futex<Shared>, L: Liveness> Drop for Consumer<'_, F, L> {
     fn drop(&mut self) {
+        if !self.is_own() {
+            return;
+        }
         self.flush();
         self.own.claim.leave::<L>();
         // The producer learns that nobody makes room any more.

@@ -11,7 +11,7 @@ use crate::{
     ring::{
         Corruption, Error, Liveness,
         seeded::{Fault, is_seeded},
-        wait::{Watch, check_peer, wait_until},
+        wait::{Watch, check_sides, wait_until},
     },
     sync::{Futex, Shared, primitive::Ordering},
 };
@@ -132,10 +132,11 @@ impl<'m, F: Futex<Shared>, L: Liveness> Producer<'m, F, L> {
         }
         // The consumer may sleep on what was pushed without a flush.
         self.flush();
-        let (bell, claim, mut watch) = (self.peer.bell, self.peer.claim, self.watch);
+        let (bell, mut watch) = (self.peer.bell, self.watch);
+        let (own, peer) = (self.own.claim, self.peer.claim);
         let look = || self.make_room(octets);
         let waited = wait_until::<F>(bell, &mut watch, deadline_ns, look, |is_due| {
-            check_peer::<L>(claim, is_due)
+            check_sides::<L>(own, peer, is_due)
         });
         self.watch = watch;
         waited

@@ -1,0 +1,282 @@
+//! Memory for a segment, and how it gets its name.
+//!
+//! On Linux a segment is filled before anybody can find it: it is a file without a
+//! name that is then linked to its name, which fails if the name is taken. So there is
+//! one maker of a name, nobody finds half a segment, and a maker that is killed leaves
+//! nothing. macOS gives a segment its name first; who attaches too early is told that it
+//! is blank, and a blank one is never taken away from whoever may be filling it.
+
+use std::os::fd::{AsFd, BorrowedFd};
+
+use rustix::{
+    fs::{Mode, Stat, fstat},
+    io::Errno,
+    shm::{self, OFlags},
+};
+
+use crate::name::Name;
+
+/// Made readable and writable for its user alone.
+const MODE: Mode = Mode::RUSR.union(Mode::WUSR);
+
+/// The name of one segment, which this process gave it.
+#[derive(Debug)]
+pub(crate) struct Named {
+    name: Name,
+    stat: Stat,
+    /// A forked child has this too, and removes nothing.
+    pid: u32,
+}
+
+impl Named {
+    /// The name of this file.
+    pub(crate) fn of(name: &Name, file: BorrowedFd<'_>) -> Result<Self, Errno> {
+        Ok(Self { name: name.clone(), stat: fstat(file)?, pid: std::process::id() })
+    }
+
+    /// Removes the name, if it is still that of the same file.
+    pub(crate) fn remove(self) {
+        drop(self);
+    }
+
+    fn is_own(&self) -> bool {
+        let found = shm::open(self.name.as_str(), OFlags::RDWR, Mode::empty())
+            .and_then(|file| fstat(file.as_fd()));
+        found
+            .is_ok_and(|found| (found.st_dev, found.st_ino) == (self.stat.st_dev, self.stat.st_ino))
+    }
+}
+
+impl Drop for Named {
+    fn drop(&mut self) {
+        if self.pid == std::process::id() && self.is_own() {
+            let _gone = shm::unlink(self.name.as_str());
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+mod linux {
+    use std::{
+        fmt::Write,
+        os::fd::AsRawFd,
+        sync::atomic::{AtomicU32, Ordering},
+    };
+
+    use rustix::{
+        fs::{
+            AtFlags, CWD, FallocateFlags, MemfdFlags, OFlags, SealFlags, fallocate,
+            fcntl_add_seals, fcntl_get_seals, ftruncate, linkat, memfd_create, open, unlink,
+        },
+        system::sysinfo,
+    };
+
+    use super::{AsFd, BorrowedFd, Errno, MODE, Name, Named};
+    use crate::SegmentError;
+    use std::os::fd::OwnedFd;
+
+    const FOLDER: &str = "/dev/shm";
+
+    const SEALS: SealFlags = SealFlags::SHRINK.union(SealFlags::GROW).union(SealFlags::SEAL);
+
+    /// A segment that nobody can find yet.
+    pub(crate) struct Draft {
+        file: OwnedFd,
+        /// Its path, where the system has no files without a name.
+        path: Option<Temporary>,
+    }
+
+    impl Draft {
+        /// Memory of so many octets, all zero.
+        pub(crate) fn new(name: &Name, octets: u64) -> Result<Option<Self>, SegmentError> {
+            let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
+            let (file, path) = match open(FOLDER, flags, MODE) {
+                Ok(file) => (file, None),
+                Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::NOENT | Errno::INVAL) => {
+                    let (file, path) = Temporary::make().map_err(refused(name))?;
+                    (file, Some(path))
+                }
+                Err(errno) => return Err(refused(name)(errno)),
+            };
+            allocate(file.as_fd(), octets)?;
+            Ok(Some(Self { file, path }))
+        }
+
+        /// The memory, to be mapped.
+        pub(crate) fn file(&self) -> Result<OwnedFd, Errno> {
+            rustix::io::fcntl_dupfd_cloexec(&self.file, 0)
+        }
+
+        /// Gives the segment its name, unless that is taken.
+        pub(crate) fn publish(self, name: &Name) -> Result<Named, (Self, Errno)> {
+            match self.link(name).and_then(|()| Named::of(name, self.file.as_fd())) {
+                Ok(named) => Ok(named),
+                Err(errno) => Err((self, errno)),
+            }
+        }
+
+        fn link(&self, name: &Name) -> Result<(), Errno> {
+            let to = format!("{FOLDER}{name}");
+            if let Some(Temporary(from)) = &self.path {
+                return linkat(CWD, from, CWD, &to, AtFlags::empty());
+            }
+            let from = format!("/proc/self/fd/{}", self.file.as_raw_fd());
+            match linkat(CWD, from, CWD, &to, AtFlags::SYMLINK_FOLLOW) {
+                // Without /proc, for who may: root, and since Linux 6.10 all.
+                Err(Errno::NOENT) => linkat(&self.file, "", CWD, &to, AtFlags::EMPTY_PATH),
+                linked => linked,
+            }
+        }
+    }
+
+    /// A path that is removed at the end.
+    struct Temporary(String);
+
+    impl Temporary {
+        fn make() -> Result<(OwnedFd, Self), Errno> {
+            static FILES: AtomicU32 = AtomicU32::new(0);
+            let number = FILES.fetch_add(1, Ordering::Relaxed);
+            let mut path = String::new();
+            let _fits = write!(path, "{FOLDER}/.farend.{}.{number}", std::process::id());
+            // What a killed process of the same id left.
+            let _none = unlink(&path);
+            let flags = OFlags::CREATE | OFlags::EXCL | OFlags::RDWR | OFlags::CLOEXEC;
+            Ok((open(&path, flags, MODE)?, Self(path)))
+        }
+    }
+
+    impl Drop for Temporary {
+        fn drop(&mut self) {
+            let _gone = unlink(&self.0);
+        }
+    }
+
+    fn refused(name: &Name) -> impl Fn(Errno) -> SegmentError {
+        let name = name.to_string();
+        move |errno| match errno {
+            Errno::ACCESS | Errno::PERM | Errno::ROFS => {
+                SegmentError::Denied { name: name.clone() }
+            }
+            other => SegmentError::system("make a segment")(other),
+        }
+    }
+
+    /// Gives a segment its size, and the memory for it: memory that turns out to be
+    /// missing at the first use ends the process.
+    fn allocate(file: BorrowedFd<'_>, octets: u64) -> Result<(), SegmentError> {
+        // Memory without a name has no limit of its own: the machine would be out
+        // of memory before the call returned.
+        let memory = sysinfo();
+        #[allow(clippy::useless_conversion, reason = "32 bits on some processors")]
+        let most = u64::from(memory.mem_unit).saturating_mul(memory.totalram.into());
+        let fits = if octets < most { Ok(()) } else { Err(Errno::NOMEM) };
+        fits.and_then(|()| ftruncate(file, octets))
+            .and_then(|()| fallocate(file, FallocateFlags::empty(), 0, octets))
+            .map_err(SegmentError::system("get memory for the segment"))
+    }
+
+    /// Memory without a name.
+    pub(crate) fn unnamed(octets: u64) -> Result<OwnedFd, SegmentError> {
+        let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+        let file =
+            memfd_create("farend-ring", flags).map_err(SegmentError::system("make a segment"))?;
+        allocate(file.as_fd(), octets)?;
+        fcntl_add_seals(&file, SEALS).map_err(SegmentError::system("seal the segment"))?;
+        Ok(file)
+    }
+
+    /// Whether the memory cannot be shortened.
+    pub(crate) fn keeps_its_size(file: BorrowedFd<'_>) -> bool {
+        fcntl_get_seals(file).is_ok_and(|seals| seals.contains(SEALS))
+    }
+
+    /// Whether this is memory without a name: it is had only from who has it, so
+    /// that its permissions (0777, whatever is asked for) do not matter.
+    pub(crate) fn is_passed_only(file: BorrowedFd<'_>) -> bool {
+        keeps_its_size(file)
+    }
+}
+
+#[cfg(target_os = "linux")]
+pub(crate) use linux::{Draft, is_passed_only, keeps_its_size, unnamed};
+
+#[cfg(not(target_os = "linux"))]
+mod others {
+    use std::{
+        os::fd::OwnedFd,
+        sync::atomic::{AtomicU32, Ordering},
+    };
+
+    use rustix::fs::ftruncate;
+
+    use super::{AsFd, BorrowedFd, Errno, MODE, Name, Named, OFlags, shm};
+    use crate::SegmentError;
+
+    /// A segment that has its name, but no content.
+    pub(crate) struct Draft {
+        file: OwnedFd,
+        named: Named,
+    }
+
+    impl Draft {
+        /// Memory of so many octets, all zero; `None` if the name is taken.
+        pub(crate) fn new(name: &Name, octets: u64) -> Result<Option<Self>, SegmentError> {
+            let flags = OFlags::CREATE | OFlags::EXCL | OFlags::RDWR;
+            let file = match shm::open(name.as_str(), flags, MODE) {
+                Ok(file) => file,
+                Err(Errno::EXIST) => return Ok(None),
+                Err(Errno::ACCESS | Errno::PERM) => {
+                    return Err(SegmentError::Denied { name: name.to_string() });
+                }
+                Err(errno) => return Err(SegmentError::system("make a segment")(errno)),
+            };
+            // From here on the name is removed if anything goes wrong.
+            let named = Named::of(name, file.as_fd())
+                .map_err(SegmentError::system("look at the segment"))?;
+            allocate(file.as_fd(), octets)?;
+            Ok(Some(Self { file, named }))
+        }
+
+        /// The memory, to be mapped.
+        pub(crate) fn file(&self) -> Result<OwnedFd, Errno> {
+            rustix::io::fcntl_dupfd_cloexec(&self.file, 0)
+        }
+
+        /// It has its name already.
+        pub(crate) fn publish(self, _name: &Name) -> Result<Named, (Self, Errno)> {
+            Ok(self.named)
+        }
+    }
+
+    /// Gives a segment its size, which it keeps: macOS sizes a segment once.
+    fn allocate(file: BorrowedFd<'_>, octets: u64) -> Result<(), SegmentError> {
+        ftruncate(file, octets).map_err(SegmentError::system("get memory for the segment"))
+    }
+
+    /// A segment whose name is removed at once.
+    pub(crate) fn unnamed(octets: u64) -> Result<OwnedFd, SegmentError> {
+        static SEGMENTS: AtomicU32 = AtomicU32::new(0);
+        let number = SEGMENTS.fetch_add(1, Ordering::Relaxed);
+        let name = Name::parse(&format!("/farend.{}.{number}", std::process::id()))?;
+        match Draft::new(&name, octets)? {
+            Some(Draft { file, named }) => {
+                named.remove();
+                Ok(file)
+            }
+            None => Err(SegmentError::InUse { name: name.to_string(), pid: 0 }),
+        }
+    }
+
+    /// There are no seals, but a segment is sized only once.
+    pub(crate) fn keeps_its_size(_file: BorrowedFd<'_>) -> bool {
+        true
+    }
+
+    /// Whether memory has no name is not known.
+    pub(crate) fn is_passed_only(_file: BorrowedFd<'_>) -> bool {
+        false
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) use others::{Draft, is_passed_only, keeps_its_size, unnamed};
