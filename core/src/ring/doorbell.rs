@@ -2,24 +2,33 @@
 //!
 //! | `armed` | `rings` | means |
 //! |---|---|---|
-//! | 0 | n | nobody is about to sleep: ringing is one exchange of a word |
+//! | 0 | n | nobody is about to sleep: ringing is one look at a word |
 //! | 1 | n | somebody sleeps on `rings == n`, or is about to |
 //! | 1 → 0 | n → n + 1 | rung: sleepers wake, and those about to sleep do not |
 //!
 //! The side that waits *arms* the bell and then looks once more; the side that
-//! sends stores its message and then *rings*. Both exchange the same word, so one
-//! exchange comes after the other and sees all that went before it: either the
-//! ringer finds the bell armed, or the second look finds the message. No fence is
-//! needed, because nothing but exchanges and read-modify-writes touches the word:
-//! they continue one release sequence.
+//! sends stores its message and then *rings*. Either the ringer must find the bell
+//! armed, or the second look must find the message. There are two ways to that:
+//!
+//! - **Evenly.** Both exchange the same word, so one exchange comes after the other and
+//!   sees all that went before it. No fence is needed, because nothing but exchanges and
+//!   read-modify-writes touches the word: they continue one release sequence. Each ring
+//!   waits until the processor has written all its stores.
+//! - **On the waiter's account** ([`Ringer::Ordered`]). The ringer only loads the word,
+//!   and the waiter, once it has armed the bell, lets the system run a barrier in all
+//!   threads that ring ([`Liveness::order_others`]). A ringer's load came before that
+//!   barrier, and then its message did too; or it comes after it and finds the bell
+//!   armed. That costs the waiter microseconds, but it was about to sleep.
+//!
+//! A waiter need not know which way a ringer takes.
 
 use super::{
-    Memory,
+    Liveness, Memory,
     seeded::{Fault, is_seeded},
 };
 use crate::sync::{
     Futex, Shared, Waited,
-    primitive::{AtomicU32, Ordering},
+    primitive::{AtomicU32, Ordering, fence, light_fence},
 };
 
 /// Both words of a doorbell.
@@ -35,6 +44,25 @@ pub(super) struct Doorbell<'m> {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Armed {
     rings: u32,
+    /// Whether the system ran its barrier. If not, a ring could be missed, and sleep
+    /// must be short.
+    pub(super) is_sure: bool,
+}
+
+/// How a side rings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ringer {
+    /// By an exchange.
+    Even,
+    /// By a load, ordered by the barriers of those who wait.
+    Ordered,
+}
+
+impl Ringer {
+    /// How the calling process rings from now on.
+    pub(super) fn of<L: Liveness>() -> Self {
+        if L::be_ordered() { Self::Ordered } else { Self::Even }
+    }
 }
 
 impl<'m> Doorbell<'m> {
@@ -48,7 +76,21 @@ impl<'m> Doorbell<'m> {
     /// Wakes everybody who sleeps; to be called after what they wait for was
     /// stored.
     #[inline(always)]
-    pub(super) fn ring<F: Futex<Shared>>(self) {
+    pub(super) fn ring<F: Futex<Shared>>(self, ringer: Ringer) {
+        if ringer == Ringer::Ordered {
+            if !is_seeded(Fault::LightFenceForgotten) {
+                light_fence();
+            }
+            // Relaxed: the waiter's barrier orders it after the stores before.
+            if self.armed.load(Ordering::Relaxed) == 0 {
+                return;
+            }
+        }
+        self.exchange::<F>();
+    }
+
+    #[inline(always)]
+    fn exchange<F: Futex<Shared>>(self) {
         // AcqRel: Release for what was stored before, to be found by the look that
         // follows a later `arm`; Acquire to come after an earlier `arm`.
         if self.armed.swap(0, order()) != 0 && !is_seeded(Fault::ForgottenWake) {
@@ -65,11 +107,21 @@ impl<'m> Doorbell<'m> {
 
     /// Says that the caller is about to sleep. It must look once more before it
     /// does.
-    pub(super) fn arm(self) -> Armed {
+    pub(super) fn arm<L: Liveness>(self) -> Armed {
         let rings = self.rings.load(Ordering::Relaxed);
-        // AcqRel: pairs with `ring`.
+        // AcqRel: pairs with `exchange`.
         self.armed.swap(1, order());
-        Armed { rings }
+        let is_sure = is_seeded(Fault::BarrierForgotten) || {
+            // SeqCst: the exchange above comes before the barrier, the look after it.
+            fence(Ordering::SeqCst);
+            L::order_others()
+        };
+        Armed { rings, is_sure }
+    }
+
+    /// The word that sleepers wait on.
+    pub(super) fn word(self) -> &'m AtomicU32 {
+        self.rings
     }
 
     /// Sleeps until the bell rings, unless it rang since it was armed.

@@ -25,7 +25,7 @@ use crate::sync::primitive::{AtomicU32, AtomicU64, Ordering};
 pub const MAGIC: u64 = u64::from_le_bytes(*b"farendRG");
 
 /// The version of the layout. A ring of another version is refused.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// Octets of the header.
 pub const HEADER_OCTETS: usize = 128;

@@ -14,8 +14,8 @@
 //!
 //! Sending and receiving never block and call no system, but for a wake when the
 //! other side sleeps. Waiting is a separate call, over
-//! [`Futex<Shared>`](crate::sync::Futex), in slices, after each of which the
-//! peer is looked after ([`Liveness`]): nobody waits for the dead.
+//! [`Futex<Shared>`](crate::sync::Futex), which the end of the peer ends too
+//! ([`Liveness`]): nobody waits for the dead.
 //!
 //! ```
 //! # use core::num::NonZeroU32;

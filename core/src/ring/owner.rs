@@ -4,7 +4,7 @@
 use core::fmt;
 
 use super::Error;
-use crate::sync::primitive::{AtomicU64, Ordering};
+use crate::sync::primitive::{AtomicU32, AtomicU64, Ordering};
 
 /// A process, in one word: its id and the end of its start time, so that a later
 /// process with the same id is another owner.
@@ -67,7 +67,8 @@ impl fmt::Debug for Owner {
 ///
 /// # Safety
 /// A ring lends its memory to one owner of each part at a time, and goes by this
-/// trait. [`me`](Self::me) is a process ([`Owner::is_process`]) and no other that
+/// trait. [`be_ordered`](Self::be_ordered) says "yes" only if the barrier of every
+/// `order_others` that says "yes" reaches this process. [`me`](Self::me) is a process ([`Owner::is_process`]) and no other that
 /// lives; [`is_alive`](Self::is_alive) says "no" only of an owner that touches the
 /// ring no more.
 pub unsafe trait Liveness: 'static {
@@ -77,6 +78,31 @@ pub unsafe trait Liveness: 'static {
     /// Whether a process lives. Says "yes" when in doubt: what a living process
     /// has must not be taken away.
     fn is_alive(owner: Owner) -> bool;
+
+    /// Lets the barriers of others ([`order_others`](Self::order_others)) reach the
+    /// calling process from now on; whether they do. Then this process wakes peers
+    /// without ordering its own accesses, which is much cheaper.
+    #[must_use]
+    fn be_ordered() -> bool {
+        false
+    }
+
+    /// Runs a full barrier in all threads of all processes that are
+    /// [ordered](Self::be_ordered): each of their accesses comes before or after it.
+    /// Whether that was done, or nobody ever is ordered.
+    #[must_use]
+    fn order_others() -> bool {
+        true
+    }
+
+    /// Calls `sleep`, which sleeps while `word` stays as it is. If one of `owners` ends
+    /// meanwhile, or has ended before, `word` is changed and who sleeps on it is woken;
+    /// `sleep` is told whether that holds for all of them. May return without having
+    /// called it, if one of them has ended.
+    fn watched(owners: impl Iterator<Item = Owner>, word: &AtomicU32, sleep: impl FnOnce(bool)) {
+        let _nobody_watches = (owners, word);
+        sleep(false);
+    }
 }
 
 /// For rings that do not leave their process: whoever asks lives.

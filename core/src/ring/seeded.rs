@@ -2,6 +2,14 @@
 
 pub(super) use crate::seeded::is_seeded;
 
+/// Where models kill a process: between two stores that others act upon. Elsewhere,
+/// nothing.
+#[inline(always)]
+pub(super) fn death_point() {
+    #[cfg(all(test, any(farend_loom, farend_shuttle)))]
+    crate::sync::model::step();
+}
+
 crate::seeded::faults! {
     /// One fault that a ring could have.
     enum Fault of "ring" {
@@ -9,6 +17,10 @@ crate::seeded::faults! {
         ForgottenWake,
         /// The bell is armed after the last look, not before.
         ArmedAfterTheLook,
+        /// A ringer looks at the bell before its message is stored.
+        LightFenceForgotten,
+        /// A waiter looks for the message before others see that the bell is armed.
+        BarrierForgotten,
         /// The bell's words are exchanged without any order.
         UnorderedBell,
         /// A record's word is stored before its octets.
@@ -17,6 +29,10 @@ crate::seeded::faults! {
         PublishWithoutRelease,
         /// The next record's word is not set to 0.
         NextWordKept,
+        /// A word is cleared ahead where the consumer still reads.
+        ClearedTooFar,
+        /// A word that was cleared ahead is trusted after something was written there.
+        StaleGuess,
         /// Room that the consumer has not given back is taken for free.
         StaleCursor,
         /// Room for the next record's word is not counted.
@@ -33,6 +49,10 @@ crate::seeded::faults! {
         SlotNotMarked,
         /// One lost message too few is counted.
         LagOffByOne,
+        /// A producer that takes over goes on at the cursor, whatever is there.
+        NothingRecovered,
+        /// A dead reader's place is cleared by a writer that has not taken it.
+        ClearedUntaken,
         /// The writer takes the slowest reader's slot while it is needed.
         OneMessageTooMany,
         /// A cursor where no reader can be is not waited for.

@@ -40,6 +40,19 @@ mod chosen {
 
 pub use chosen::{AtomicU32, AtomicU64, Ordering, fence, spin_loop};
 
+/// The cheap one of a pair of fences. The other is a barrier that the system runs in all
+/// threads, so this one only keeps the compiler from moving accesses past it.
+///
+/// Model checkers cannot run a barrier in other threads; to them both fences weigh the
+/// same, which orders what the pair orders.
+#[inline(always)]
+pub fn light_fence() {
+    #[cfg(not(any(farend_loom, farend_shuttle)))]
+    core::sync::atomic::compiler_fence(Ordering::SeqCst);
+    #[cfg(any(farend_loom, farend_shuttle))]
+    fence(Ordering::SeqCst);
+}
+
 /// Makes functions `const`, but for the model checkers, whose atomics cannot be
 /// made at compile time.
 macro_rules! const_unless_modelled {

@@ -65,6 +65,7 @@ mod process;
 mod segment;
 pub mod spsc;
 mod sys;
+mod watch;
 
 pub use deadline::Deadline;
 pub use error::SegmentError;

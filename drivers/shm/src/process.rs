@@ -3,15 +3,21 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use farend_core::ring::{Liveness, Owner};
+use farend_core::{
+    ring::{Liveness, Owner},
+    sync::primitive::AtomicU32,
+};
 use farend_futex::process::{Life, life};
+
+use crate::watch;
 
 /// The processes of this machine, as far as this one sees them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Processes {}
 
 // SAFETY: a process is named by its id and its start; it is dead if no process has
-// that id, or one that has ended or that started at another time.
+// that id, or one that has ended or that started at another time. Barriers are the
+// kernel's, which says whether it ran them.
 unsafe impl Liveness for Processes {
     fn me() -> Owner {
         static ME: AtomicU64 = AtomicU64::new(0);
@@ -30,6 +36,51 @@ unsafe impl Liveness for Processes {
         let now = life(owner.pid());
         let start = start_of(now);
         now != Life::Gone && (start == owner.start() || start == 0 || owner.start() == 0)
+    }
+
+    fn be_ordered() -> bool {
+        barrier::register()
+    }
+
+    fn order_others() -> bool {
+        barrier::run()
+    }
+
+    fn watched(owners: impl Iterator<Item = Owner>, word: &AtomicU32, sleep: impl FnOnce(bool)) {
+        watch::watched(owners, word, sleep);
+    }
+}
+
+/// Barriers in the threads of other processes.
+///
+/// # References
+/// `membarrier(2)`: `MEMBARRIER_CMD_GLOBAL_EXPEDITED`.
+#[cfg(target_os = "linux")]
+mod barrier {
+    use rustix::thread::{MembarrierCommand, membarrier};
+
+    /// Lets the barriers of all processes reach this one, as long as it lives.
+    pub(super) fn register() -> bool {
+        membarrier(MembarrierCommand::RegisterGlobalExpedited).is_ok()
+    }
+
+    /// Runs a barrier in all threads that run, of all processes that are registered;
+    /// a thread that does not run has passed one.
+    pub(super) fn run() -> bool {
+        membarrier(MembarrierCommand::GlobalExpedited).is_ok()
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod barrier {
+    /// There are no such barriers.
+    pub(super) const fn register() -> bool {
+        false
+    }
+
+    /// Nobody is registered.
+    pub(super) const fn run() -> bool {
+        true
     }
 }
 

@@ -33,7 +33,9 @@ pub use writer::Writer;
 
 use super::{
     Error, Kind, LINE_OCTETS, Layout, LayoutError, Liveness, Memory, SlowReader,
-    doorbell::Doorbell, layout::HEADER_OCTETS, owner::Claim,
+    doorbell::{Doorbell, Ringer},
+    layout::HEADER_OCTETS,
+    owner::Claim,
 };
 use crate::sync::{
     Futex, Shared,
@@ -145,6 +147,8 @@ impl<'m> Ring<'m> {
     /// [`Error::Taken`] by a living writer; [`Error::Corrupt`].
     pub fn writer<F: Futex<Shared>, L: Liveness>(&self) -> Result<Writer<'m, F, L>, Error> {
         self.writer.claim.take::<L>()?;
+        // Readers that sleep learn for whom.
+        self.writer.bell.ring::<F>(Ringer::Even);
         Writer::new(self).inspect_err(|_| self.writer.claim.leave::<L>())
     }
 

@@ -10,9 +10,10 @@ use super::{
 use crate::{
     ring::{
         Corruption, Error, Liveness,
+        doorbell::Ringer,
         memory::load_words,
-        seeded::{Fault, is_seeded},
-        wait::{Watch, check_sides, wait_until},
+        seeded::{Fault, death_point, is_seeded},
+        wait::{Peer, Watch, wait_until},
     },
     sync::{
         Futex, Shared,
@@ -39,6 +40,7 @@ pub struct Reader<'m, F: Futex<Shared>, L: Liveness> {
     given_back_to: u64,
     /// Messages lost since the last one that was handed out.
     lost: u64,
+    ringer: Ringer,
     watch: Watch,
     system: PhantomData<fn() -> (F, L)>,
 }
@@ -71,6 +73,7 @@ impl<'m, F: Futex<Shared>, L: Liveness> Reader<'m, F, L> {
             peeked: 0,
             given_back_to: number,
             lost: 0,
+            ringer: Ringer::of::<L>(),
             watch: Watch::default(),
             system: PhantomData,
         })
@@ -85,6 +88,7 @@ impl<'m, F: Futex<Shared>, L: Liveness> Reader<'m, F, L> {
             // true; it then takes the ring for full until the cursor moves.
             let first = tail.load(Ordering::Acquire);
             own.set_needs(first);
+            death_point();
             // SeqCst fence: pairs with the writer's in `see_readers`. Either it saw
             // the cursor, or the load below sees how far it had come without.
             if !is_seeded(Fault::AttachWithoutFence) {
@@ -234,8 +238,9 @@ impl<'m, F: Futex<Shared>, L: Liveness> Reader<'m, F, L> {
             return;
         }
         self.given_back_to = self.number;
+        death_point();
         self.own.set_needs(self.number);
-        self.readers.bell.ring::<F>();
+        self.readers.bell.ring::<F>(self.ringer);
     }
 
     /// Waits for a message, at most until `deadline_ns` of the backend's clock.
@@ -245,7 +250,8 @@ impl<'m, F: Futex<Shared>, L: Liveness> Reader<'m, F, L> {
     /// is left and nobody who could send one; [`Error::Corrupt`].
     pub fn wait_message(&mut self, deadline_ns: u64) -> Result<(), Error> {
         let (bell, mut watch) = (self.writer.bell, self.watch);
-        let (own, peer) = (self.own.claim, self.writer.claim);
+        let (own, other) = (self.own.claim, self.writer.claim);
+        let peer = Peer::<L> { own, other, liveness: PhantomData };
         let look = || {
             self.slots.prefetch(self.number);
             let (word, _octets) = self.slots.slot(self.number)?;
@@ -255,9 +261,7 @@ impl<'m, F: Futex<Shared>, L: Liveness> Reader<'m, F, L> {
             }
             Ok(is_there)
         };
-        let waited = wait_until::<F>(bell, &mut watch, deadline_ns, look, |is_due| {
-            check_sides::<L>(own, peer, is_due)
-        });
+        let waited = wait_until::<F, L>(bell, &mut watch, deadline_ns, look, &peer);
         self.watch = watch;
         waited
     }
@@ -303,7 +307,7 @@ impl<F: Futex<Shared>, L: Liveness> Drop for Reader<'_, F, L> {
         self.own.needs_nothing();
         self.own.claim.leave::<L>();
         // The writer may have waited for this reader.
-        self.readers.bell.ring::<F>();
+        self.readers.bell.ring::<F>(Ringer::Even);
     }
 }
 

@@ -3,15 +3,16 @@
 use core::marker::PhantomData;
 
 use super::{
-    Readers, Ring, WriterWords, is_in_place,
+    Claim, Readers, Ring, WriterWords, is_in_place,
     slots::{Found, Slots, load},
 };
 use crate::{
     ring::{
-        Error, Liveness, SlowReader,
+        Error, Liveness, Owner, SlowReader,
+        doorbell::Ringer,
         memory::store_words,
-        seeded::{Fault, is_seeded},
-        wait::{Watch, wait_until},
+        seeded::{Fault, death_point, is_seeded},
+        wait::{Peers, Watch, wait_until},
     },
     sync::{
         Futex, Shared,
@@ -33,6 +34,7 @@ pub struct Writer<'m, F: Futex<Shared>, L: Liveness> {
     number: u64,
     /// Messages before this number do not overwrite what a reader needs.
     free_to: u64,
+    ringer: Ringer,
     watch: Watch,
     system: PhantomData<fn() -> (F, L)>,
 }
@@ -47,12 +49,14 @@ impl<'m, F: Futex<Shared>, L: Liveness> Writer<'m, F, L> {
             slow_reader: ring.layout.slow_reader(),
             number,
             free_to: number,
+            ringer: Ringer::of::<L>(),
             watch: Watch::default(),
             system: PhantomData,
         };
         // The last writer may have stored one message without getting to say so.
         let (word, _octets) = writer.slots.slot(number)?;
-        if let Found::Message { .. } = writer.slots.read(number, load(word)) {
+        let found = writer.slots.read(number, load(word));
+        if matches!(found, Found::Message { .. }) && !is_seeded(Fault::NothingRecovered) {
             writer.advance();
             // Its readers have not been looked at either.
             writer.free_to = writer.number;
@@ -134,16 +138,19 @@ impl<'m, F: Futex<Shared>, L: Liveness> Writer<'m, F, L> {
             word.store(*value, Ordering::Relaxed);
         }
         store_words(words.as_slice(), body);
+        death_point();
         // Release: pairs with the Acquire in `load`; the octets were written before.
         word.store(self.slots.word(self.number, octets), Ordering::Release);
+        death_point();
         self.advance();
+        death_point();
         Ok(true)
     }
 
     /// Wakes readers that sleep, to see all messages so far.
     #[inline]
     pub fn flush(&mut self) {
-        self.own.bell.ring::<F>();
+        self.own.bell.ring::<F>(self.ringer);
     }
 
     /// Waits until there is room for a message, at most until `deadline_ns` of the
@@ -160,13 +167,8 @@ impl<'m, F: Futex<Shared>, L: Liveness> Writer<'m, F, L> {
         let (bell, own, mut watch) = (self.readers.bell, self.own.claim, self.watch);
         let (readers, number, capacity) = (self.readers, self.number, self.slots.capacity());
         let look = || Ok(self.has_room());
-        let waited = wait_until::<F>(bell, &mut watch, deadline_ns, look, |is_due| {
-            own.check_own::<L>()?;
-            if is_due {
-                readers.remove_dead::<L>(number, capacity);
-            }
-            Ok(())
-        });
+        let slow = SlowReaders::<L> { own, readers, number, capacity, liveness: PhantomData };
+        let waited = wait_until::<F, L>(bell, &mut watch, deadline_ns, look, &slow);
         self.watch = watch;
         waited
     }
@@ -216,6 +218,37 @@ impl<'m, F: Futex<Shared>, L: Liveness> Writer<'m, F, L> {
     }
 }
 
+/// The readers that a writer waits for, before message `number`.
+struct SlowReaders<'m, L> {
+    own: Claim<'m>,
+    readers: Readers<'m>,
+    number: u64,
+    capacity: u64,
+    liveness: PhantomData<fn() -> L>,
+}
+
+impl<L: Liveness> Peers for SlowReaders<'_, L> {
+    fn check(&self, is_due: bool) -> Result<(), Error> {
+        self.own.check_own::<L>()?;
+        if is_due {
+            self.readers.remove_dead::<L>(self.number, self.capacity);
+        }
+        Ok(())
+    }
+
+    /// Unless there is a cursor that nobody has, or where no reader can be: that is a
+    /// reader that is just attaching, or none, which shows after a while.
+    fn owners(&self) -> Option<impl Iterator<Item = Owner>> {
+        let is_clear = self.readers.iter().all(|words| {
+            words.needs().is_none_or(|needs| {
+                self.number.wrapping_sub(needs) <= self.capacity && words.claim.owner().is_process()
+            })
+        });
+        let owners = self.readers.iter().map(|words| words.claim.owner());
+        is_clear.then(|| owners.filter(|owner| owner.is_process()))
+    }
+}
+
 impl Readers<'_> {
     /// How far the slowest reader is behind message `number`, at most `capacity`.
     ///
@@ -246,9 +279,15 @@ impl Readers<'_> {
             // `take` succeeds if nobody has the reader's place or a dead process
             // has. It makes the place the caller's, so that nobody else can take it
             // while the cursor is cleared.
-            if words.needs().is_some_and(|needs| needs != number) && words.claim.take::<L>().is_ok()
-            {
+            if words.needs().is_none_or(|needs| needs == number) {
+                continue;
+            }
+            if is_seeded(Fault::ClearedUntaken) && !L::is_alive(words.claim.owner()) {
                 words.needs_nothing();
+            } else if words.claim.take::<L>().is_ok() {
+                death_point();
+                words.needs_nothing();
+                death_point();
                 words.claim.leave::<L>();
             }
         }
@@ -259,7 +298,7 @@ impl<F: Futex<Shared>, L: Liveness> Drop for Writer<'_, F, L> {
     fn drop(&mut self) {
         self.own.claim.leave::<L>();
         // Readers learn that nothing more comes.
-        self.flush();
+        self.own.bell.ring::<F>(Ringer::Even);
     }
 }
 

@@ -5,7 +5,7 @@
 use std::{boxed::Box, cell::UnsafeCell, slice, vec::Vec};
 
 use super::WORD_OCTETS;
-use crate::sync::primitive::{AtomicU32, AtomicU64};
+use crate::sync::primitive::{AtomicU32, AtomicU64, Ordering};
 
 /// As the memory of programs, but for the model checkers.
 #[derive(Debug, Clone, Copy)]
@@ -28,6 +28,9 @@ struct Model {
 unsafe impl Sync for Model {}
 // SAFETY: as for `Sync`.
 unsafe impl Send for Model {}
+
+/// What a word is once its octets were lent to be written.
+const WRITTEN_OVER: u64 = 0xEEEE_EEEE_EEEE_EEEE;
 
 /// Eight octets that are lent as a whole.
 #[cfg(farend_loom)]
@@ -130,6 +133,10 @@ impl<'m> Memory<'m> {
     ) -> Option<&'m mut [u8]> {
         let start = self.place(offset, octets, WORD_OCTETS)?;
         self.lent(start, octets)?.iter().for_each(Lent::write);
+        // What is written there is no word that anybody stores.
+        let first = start / WORD_OCTETS;
+        let words = self.model.words64.get(first..first + octets.div_ceil(WORD_OCTETS))?;
+        words.iter().for_each(|word| word.store(WRITTEN_OVER, Ordering::Relaxed));
         let start = self.model.octets.get(start)?.get();
         // SAFETY: as in `lend`, and no other access, by the caller's promise.
         Some(unsafe { slice::from_raw_parts_mut(start, octets) })

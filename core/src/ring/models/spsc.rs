@@ -1,20 +1,20 @@
 //! Two threads with shuttle too: the ring has two sides.
 
 use super::{
-    super::{Layout, spsc},
+    super::{Layout, Liveness, spsc},
     *,
 };
 
-type Producer = spsc::Producer<'static, Modelled, SameProcess>;
-type Consumer = spsc::Consumer<'static, Modelled, SameProcess>;
+type Producer<F = Modelled, L = SameProcess> = spsc::Producer<'static, F, L>;
+type Consumer<F = Modelled, L = SameProcess> = spsc::Consumer<'static, F, L>;
 
-fn sides(capacity_octets: u64) -> (Producer, Consumer) {
+fn sides<F: Futex<Shared>, L: Liveness>(capacity_octets: u64) -> (Producer<F, L>, Consumer<F, L>) {
     let memory = memory(Layout::spsc(capacity_octets).unwrap().octets());
-    let ring = spsc::Ring::create::<SameProcess>(memory, capacity_octets, 0).unwrap();
+    let ring = spsc::Ring::create::<L>(memory, capacity_octets, 0).unwrap();
     (ring.producer().unwrap(), ring.consumer().unwrap())
 }
 
-fn send(producer: &mut Producer, record: &[u8]) {
+fn send<F: Futex<Shared>, L: Liveness>(producer: &mut Producer<F, L>, record: &[u8]) {
     while !producer.push(record).unwrap() {
         producer.wait_room(record.len(), NEVER).unwrap();
     }
@@ -23,11 +23,10 @@ fn send(producer: &mut Producer, record: &[u8]) {
 
 /// Room for one record at a time: each side waits for the other, and the ring goes
 /// round.
-#[test]
-fn sides_that_sleep_are_woken_and_see_whole_records() {
+fn sides_wait_for_each_other<F: Futex<Shared>, L: Liveness>() {
     const RECORDS: u8 = if cfg!(farend_loom) { 3 } else { 20 };
     check(|| {
-        let (mut producer, mut consumer) = sides(32);
+        let (mut producer, mut consumer) = sides::<F, L>(32);
         let sending = thread::spawn(move || {
             for number in 0..RECORDS {
                 send(&mut producer, &[number; 8]);
@@ -44,12 +43,28 @@ fn sides_that_sleep_are_woken_and_see_whole_records() {
     });
 }
 
+#[test]
+fn sides_that_sleep_are_woken_and_see_whole_records() {
+    sides_wait_for_each_other::<Modelled, SameProcess>();
+}
+
+/// Ringing is a load, which the sleeper's barrier orders.
+#[test]
+fn sides_that_sleep_are_woken_by_who_only_looks_at_the_bell() {
+    sides_wait_for_each_other::<Modelled, Process>();
+}
+
+#[test]
+fn sides_that_look_for_a_while_before_they_sleep_are_woken() {
+    sides_wait_for_each_other::<Looking, SameProcess>();
+}
+
 /// Nobody waits: what is there is whole and in order, and the ring skips its end.
 #[test]
 fn sides_that_only_look_see_whole_records_in_order() {
     const ROUNDS: usize = if cfg!(farend_loom) { 4 } else { 30 };
     check(|| {
-        let (mut producer, mut consumer) = sides(64);
+        let (mut producer, mut consumer) = sides::<Modelled, SameProcess>(64);
         let octets_of = |number: u8| 24 - usize::from(number % 4) * 8;
         let sending = thread::spawn(move || {
             let mut sent = 0;
@@ -78,10 +93,42 @@ fn sides_that_only_look_see_whole_records_in_order() {
     });
 }
 
+/// Loans that are given back or sent in part leave what they wrote where the next
+/// record's word is to be 0.
+#[test]
+fn a_consumer_sees_nothing_of_loans_that_were_given_back() {
+    check(|| {
+        let (mut producer, mut consumer) = sides::<Modelled, SameProcess>(64);
+        let sending = thread::spawn(move || {
+            assert!(producer.push(&[1; 8]).unwrap());
+            let mut loan = producer.reserve(24).unwrap().unwrap();
+            loan.fill(0xEE);
+            drop(loan);
+            assert!(producer.push(&[2; 8]).unwrap());
+            producer
+        });
+        let mut next = 1;
+        for _ in 0..3 {
+            if let Some(record) = consumer.peek().unwrap() {
+                assert_eq!(record, [next; 8]);
+                next += 1;
+                consumer.release();
+            }
+        }
+        drop(sending.join().unwrap());
+        while let Some(record) = consumer.peek().unwrap() {
+            assert_eq!(record, [next; 8]);
+            next += 1;
+            consumer.release();
+        }
+        assert_eq!(next, 3);
+    });
+}
+
 #[test]
 fn a_sleeping_consumer_learns_that_the_producer_left() {
     check(|| {
-        let (mut producer, mut consumer) = sides(32);
+        let (mut producer, mut consumer) = sides::<Modelled, SameProcess>(32);
         let sending = thread::spawn(move || assert!(producer.push(b"last").unwrap()));
         assert_eq!(consumer.wait_record(NEVER), Ok(()));
         assert_eq!(consumer.peek(), Ok(Some(&b"last"[..])));
@@ -94,7 +141,7 @@ fn a_sleeping_consumer_learns_that_the_producer_left() {
 #[test]
 fn a_sleeping_producer_learns_that_the_consumer_left() {
     check(|| {
-        let (mut producer, consumer) = sides(32);
+        let (mut producer, consumer) = sides::<Modelled, SameProcess>(32);
         assert!(producer.push(&[0; 8]).unwrap());
         let leaving = thread::spawn(move || drop(consumer));
         assert_eq!(producer.wait_room(8, NEVER), Err(Error::PeerLeft));

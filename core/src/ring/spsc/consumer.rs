@@ -7,9 +7,10 @@ use super::{Records, Ring, Side, word};
 use crate::{
     ring::{
         Corruption, Error, Liveness,
+        doorbell::Ringer,
         memory::FETCHED_OCTETS,
-        seeded::{Fault, is_seeded},
-        wait::{Watch, check_sides, wait_until},
+        seeded::{Fault, death_point, is_seeded},
+        wait::{Peer, Watch, wait_until},
     },
     sync::{Futex, Shared, primitive::Ordering},
 };
@@ -29,6 +30,7 @@ pub struct Consumer<'m, F: Futex<Shared>, L: Liveness> {
     span: u64,
     /// Up to where room was given back.
     given_back_to: u64,
+    ringer: Ringer,
     watch: Watch,
     system: PhantomData<fn() -> (F, L)>,
 }
@@ -46,6 +48,7 @@ impl<'m, F: Futex<Shared>, L: Liveness> Consumer<'m, F, L> {
             position,
             span: 0,
             given_back_to: position,
+            ringer: Ringer::of::<L>(),
             watch: Watch::default(),
             system: PhantomData,
         })
@@ -94,10 +97,12 @@ impl<'m, F: Futex<Shared>, L: Liveness> Consumer<'m, F, L> {
             return;
         }
         self.given_back_to = self.position;
+        death_point();
         // Release: pairs with the producer's Acquire in `see_free`; the records
         // were read before.
         self.own.cursor.store(self.position, Ordering::Release);
-        self.own.bell.ring::<F>();
+        death_point();
+        self.own.bell.ring::<F>(self.ringer);
     }
 
     /// Waits for a record, at most until `deadline_ns` of the backend's clock.
@@ -107,7 +112,8 @@ impl<'m, F: Futex<Shared>, L: Liveness> Consumer<'m, F, L> {
     /// is left and nobody who could send one; [`Error::Corrupt`].
     pub fn wait_record(&mut self, deadline_ns: u64) -> Result<(), Error> {
         let (bell, mut watch) = (self.peer.bell, self.watch);
-        let (own, peer) = (self.own.claim, self.peer.claim);
+        let (own, other) = (self.own.claim, self.peer.claim);
+        let peer = Peer::<L> { own, other, liveness: PhantomData };
         let look = || {
             // A record is seldom in one cache line with its word. Asked for before the
             // word, the next one comes at the same time, not after it.
@@ -115,9 +121,7 @@ impl<'m, F: Futex<Shared>, L: Liveness> Consumer<'m, F, L> {
             self.records.data.prefetch(ahead);
             Ok(self.find()?.is_some())
         };
-        let waited = wait_until::<F>(bell, &mut watch, deadline_ns, look, |is_due| {
-            check_sides::<L>(own, peer, is_due)
-        });
+        let waited = wait_until::<F, L>(bell, &mut watch, deadline_ns, look, &peer);
         self.watch = watch;
         waited
     }
@@ -177,7 +181,7 @@ impl<F: Futex<Shared>, L: Liveness> Drop for Consumer<'_, F, L> {
         self.flush();
         self.own.claim.leave::<L>();
         // The producer learns that nobody makes room any more.
-        self.own.bell.ring::<F>();
+        self.own.bell.ring::<F>(Ringer::Even);
     }
 }
 

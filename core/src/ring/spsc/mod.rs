@@ -34,8 +34,10 @@ pub use consumer::Consumer;
 pub use producer::{Loan, Producer};
 
 use super::{
-    Error, Kind, LINE_OCTETS, Layout, LayoutError, Liveness, Memory, doorbell::Doorbell,
-    layout::HEADER_OCTETS, owner::Claim,
+    Error, Kind, LINE_OCTETS, Layout, LayoutError, Liveness, Memory,
+    doorbell::{Doorbell, Ringer},
+    layout::HEADER_OCTETS,
+    owner::Claim,
 };
 use crate::sync::{
     Futex, Shared,
@@ -118,6 +120,8 @@ impl<'m> Ring<'m> {
     /// [`Error::Taken`] by a living producer; [`Error::Corrupt`].
     pub fn producer<F: Futex<Shared>, L: Liveness>(&self) -> Result<Producer<'m, F, L>, Error> {
         self.producer.claim.take::<L>()?;
+        // A consumer that sleeps learns for whom.
+        self.producer.bell.ring::<F>(Ringer::Even);
         Producer::new(self).inspect_err(|_| self.producer.claim.leave::<L>())
     }
 
@@ -129,6 +133,8 @@ impl<'m> Ring<'m> {
     /// [`Error::Taken`] by a living consumer; [`Error::Corrupt`].
     pub fn consumer<F: Futex<Shared>, L: Liveness>(&self) -> Result<Consumer<'m, F, L>, Error> {
         self.consumer.claim.take::<L>()?;
+        // A producer that sleeps learns for whom.
+        self.consumer.bell.ring::<F>(Ringer::Even);
         Consumer::new(self).inspect_err(|_| self.consumer.claim.leave::<L>())
     }
 

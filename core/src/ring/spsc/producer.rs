@@ -10,8 +10,9 @@ use super::{Records, Ring, Side, word};
 use crate::{
     ring::{
         Corruption, Error, Liveness,
-        seeded::{Fault, is_seeded},
-        wait::{Watch, check_sides, wait_until},
+        doorbell::Ringer,
+        seeded::{Fault, death_point, is_seeded},
+        wait::{Peer, Watch, wait_until},
     },
     sync::{Futex, Shared, primitive::Ordering},
 };
@@ -29,6 +30,10 @@ pub struct Producer<'m, F: Futex<Shared>, L: Liveness> {
     position: u64,
     /// Up to where the ring was free when the consumer's cursor was read last.
     free_to: u64,
+    /// Where a word is 0 already: after the next record, if that is as long as the last
+    /// one. Never where the next record starts, so that this is "nowhere".
+    cleared: u64,
+    ringer: Ringer,
     watch: Watch,
     system: PhantomData<fn() -> (F, L)>,
 }
@@ -43,6 +48,8 @@ impl<'m, F: Futex<Shared>, L: Liveness> Producer<'m, F, L> {
             peer: ring.consumer,
             position,
             free_to: position,
+            cleared: position,
+            ringer: Ringer::of::<L>(),
             watch: Watch::default(),
             system: PhantomData,
         };
@@ -58,6 +65,9 @@ impl<'m, F: Futex<Shared>, L: Liveness> Producer<'m, F, L> {
             return Err(Corruption::Cursor(self.position).into());
         }
         for _ in 0..2 {
+            if is_seeded(Fault::NothingRecovered) {
+                break;
+            }
             let span = match self.records.find(self.position)? {
                 word::Found::Nothing => break,
                 word::Found::Record { octets } => word::span(octets),
@@ -65,6 +75,7 @@ impl<'m, F: Futex<Shared>, L: Liveness> Producer<'m, F, L> {
             };
             self.advance(self.position.wrapping_add(span));
         }
+        self.cleared = self.position;
         self.see_free()
     }
 
@@ -90,6 +101,11 @@ impl<'m, F: Futex<Shared>, L: Liveness> Producer<'m, F, L> {
         if is_seeded(Fault::PublishBeforeWrite) {
             let octets = octets as u64;
             self.store(word::record(self.position, octets), word::span(octets))?;
+        }
+        // Whatever is written into a longer loan is written over the word.
+        let end = self.position.wrapping_add(word::span(octets as u64));
+        if end != self.cleared && !is_seeded(Fault::StaleGuess) {
+            self.cleared = self.position;
         }
         // SAFETY: `make_room` compared position..position + span with what the
         // consumer gave back (Acquire, so its reads have happened before), the
@@ -117,7 +133,7 @@ impl<'m, F: Futex<Shared>, L: Liveness> Producer<'m, F, L> {
     /// Wakes the consumer, if it sleeps, to see all records so far.
     #[inline]
     pub fn flush(&mut self) {
-        self.own.bell.ring::<F>();
+        self.own.bell.ring::<F>(self.ringer);
     }
 
     /// Waits until there is room for a record of `octets` octets, at most until
@@ -133,11 +149,10 @@ impl<'m, F: Futex<Shared>, L: Liveness> Producer<'m, F, L> {
         // The consumer may sleep on what was pushed without a flush.
         self.flush();
         let (bell, mut watch) = (self.peer.bell, self.watch);
-        let (own, peer) = (self.own.claim, self.peer.claim);
+        let (own, other) = (self.own.claim, self.peer.claim);
+        let peer = Peer::<L> { own, other, liveness: PhantomData };
         let look = || self.make_room(octets);
-        let waited = wait_until::<F>(bell, &mut watch, deadline_ns, look, |is_due| {
-            check_sides::<L>(own, peer, is_due)
-        });
+        let waited = wait_until::<F, L>(bell, &mut watch, deadline_ns, look, &peer);
         self.watch = watch;
         waited
     }
@@ -198,7 +213,7 @@ impl<'m, F: Futex<Shared>, L: Liveness> Producer<'m, F, L> {
         let next = self.position.wrapping_add(span);
         // Relaxed: the Release below orders it before the word, and the consumer
         // looks here only after it has seen that.
-        if !is_seeded(Fault::NextWordKept) {
+        if next != self.cleared && !is_seeded(Fault::NextWordKept) {
             self.records.word(next)?.store(0, Ordering::Relaxed);
         }
         // Release: pairs with the consumer's Acquire in `Records::find`; the
@@ -208,8 +223,31 @@ impl<'m, F: Futex<Shared>, L: Liveness> Producer<'m, F, L> {
         } else {
             Ordering::Release
         };
+        death_point();
         self.records.word(self.position)?.store(word, order);
+        death_point();
         self.advance(next);
+        death_point();
+        self.clear_ahead(span)
+    }
+
+    /// Clears the word after the next record, if that is as long as the last one was,
+    /// and is free.
+    ///
+    /// The line with that word is then this processor's before the next record is
+    /// written: otherwise that record would be seen only once the line has come from
+    /// the consumer's.
+    #[inline(always)]
+    fn clear_ahead(&mut self, span: u64) -> Result<(), Error> {
+        let room = self.free_to.wrapping_sub(self.position);
+        let fits = room >= span.wrapping_add(word::OCTETS) || is_seeded(Fault::ClearedTooFar);
+        if fits && span <= self.records.octets_to_end(self.position) {
+            self.cleared = self.position.wrapping_add(span);
+            // Relaxed: ordered before the next record's word as if it were stored with it.
+            self.records.word(self.cleared)?.store(0, Ordering::Relaxed);
+        } else {
+            self.cleared = self.position;
+        }
         Ok(())
     }
 
@@ -231,7 +269,7 @@ impl<F: Futex<Shared>, L: Liveness> Drop for Producer<'_, F, L> {
     fn drop(&mut self) {
         self.own.claim.leave::<L>();
         // The consumer learns that nothing more comes.
-        self.flush();
+        self.own.bell.ring::<F>(Ringer::Even);
     }
 }
 

@@ -52,7 +52,7 @@ fn a_ring_is_made_once_in_the_same_memory() {
 #[test]
 fn what_is_no_ring_is_refused_with_the_reason() {
     assert_eq!(refused_with(0, 7), LayoutError::Foreign);
-    assert_eq!(refused_with(8, 2), LayoutError::Version { found: 2 });
+    assert_eq!(refused_with(8, 1), LayoutError::Version { found: 1 });
     assert_eq!(refused_with(12, 9), LayoutError::Kind { found: None });
     let creator = Owner::new(1, 0);
     assert_eq!(refused_with(16, layout::INITIALISING), LayoutError::Initialising { creator });

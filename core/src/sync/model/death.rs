@@ -33,7 +33,7 @@ thread_local! {
 struct Killed;
 
 /// A point at which a thread can be killed.
-fn step() {
+pub fn step() {
     let is_over = FATE.with(|fate| {
         let left = fate.get();
         fate.set(left.saturating_sub(1));

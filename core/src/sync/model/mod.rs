@@ -9,7 +9,7 @@ mod kernel;
 #[cfg(test)]
 mod tests;
 
-pub use death::{Node, Robust, Watched, clean_up, go_unnoticed, killed_at};
+pub use death::{Node, Robust, Watched, clean_up, go_unnoticed, killed_at, step};
 pub use kernel::{Modelled, disturb, pass_slice, pass_time, until_asleep, wake_newest_first};
 
 #[cfg(farend_loom)]
