@@ -98,6 +98,16 @@ impl<'m> Doorbell<'m> {
         }
     }
 
+    /// Whether it rang since it was armed.
+    pub(super) fn has_rung(self, armed: Armed) -> bool {
+        self.rings.load(Ordering::Relaxed) != armed.rings
+    }
+
+    /// Wakes everybody who sleeps, and leaves the bell as it is.
+    pub(super) fn disturb<F: Futex<Shared>>(self) {
+        self.wake::<F>();
+    }
+
     #[cold]
     fn wake<F: Futex<Shared>>(self) {
         // Relaxed: a counter; who wakes looks at the ring by itself.

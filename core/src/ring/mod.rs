@@ -42,6 +42,7 @@
 //! # Ok::<(), Box<dyn core::error::Error>>(())
 //! ```
 
+mod alert;
 pub mod broadcast;
 mod doorbell;
 mod error;
@@ -57,6 +58,7 @@ pub mod spsc;
 mod tests;
 mod wait;
 
+pub use alert::{Alert, Since};
 pub use error::{Corruption, Error};
 pub use layout::{Kind, Layout, LayoutError, SlowReader};
 pub use memory::Memory;

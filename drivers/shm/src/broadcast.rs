@@ -1,6 +1,9 @@
 //! One publisher, many subscribers, each at its own pace.
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::{
+    io,
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
+};
 
 use farend_core::{
     ring::{Error as RingError, Layout, LayoutError, Liveness, Memory, SlowReader, broadcast},
@@ -10,7 +13,9 @@ use farend_futex::process::namespace;
 
 pub use farend_core::ring::broadcast::Message;
 
-use crate::{Deadline, SegmentError, name::Name, process::Processes, segment::Segment, sys::Kept};
+use crate::{
+    Deadline, Readiness, SegmentError, name::Name, process::Processes, segment::Segment, sys::Kept,
+};
 
 /// What a ring is made for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -209,6 +214,20 @@ impl<F: Futex<Shared>, L: Liveness> Publisher<F, L> {
         self.0.flush();
     }
 
+    /// A descriptor that tells when there may be room.
+    ///
+    /// # Errors
+    /// What the system says: no descriptor or no thread is left.
+    pub fn readiness(&self) -> io::Result<Readiness> {
+        Readiness::new(self.0.with(broadcast::Writer::alert))
+    }
+
+    /// Removes subscribers that are dead and in the way; whether there is room now. For
+    /// whoever waits by [`readiness`](Self::readiness).
+    pub fn check_subscribers(&mut self) -> bool {
+        self.0.check_readers()
+    }
+
     /// How many subscribers there are. Killed ones count until they are noticed.
     #[must_use]
     pub fn subscribers(&self) -> u32 {
@@ -298,6 +317,23 @@ impl<F: Futex<Shared>, L: Liveness> Subscriber<F, L> {
         self.0.release()?;
         self.0.flush();
         Ok(())
+    }
+
+    /// A descriptor that tells when there may be a message.
+    ///
+    /// # Errors
+    /// What the system says: no descriptor or no thread is left.
+    pub fn readiness(&self) -> io::Result<Readiness> {
+        Readiness::new(self.0.with(broadcast::Reader::alert))
+    }
+
+    /// Looks closely whether the publisher can still send: for whoever waits by
+    /// [`readiness`](Self::readiness) and finds nothing more.
+    ///
+    /// # Errors
+    /// [`RingError::PeerDied`] or [`RingError::PeerLeft`] if it cannot.
+    pub fn check_peer(&self) -> Result<(), RingError> {
+        self.0.check_peer()
     }
 
     /// Goes back by up to `messages` messages, as far as a ring that overwrites

@@ -62,7 +62,9 @@ mod draft;
 mod error;
 mod name;
 mod process;
+mod readiness;
 mod segment;
+mod signal;
 pub mod spsc;
 mod sys;
 mod watch;
@@ -74,3 +76,4 @@ pub use farend_core::ring::{
 };
 pub use name::{NAME_OCTETS_MAX, unlink};
 pub use process::Processes;
+pub use readiness::{Readiness, WaitSet};

@@ -1,6 +1,9 @@
 //! One sender, one receiver, records of any length.
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::{
+    io,
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
+};
 
 use farend_core::{
     ring::{Error as RingError, Layout, LayoutError, Liveness, Memory, spsc},
@@ -10,7 +13,9 @@ use farend_futex::process::namespace;
 
 pub use farend_core::ring::spsc::Loan;
 
-use crate::{Deadline, SegmentError, name::Name, process::Processes, segment::Segment, sys::Kept};
+use crate::{
+    Deadline, Readiness, SegmentError, name::Name, process::Processes, segment::Segment, sys::Kept,
+};
 
 /// A ring in shared memory. Each of its two sides can be taken once.
 ///
@@ -169,6 +174,23 @@ impl<F: Futex<Shared>, L: Liveness> Sender<F, L> {
         self.0.flush();
     }
 
+    /// A descriptor that tells when there may be room.
+    ///
+    /// # Errors
+    /// What the system says: no descriptor or no thread is left.
+    pub fn readiness(&self) -> io::Result<Readiness> {
+        Readiness::new(self.0.with(spsc::Producer::alert))
+    }
+
+    /// Looks closely whether the receiver can still receive: for whoever waits by
+    /// [`readiness`](Self::readiness) and finds nothing more.
+    ///
+    /// # Errors
+    /// [`RingError::PeerDied`] or [`RingError::PeerLeft`] if it cannot.
+    pub fn check_peer(&self) -> Result<(), RingError> {
+        self.0.check_peer()
+    }
+
     /// Lends room for a record of `octets` octets, to be written in place and then
     /// sent ([`Loan::send`]). Waits for room if there is none.
     ///
@@ -214,6 +236,23 @@ impl<F: Futex<Shared>, L: Liveness> Receiver<F, L> {
     pub fn try_receive(&mut self) -> Result<Option<&[u8]>, RingError> {
         self.0.release();
         self.0.peek()
+    }
+
+    /// A descriptor that tells when there may be a record.
+    ///
+    /// # Errors
+    /// What the system says: no descriptor or no thread is left.
+    pub fn readiness(&self) -> io::Result<Readiness> {
+        Readiness::new(self.0.with(spsc::Consumer::alert))
+    }
+
+    /// Looks closely whether the sender can still send: for whoever waits by
+    /// [`readiness`](Self::readiness) and finds nothing more.
+    ///
+    /// # Errors
+    /// [`RingError::PeerDied`] or [`RingError::PeerLeft`] if it cannot.
+    pub fn check_peer(&self) -> Result<(), RingError> {
+        self.0.check_peer()
     }
 
     /// Gives the room of all records so far back to the sender now. It is given

@@ -92,6 +92,11 @@ impl<T> Kept<T> {
         Ok(Kept { value: make(&self.value)?, segment: Arc::clone(&self.segment) })
     }
 
+    /// As [`derive`](Self::derive), of something that is no side.
+    pub(crate) fn with<U>(&self, make: impl FnOnce(&T) -> U) -> Kept<U> {
+        Kept { value: make(&self.value), segment: Arc::clone(&self.segment) }
+    }
+
     /// Gives the segment the name under which others find it. Without effect once
     /// something was derived.
     pub(crate) fn name(&mut self, name: Named) {

@@ -207,10 +207,10 @@ fn start(exits: Arc<Exits>) -> Option<()> {
 }
 
 /// All signals are blocked for the calling thread until this is dropped.
-struct Blocked(libc::sigset_t);
+pub(crate) struct Blocked(libc::sigset_t);
 
 impl Blocked {
-    fn all() -> Self {
+    pub(crate) fn all() -> Self {
         let mut all = std::mem::MaybeUninit::uninit();
         let mut before = std::mem::MaybeUninit::uninit();
         // SAFETY: there is room for a set, which this call fills.

@@ -194,14 +194,48 @@ impl<'m> Ring<'m> {
     }
 }
 
+/// The claims of all readers.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ReaderClaims<'m>(Readers<'m>);
+
+impl<'m> IntoIterator for ReaderClaims<'m> {
+    type Item = Claim<'m>;
+    type IntoIter = Claims<'m>;
+
+    fn into_iter(self) -> Claims<'m> {
+        Claims { readers: self.0, next: 0 }
+    }
+}
+
+/// See [`ReaderClaims`].
+pub(super) struct Claims<'m> {
+    readers: Readers<'m>,
+    next: u32,
+}
+
+impl<'m> Iterator for Claims<'m> {
+    type Item = Claim<'m>;
+
+    fn next(&mut self) -> Option<Claim<'m>> {
+        let words = self.readers.reader(self.next)?;
+        self.next = self.next.wrapping_add(1);
+        Some(words.claim)
+    }
+}
+
 impl<'m> Readers<'m> {
     fn iter(self) -> impl Iterator<Item = ReaderWords<'m>> {
-        (0..self.max).map_while(move |index| {
-            let offset = usize::try_from(index).ok()?.checked_mul(LINE_OCTETS)?;
-            Some(ReaderWords {
-                claim: Claim(self.words.word64(offset)?),
-                cursor: self.words.word64(offset.checked_add(8)?)?,
-            })
+        (0..self.max).map_while(move |index| self.reader(index))
+    }
+
+    fn reader(self, index: u32) -> Option<ReaderWords<'m>> {
+        if index >= self.max {
+            return None;
+        }
+        let offset = usize::try_from(index).ok()?.checked_mul(LINE_OCTETS)?;
+        Some(ReaderWords {
+            claim: Claim(self.words.word64(offset)?),
+            cursor: self.words.word64(offset.checked_add(8)?)?,
         })
     }
 

@@ -3,12 +3,12 @@
 use core::marker::PhantomData;
 
 use super::{
-    Claim, Readers, Ring, WriterWords, is_in_place,
+    Claim, ReaderClaims, Readers, Ring, WriterWords, is_in_place,
     slots::{Found, Slots, load},
 };
 use crate::{
     ring::{
-        Error, Liveness, Owner, SlowReader,
+        Alert, Error, Liveness, Owner, SlowReader, alert,
         doorbell::Ringer,
         memory::store_words,
         seeded::{Fault, death_point, is_seeded},
@@ -171,6 +171,18 @@ impl<'m, F: Futex<Shared>, L: Liveness> Writer<'m, F, L> {
         let waited = wait_until::<F, L>(bell, &mut watch, deadline_ns, look, &slow);
         self.watch = watch;
         waited
+    }
+
+    /// What this side sleeps for, for somebody who waits in its place.
+    #[must_use]
+    pub fn alert(&self) -> Alert<'m> {
+        Alert::new(self.readers.bell, alert::Peers::Readers(ReaderClaims(self.readers)))
+    }
+
+    /// Removes readers that are dead and in the way; whether there is room now.
+    pub fn check_readers(&mut self) -> bool {
+        self.readers.remove_dead::<L>(self.number, self.slots.capacity());
+        self.has_room()
     }
 
     #[inline(always)]

@@ -206,34 +206,39 @@ fn a_reader_in_the_place_of_a_dead_one_is_not_taken_for_it() {
     for steps in 1..=4 {
         check_deaths(move || {
             let ring = broadcast_ring();
+            become_process(2);
+            killed_at(steps, || {
+                let mut dead = ManuallyDrop::new(ring.reader::<Modelled, Process>().unwrap());
+                let _none = dead.read(&mut [0; 8]).unwrap();
+                dead.flush();
+            });
+            die();
+            become_process(1);
             let mut writer = ring.writer::<Modelled, Process>().unwrap();
+            let mut sent = 0;
+            while sent < 2 && writer.push(&[sent; 8]).unwrap() {
+                sent += 1;
+            }
             let reading = thread::spawn(move || {
-                become_process(2);
-                killed_at(steps, || {
-                    let mut first = ManuallyDrop::new(ring.reader::<Modelled, Process>().unwrap());
-                    let _any = first.read(&mut [0; 8]).unwrap();
-                    first.flush();
-                });
-                die();
                 become_process(3);
-                let Ok(mut second) = ring.reader::<Modelled, Process>() else { return };
-                let mut next = u8::try_from(second.number()).unwrap();
-                for _ in 0..2 {
-                    // What was there once must not be taken away.
-                    if second.peek().unwrap().is_some() {
-                        let mut message = [0; 8];
-                        assert_eq!(second.read(&mut message).unwrap().unwrap().lost, 0);
-                        assert_eq!(message, [next; 8]);
-                        next += 1;
-                    }
+                // The writer may be removing the dead one.
+                let Ok(mut reader) = ring.reader::<Modelled, Process>() else { return };
+                let mut next = u8::try_from(reader.number()).unwrap();
+                while reader.wait_message(NEVER).is_ok() {
+                    let mut message = [0; 8];
+                    assert_eq!(reader.read(&mut message).unwrap().unwrap().lost, 0);
+                    assert_eq!(message, [next; 8]);
+                    next += 1;
                 }
             });
-            for number in 0..4 {
-                while !writer.push(&[number; 8]).unwrap() {
+            while sent < 5 {
+                while !writer.push(&[sent; 8]).unwrap() {
                     writer.wait_room(NEVER).unwrap();
                 }
                 writer.flush();
+                sent += 1;
             }
+            drop(writer);
             reading.join().unwrap();
         });
     }

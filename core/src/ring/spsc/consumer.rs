@@ -6,11 +6,12 @@ use core::marker::PhantomData;
 use super::{Records, Ring, Side, word};
 use crate::{
     ring::{
-        Corruption, Error, Liveness,
+        Alert, Corruption, Error, Liveness,
+        alert::Peers,
         doorbell::Ringer,
         memory::FETCHED_OCTETS,
         seeded::{Fault, death_point, is_seeded},
-        wait::{Peer, Watch, wait_until},
+        wait::{Peer, Peers as _, Watch, wait_until},
     },
     sync::{Futex, Shared, primitive::Ordering},
 };
@@ -131,6 +132,22 @@ impl<'m, F: Futex<Shared>, L: Liveness> Consumer<'m, F, L> {
     #[must_use]
     pub fn is_own(&self) -> bool {
         self.own.claim.is_own::<L>()
+    }
+
+    /// Looks closely whether the peer can still send.
+    ///
+    /// # Errors
+    /// [`Error::PeerDied`] or [`Error::PeerLeft`] if it cannot, even if what it did
+    /// before is still to be seen; [`Error::Taken`] in a forked child.
+    pub fn check_peer(&self) -> Result<(), Error> {
+        let (own, other) = (self.own.claim, self.peer.claim);
+        Peer::<L> { own, other, liveness: PhantomData }.check(true)
+    }
+
+    /// What this side sleeps for, for somebody who waits in its place.
+    #[must_use]
+    pub fn alert(&self) -> Alert<'m> {
+        Alert::new(self.peer.bell, Peers::One(self.peer.claim))
     }
 
     /// Whether a producer has ever come and has not left; a dead one counts until

@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 
 /// Longer than anything here takes, even on a busy machine.
 pub(crate) const LONG: Duration = Duration::from_secs(30);
@@ -68,13 +68,17 @@ impl Peer {
         self.0.id()
     }
 
-    /// Kills the process after a while. It is not waited for, so that it stays a
-    /// zombie whose id nobody else gets.
+    /// Kills the process after a while, and says when it was dead. It stays a zombie,
+    /// whose id nobody else gets.
     pub(crate) fn kill_after(&self, delay: Duration) -> Killing {
         let pid = Pid::from_child(&self.0);
         let killing = thread::spawn(move || {
             thread::sleep(delay);
             kill_process(pid, Signal::KILL).unwrap();
+            // On a busy machine that takes a while.
+            let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+            // Unless the test has waited for it already.
+            let _dead = waitid(WaitId::Pid(pid), options);
             Instant::now()
         });
         Killing::Later(killing)
