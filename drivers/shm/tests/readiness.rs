@@ -121,12 +121,11 @@ fn one_set_waits_for_rings_of_both_kinds() {
             None => assert!(publisher.send(b"news", Deadline::NOW).unwrap()),
         }
         assert_eq!(set.wait(Deadline::after(LONG)).unwrap(), [index]);
-        match receivers.get_mut(index) {
-            Some(receiver) => assert_eq!(receiver.try_receive().unwrap().unwrap(), b"line"),
-            None => {
-                let mut buffer = [0; 16];
-                assert_eq!(subscriber.try_receive(&mut buffer).unwrap().unwrap().octets, 4);
-            }
+        if let Some(receiver) = receivers.get_mut(index) {
+            assert_eq!(receiver.try_receive().unwrap().unwrap(), b"line");
+        } else {
+            let mut buffer = [0; 16];
+            assert_eq!(subscriber.try_receive(&mut buffer).unwrap().unwrap().octets, 4);
         }
     }
 }
