@@ -11,10 +11,11 @@
 
 use std::{env, hint::black_box, process::ExitCode};
 
+use farend_af_xdp::Queue;
 use farend_core::{
     Counters, Policy, RateLimit, Reason, Verdict,
     frame::window::Fragmented,
-    port::{BURST_FRAMES_MAX, Burst, Port, Queue},
+    port::{BURST_FRAMES_MAX, Burst, Port},
     reflect,
 };
 use farend_scripted_kernel::kernel::{Mood, ScriptedKernel, Sizes};

@@ -41,7 +41,8 @@ pub mod reflect;
 #[cfg(not(target_arch = "bpf"))]
 pub mod ring;
 #[cfg(not(target_arch = "bpf"))]
-mod seeded;
+#[doc(hidden)]
+pub mod seeded;
 #[cfg(not(target_arch = "bpf"))]
 pub mod sync;
 

@@ -18,13 +18,8 @@ mod frame;
 pub mod layers;
 mod limits;
 pub mod memory;
-#[cfg(all(test, any(farend_loom, farend_shuttle)))]
-mod model;
 mod observer;
 pub mod pool;
-pub mod queue;
-pub mod ring;
-mod seeded;
 mod turn;
 
 pub use burst::{BURST_FRAMES_MAX, Burst};
@@ -32,8 +27,7 @@ pub use frame::{Frame, Mint, PoolId, Span};
 pub use limits::{Limits, Medium};
 pub use observer::Observer;
 pub use pool::FramePool;
-pub use queue::Queue;
-pub use turn::Turn;
+pub use turn::{Turn, turn};
 
 use crate::{Counters, Limit, Policy};
 

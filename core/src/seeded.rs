@@ -8,13 +8,13 @@
 //! Outside the model checkers [`is_seeded`] is `false` at compile time: nothing of it
 //! is left in a program.
 
-#[cfg(all(test, any(farend_loom, farend_shuttle)))]
-pub(crate) mod search;
+#[cfg(any(farend_loom, farend_shuttle))]
+pub mod search;
 
 /// The faults that one part of the core could have: made by [`faults`].
-pub(crate) trait Seeded: Copy + Eq + 'static {
+pub trait Seeded: Copy + Eq + 'static {
     /// Each of them once.
-    #[cfg(all(test, any(farend_loom, farend_shuttle)))]
+    #[cfg(any(farend_loom, farend_shuttle))]
     const ALL: &'static [Self];
 
     /// The part and the fault, as in `sync::UnlockNeverWakes`: no two parts have the
@@ -24,7 +24,9 @@ pub(crate) trait Seeded: Copy + Eq + 'static {
 }
 
 /// Declares the faults of a part: `enum Fault of "sync" { ... }`.
-macro_rules! faults {
+#[doc(hidden)]
+#[macro_export]
+macro_rules! seeded_faults {
     ($(#[$attribute:meta])* enum $fault:ident of $part:literal {
         $($(#[$doc:meta])* $member:ident,)+
     }) => {
@@ -35,7 +37,7 @@ macro_rules! faults {
         }
 
         impl $crate::seeded::Seeded for $fault {
-            #[cfg(all(test, any(farend_loom, farend_shuttle)))]
+            #[cfg(any(farend_loom, farend_shuttle))]
             const ALL: &'static [Self] = &[$(Self::$member,)+];
 
             #[cfg(any(farend_loom, farend_shuttle))]
@@ -47,12 +49,13 @@ macro_rules! faults {
         }
     };
 }
-pub(crate) use faults;
+pub use seeded_faults as faults;
 
 /// Whether this fault is put in.
 #[cfg(not(any(farend_loom, farend_shuttle)))]
 #[inline(always)]
-pub(crate) const fn is_seeded<F: Seeded>(_fault: F) -> bool {
+#[must_use]
+pub const fn is_seeded<F: Seeded>(_fault: F) -> bool {
     false
 }
 
@@ -62,7 +65,8 @@ const VARIABLE: &str = "FAREND_FAULT";
 
 /// Whether this fault is put in: the environment names one, for the whole process.
 #[cfg(any(farend_loom, farend_shuttle))]
-pub(crate) fn is_seeded<F: Seeded>(fault: F) -> bool {
+#[must_use]
+pub fn is_seeded<F: Seeded>(fault: F) -> bool {
     use std::{env, string::String, sync::OnceLock};
 
     static NAME: OnceLock<Option<String>> = OnceLock::new();

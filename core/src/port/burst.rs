@@ -217,9 +217,9 @@ impl Burst {
         kept
     }
 
-    /// Adds the frames that `next` gives, up to the burst's room.
+    /// Adds the frames that `next` gives, up to the burst's room; says how many.
     #[inline(always)]
-    pub(super) fn fill(&mut self, mut next: impl FnMut() -> Option<Frame>) -> usize {
+    pub fn fill(&mut self, mut next: impl FnMut() -> Option<Frame>) -> usize {
         let (end, room) = (self.head.wrapping_add(self.len), self.room());
         let mut added = 0;
         while added < room
@@ -232,12 +232,13 @@ impl Burst {
         added
     }
 
-    /// Offers frames from the front, in order, as long as they are taken.
+    /// Takes frames from the front as long as `is_taken` says so; what it was
+    /// shown and took is its caller's.
     #[inline(always)]
-    pub(super) fn offer(&mut self, mut is_taken: impl FnMut(Token) -> bool) {
+    pub fn take_while(&mut self, mut is_taken: impl FnMut(&Frame) -> bool) {
         let (head, len) = (self.head, self.len);
         let mut taken = 0;
-        while taken < len && is_taken(self.frames[head.wrapping_add(taken) & MASK].0) {
+        while taken < len && is_taken(&self.frames[head.wrapping_add(taken) & MASK]) {
             taken = taken.wrapping_add(1);
         }
         self.head = head.wrapping_add(taken);

@@ -94,6 +94,10 @@ impl Frame {
 
 /// Makes the frames of one pool, and takes them apart again. A port keeps it to
 /// itself.
+///
+/// Anybody can make a mint, and so a token of any memory: a token says whose frame
+/// it is and proves nothing. A port that lends memory which others write to
+/// checks its own ledger before it does, as [`FramePool`](super::FramePool) can.
 #[derive(Debug)]
 pub struct Mint {
     pool: PoolId,
@@ -114,8 +118,15 @@ impl Mint {
 
     /// The tag of this pool's frames that no more follow.
     #[inline(always)]
-    pub(super) const fn tag(&self) -> u32 {
+    const fn tag(&self) -> u32 {
         self.pool.0 as u32
+    }
+
+    /// Whether a frame is this pool's, and a whole packet.
+    #[must_use]
+    #[inline(always)]
+    pub const fn is_whole_packet(&self, frame: &Frame) -> bool {
+        frame.0.tag == self.tag()
     }
 
     /// Makes the token of memory that nobody holds one of.

@@ -5,16 +5,16 @@ mod books;
 use core::fmt;
 
 use super::frame::{Frame, Mint, PoolId, Span};
-pub(super) use books::Books;
+pub use books::Books;
 
 /// Where a chunk is, unless it is free: then its word is the next free one's
 /// index.
 mod place {
-    /// With the kernel, to be received into, or received and not taken yet.
+    /// With the other side, to be received into, or received and not taken yet.
     pub(super) const FILL: u32 = u32::MAX;
     /// A frame in hand: a token of it is out.
     pub(super) const HAND: u32 = u32::MAX - 1;
-    /// With the kernel, to be sent, or sent and not given back yet.
+    /// With the other side, to be sent, or sent and not given back yet.
     pub(super) const TX: u32 = u32::MAX - 2;
     /// Free, the last one.
     pub(super) const END: u32 = u32::MAX - 3;
@@ -27,8 +27,8 @@ pub const POOL_CHUNKS_MAX: usize = 1 << 30;
 ///
 /// One word for each chunk, in memory that the maker brings (`S`), is both the
 /// list of the free ones and the ledger of the others. So nothing that the
-/// kernel says gives a chunk to two holders: what is not where it claims to
-/// come from is refused.
+/// other side (a kernel, a controller) says gives a chunk to two holders: what is
+/// not where it claims to come from is refused.
 #[derive(Debug)]
 pub struct FramePool<S> {
     words: S,
@@ -47,11 +47,11 @@ pub struct FramePool<S> {
 pub struct Places {
     /// Free.
     pub free: u32,
-    /// Filled in: with the kernel, or in the rx ring.
+    /// With the other side to be received into, or received and not taken.
     pub fill: u32,
     /// In hand.
     pub hand: u32,
-    /// Transmitted: with the kernel, or in the completion ring.
+    /// With the other side to be sent, or sent and not given back.
     pub tx: u32,
 }
 
@@ -172,23 +172,31 @@ impl<S: AsRef<[u32]> + AsMut<[u32]>> FramePool<S> {
         }
     }
 
-    /// The address of a frame in the port's memory, and its octets, or `None`
-    /// if it is another pool's.
+    /// The address of a frame in the port's memory, and its octets, or `None` if it is
+    /// none of this pool's in hand, or not whole in its chunk.
+    ///
+    /// So whatever token is shown, the octets are nobody else's.
     #[must_use]
     #[inline(always)]
     pub fn locate(&self, frame: &Frame) -> Option<(u64, u32)> {
         let Span { start, octets, .. } = self.mint.span(frame)?;
+        let offset = start.wrapping_sub(self.base);
+        let chunk_octets = u64::from(self.chunk_octets());
+        let room = chunk_octets.wrapping_sub(offset & chunk_octets.wrapping_sub(1));
+        let index = usize::try_from(offset.wrapping_shr(self.chunk_shift)).ok()?;
+        if *self.words.as_ref().get(index)? != place::HAND || u64::from(octets) > room {
+            return None;
+        }
         Some((start, octets))
     }
 
     /// Opens the books, to be written in for each frame of a burst.
     #[inline(always)]
-    pub(super) fn books(&mut self) -> Books<'_> {
+    pub fn books(&mut self) -> Books<'_> {
         Books {
             words: self.words.as_mut(),
             base: self.base,
             chunk_shift: self.chunk_shift,
-            tag: self.mint.tag(),
             mint: &self.mint,
             first_free: &mut self.first_free,
             free: &mut self.free,
@@ -202,14 +210,14 @@ mod tests {
 
     use std::{vec, vec::Vec};
 
-    use super::{super::ring::Descriptor, *};
+    use super::*;
 
     fn pool(chunks: usize) -> FramePool<Vec<u32>> {
         FramePool::new(vec![0; chunks], PoolId(1), 0x1_0000, 2_048).unwrap()
     }
 
-    fn received(address: u64, octets: u32) -> Descriptor {
-        Descriptor::new(address, octets, 0)
+    fn received(start: u64, octets: u32) -> Span {
+        Span { start, octets, has_more: false }
     }
 
     #[test]
@@ -223,7 +231,7 @@ mod tests {
         let sent = pool.books().send(&frame).unwrap();
         assert_eq!(sent, received(address + 256, 60));
         assert_eq!(pool.places(), Places { free: 1, tx: 1, ..Places::default() });
-        assert!(pool.books().complete(sent.address));
+        assert!(pool.books().complete(sent.start));
         assert_eq!(pool.places(), Places { free: 2, ..Places::default() });
     }
 
@@ -267,6 +275,26 @@ mod tests {
             assert_eq!(mine.recycle(frame), Ok(()));
         }
         assert_eq!(mine.free(), 3);
+    }
+
+    #[test]
+    fn forged_tokens_reach_only_octets_in_hand() {
+        let mut pool = pool(2);
+        let other = Mint::new(PoolId(1));
+        let forged = |start, octets| other.frame(received(start, octets));
+        let received_into = pool.books().fill().unwrap();
+        let frame = pool.reserve().unwrap();
+        let (start, _) = pool.locate(&frame).unwrap();
+        assert_eq!(pool.locate(&forged(received_into, 60)), None, "the other side holds it");
+        assert_eq!(pool.locate(&forged(start + 1, 2_048)), None, "past its chunk");
+        assert_eq!(pool.books().send(&forged(start + 1, 2_048)), None, "past its chunk");
+        assert_eq!(pool.locate(&forged(u64::MAX, 1)), None);
+        assert!(pool.books().send(&forged(start, 60)).is_some());
+        assert_eq!(pool.locate(&frame), None, "sent by another's token");
+        assert!(pool.recycle(frame).is_err());
+        let declined = forged(start, 60);
+        pool.books().decline(&declined);
+        assert_eq!(pool.places(), Places { fill: 1, tx: 1, ..Places::default() });
     }
 
     #[test]

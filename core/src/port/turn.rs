@@ -22,9 +22,14 @@ impl Turn {
     }
 }
 
+/// Does what [`Port::turn`] provides, for ports that do a part of it in a way of
+/// their own and leave the rest to this.
+///
+/// # Errors
+///
 /// As [`Port::turn`].
 #[inline(always)]
-pub(super) fn turn<P, L, O>(
+pub fn turn<P, L, O>(
     port: &mut P,
     policy: &Policy,
     limit: &mut L,

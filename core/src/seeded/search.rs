@@ -14,7 +14,7 @@ use super::{Seeded, VARIABLE};
 
 /// Which model checkers find a fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum FoundBy {
+pub enum FoundBy {
     /// loom and shuttle.
     Both,
     /// loom alone. An order that is missing shows in no order of steps, only in a
@@ -23,11 +23,11 @@ pub(crate) enum FoundBy {
 }
 
 /// A fault, the model that finds it, and under which checkers it does.
-pub(crate) type Row<F> = (F, &'static str, FoundBy);
+pub type Row<F> = (F, &'static str, FoundBy);
 
 /// Fails unless each fault is in `rows` and the models there find it. `models` is the
 /// path of the module below which the models' names are.
-pub(crate) fn each_is_found<F: Seeded>(models: &str, rows: &[Row<F>]) {
+pub fn each_is_found<F: Seeded>(models: &str, rows: &[Row<F>]) {
     if env::var_os(VARIABLE).is_some() {
         return;
     }

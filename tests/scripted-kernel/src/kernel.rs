@@ -2,11 +2,11 @@
 
 use std::{collections::VecDeque, fmt};
 
-use farend_core::port::{
-    Limits, Medium, PoolId,
-    queue::{self, Parts},
+use farend_af_xdp::{
+    queue::{self, Held, Parts},
     ring::{AddressSlot, Descriptor, DescriptorSlot},
 };
+use farend_core::port::{Limits, Medium, PoolId};
 
 use crate::ring::SharedRing;
 
@@ -302,9 +302,9 @@ impl queue::Kernel for ScriptedKernel {
     type Words = Vec<u32>;
 
     #[inline]
-    fn octets(&mut self, address: u64, octets: u32) -> Option<&mut [u8]> {
-        let start = usize::try_from(address.wrapping_sub(self.sizes.base)).ok()?;
-        self.octets.get_mut(start..)?.get_mut(..octets as usize)
+    fn octets(&mut self, held: &Held) -> Option<&mut [u8]> {
+        let start = usize::try_from(held.address().wrapping_sub(self.sizes.base)).ok()?;
+        self.octets.get_mut(start..)?.get_mut(..held.octets() as usize)
     }
 
     fn wake_transmit(&mut self) -> Result<(), Gone> {

@@ -1,6 +1,7 @@
 //! Where every chunk is, from what can be seen: rings, kernel, tokens in hand.
 
-use farend_core::port::{Burst, Queue, queue::Ledger};
+use farend_af_xdp::queue::{Ledger, Queue};
+use farend_core::port::Burst;
 
 use crate::kernel::ScriptedKernel;
 

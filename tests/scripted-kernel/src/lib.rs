@@ -1,4 +1,4 @@
-//! The kernel's side of [`farend_core::port::Queue`], in memory.
+//! The kernel's side of [`farend_af_xdp::Queue`], in memory.
 //!
 //! It works when a script tells it to: it is slow, busy, forgetful of wake-ups
 //! and, if asked for, wrong. A [`Ledger`](ledger::find) knows from the rings

@@ -2,10 +2,8 @@
 
 use std::sync::Arc;
 
-use farend_core::{
-    port::ring::{AddressSlot, DescriptorSlot, NEEDS_WAKEUP, RingMemory, Slot},
-    sync::primitive::{AtomicU32, AtomicU64, Ordering},
-};
+use farend_af_xdp::ring::{AddressSlot, DescriptorSlot, NEEDS_WAKEUP, RingMemory, Slot};
+use farend_core::sync::primitive::{AtomicU32, AtomicU64, Ordering};
 
 /// Makes empty slots.
 pub trait NewSlot: Slot {

@@ -1,8 +1,9 @@
 //! A script drawn from a seed, and the rules that must hold at every step.
 
+use farend_af_xdp::Queue;
 use farend_core::{
     Counters, Policy, Unlimited, Verdict,
-    port::{Burst, Observer, Port, Queue},
+    port::{Burst, Observer, Port},
 };
 
 use crate::{

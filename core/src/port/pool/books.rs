@@ -1,35 +1,42 @@
 //! Moving chunks from place to place, one after the other.
 
 use super::place;
-use crate::port::{
-    frame::{Frame, Mint, Span},
-    ring::Descriptor,
-    seeded::{Fault, is_seeded},
-};
+use crate::port::frame::{Frame, Mint, Span};
 
-/// The books of a pool, open: what each frame of a burst needs is at hand.
-pub(in crate::port) struct Books<'pool> {
+/// The ledger of a pool, open: what a port writes for each frame of a burst is at
+/// hand.
+///
+/// Each call moves one chunk from one place to another, and does nothing to a
+/// chunk that is elsewhere: whatever the other side of a port claims, and whatever
+/// tokens others made, no chunk is in two places.
+pub struct Books<'pool> {
     pub(super) words: &'pool mut [u32],
     pub(super) base: u64,
     pub(super) chunk_shift: u32,
-    /// The tag of the pool's frames that no more follow.
-    pub(in crate::port) tag: u32,
     pub(super) mint: &'pool Mint,
     pub(super) first_free: &'pool mut u32,
     pub(super) free: &'pool mut u32,
 }
 
 impl Books<'_> {
+    /// Whether a frame is this pool's, and a whole packet.
+    #[must_use]
+    #[inline(always)]
+    pub const fn is_whole_packet(&self, frame: &Frame) -> bool {
+        self.mint.is_whole_packet(frame)
+    }
+
     /// Takes a free chunk to be received into: its address.
     #[inline(always)]
-    pub(in crate::port) fn fill(&mut self) -> Option<u64> {
+    pub fn fill(&mut self) -> Option<u64> {
         self.take(place::FILL)
     }
 
-    /// Takes what the kernel says that it received. `None` if it cannot have.
+    /// Takes what was received, by the other side's word. `None` if it cannot have
+    /// been; the chunk of a frame that is too long for it is free.
     #[inline(always)]
-    pub(in crate::port) fn accept(&mut self, descriptor: Descriptor) -> Option<Frame> {
-        let (address, octets) = (descriptor.address, descriptor.octets());
+    pub fn accept(&mut self, span: Span) -> Option<Frame> {
+        let Span { start: address, octets, .. } = span;
         let chunk_octets = self.chunk_octets();
         let start = address.wrapping_sub(self.base) & chunk_octets.wrapping_sub(1);
         let word = self.word(address)?;
@@ -42,19 +49,21 @@ impl Books<'_> {
             return None;
         }
         *word = place::HAND;
-        let has_more = descriptor.has_more();
-        Some(self.mint.frame(Span { start: address, octets, has_more }))
+        Some(self.mint.frame(span))
     }
 
-    /// Takes a whole packet that the kernel says that it received, to be sent
-    /// at once. `None`, and nothing taken, if it is anything else.
+    /// Takes a whole packet that was received, by the other side's word, to be sent
+    /// at once: no token is made of it. `None`, and nothing taken, if it does not
+    /// end before the last octet of its chunk, or cannot have been received.
+    ///
+    /// Octets beyond 32 bits are too many for any chunk.
     #[inline(always)]
-    pub(in crate::port) fn pass_on(&mut self, descriptor: Descriptor) -> Option<()> {
-        let offset = descriptor.address.wrapping_sub(self.base);
-        // The octet behind the last one must lie in the same chunk, which an
-        // option puts far off. A frame to the last octet of its chunk is taken
-        // the longer way, and an empty one is sent by no verdict.
-        let end = offset.wrapping_add(descriptor.rest);
+    pub fn pass_on(&mut self, address: u64, octets: u64) -> Option<()> {
+        let offset = address.wrapping_sub(self.base);
+        // The octet behind the last one must lie in the same chunk. A frame to the
+        // last octet of its chunk is taken the longer way, and an empty one is sent
+        // by no verdict.
+        let end = offset.checked_add(octets)?;
         let index = offset.wrapping_shr(self.chunk_shift);
         if end.wrapping_shr(self.chunk_shift) != index {
             return None;
@@ -68,53 +77,49 @@ impl Books<'_> {
         Some(())
     }
 
-    /// Undoes [`accept`](Self::accept).
-    pub(in crate::port) fn decline(&mut self, frame: &Frame) {
+    /// Undoes [`accept`](Self::accept): what was received waits to be taken again.
+    pub fn decline(&mut self, frame: &Frame) {
         if let Some(span) = self.mint.span(frame)
             && let Some(word) = self.word(span.start)
+            && *word == place::HAND
         {
             *word = place::FILL;
         }
     }
 
     /// Frees the chunk of a frame in hand.
-    pub(in crate::port) fn free(&mut self, frame: &Frame) {
+    pub fn free(&mut self, frame: &Frame) {
         if let Some(span) = self.mint.span(frame) {
             self.put(span.start, place::HAND);
         }
     }
 
-    /// Hands a frame to the kernel to be sent: its token is the kernel's.
-    /// `None` if it is none of this pool's in hand.
+    /// Hands a frame over to be sent: its token is worth nothing any more. `None` if
+    /// it is none of this pool's in hand, or not whole in its chunk.
     #[inline(always)]
-    pub(in crate::port) fn send(&mut self, frame: &Frame) -> Option<Descriptor> {
-        let Span { start: address, octets, has_more } = self.mint.span(frame)?;
-        if is_seeded(Fault::DoubleReturn) {
-            self.put(address, place::HAND);
-            return Some(Descriptor::new(address, octets, u32::from(has_more)));
-        }
-        let word = self.word(address)?;
-        if *word != place::HAND {
+    pub fn send(&mut self, frame: &Frame) -> Option<Span> {
+        let span = self.mint.span(frame)?;
+        let chunk_octets = self.chunk_octets();
+        let start = span.start.wrapping_sub(self.base) & chunk_octets.wrapping_sub(1);
+        let word = self.word(span.start)?;
+        if *word != place::HAND || u64::from(span.octets) > chunk_octets.wrapping_sub(start) {
             return None;
         }
         *word = place::TX;
-        Some(Descriptor::new(address, octets, u32::from(has_more)))
+        Some(span)
     }
 
-    /// Takes back what the kernel says that it sent: its chunk is free.
-    /// `false` if the kernel cannot have sent it.
+    /// Takes back what was sent, by the other side's word: its chunk is free.
+    /// `false` if it was not handed over.
     #[inline(always)]
-    pub(in crate::port) fn complete(&mut self, address: u64) -> bool {
+    pub fn complete(&mut self, address: u64) -> bool {
         self.put(address, place::TX)
     }
 
-    /// As [`complete`](Self::complete), but the chunk is to be received into
-    /// at once: its address.
+    /// Like [`complete`](Self::complete), but the chunk is not free: it is to be
+    /// received into at once. Its address.
     #[inline(always)]
-    pub(in crate::port) fn refile(&mut self, address: u64) -> Option<u64> {
-        if is_seeded(Fault::DoubleReturn) {
-            return Some(self.chunk_at(address));
-        }
+    pub fn refile(&mut self, address: u64) -> Option<u64> {
         let word = self.word(address)?;
         if *word != place::TX {
             return None;

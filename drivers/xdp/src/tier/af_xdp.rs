@@ -4,8 +4,8 @@
 //! their receive queue, and leaves all others to the host. Each queue has a
 //! worker on a CPU of its own, which turns frames round where they lie: a
 //! reflected frame moves its descriptor from the receive ring to the transmit
-//! ring, its octets never move. The rings and who owns a frame are the core's
-//! business ([`farend_core::port`]); here are memory and system calls.
+//! ring, its octets never move. Rings, memory and sockets are [`farend_af_xdp`]'s
+//! business; here are the program, the workers and what they count.
 //!
 //! All queues share one UMEM, in parts that no two workers touch. Where the
 //! driver writes frames straight into it that is zero-copy mode; else the kernel
@@ -15,22 +15,18 @@
 //! handed over is answered, counted by its verdict, or counted as a loss by
 //! name.
 
-mod error;
+mod advice;
 mod group;
-mod layout;
 mod losses;
-mod memory;
-mod port;
 mod program;
 mod queues;
 mod refused;
-mod socket;
-mod sys;
 mod wake;
 mod worker;
 
 use std::os::fd::AsFd;
 
+use farend_af_xdp::{BindMode, FrameTooLong, Layout, OpenError};
 use farend_core::{Counters, Policy};
 use farend_driver::{
     observe::{RefusedSample, Watchers},
@@ -41,12 +37,9 @@ use farend_driver::{
 use rustix::process::{Resource, getrlimit};
 
 use self::{
-    error::OpenError,
     group::{Group, Shared},
-    layout::Layout,
     losses::Losses,
     program::{HandedOver, Redirect},
-    socket::BindMode,
 };
 use super::{
     Threaded, Tier, TierError,
@@ -315,6 +308,12 @@ impl From<OpenError> for Refusal {
     }
 }
 
+impl From<FrameTooLong> for Refusal {
+    fn from(error: FrameTooLong) -> Self {
+        Self::Final(error.into())
+    }
+}
+
 /// Whether the tier would open, as far as that is to be known without touching
 /// the interface.
 ///
@@ -322,7 +321,7 @@ impl From<OpenError> for Refusal {
 ///
 /// As in [`AfXdp::open`].
 pub fn rehearse(policy: &Policy, refused: Option<RefusedSample>) -> Result<(), TierError> {
-    socket::rehearse()?;
+    farend_af_xdp::rehearse()?;
     Redirect::load(policy, refused).map(drop)
 }
 
@@ -352,7 +351,7 @@ pub fn memory_trouble(interface: &Interface, queues: Option<&[u32]>) -> Option<S
     })
 }
 
-fn layout_of(interface: &Interface, queues: &[u32]) -> Result<Layout, OpenError> {
+fn layout_of(interface: &Interface, queues: &[u32]) -> Result<Layout, FrameTooLong> {
     let count = u32::try_from(queues.len()).unwrap_or(u32::MAX);
     Layout::new(count, interface.mtu_octets, super::xdp::kernel())
 }

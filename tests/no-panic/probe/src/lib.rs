@@ -12,16 +12,16 @@ use core::{net::SocketAddr, panic::PanicInfo};
 use farend_core::{
     Answer, Counters, Datagram, Histogram, Kind, MacAddress, Mode, Oui, Policy, PolicyError,
     RateLimit, RawWindow, Verdict, Window,
-    reflect::policy::{Ipv4Prefix, Ipv6Prefix, RateCap},
     measure::probe::{
         Addresses, ChecksumState, Form, Headers, Probe, Question, Received, Tag, Template,
         WriteError, is_padding_intact,
     },
+    measure::summary::Summary,
+    measure::testers::{Sender, Set, Testers},
+    reflect::policy::{Ipv4Prefix, Ipv6Prefix, RateCap},
     reflect::rate::Bucket,
     reflect::refused::Copy,
     reflect::signature::{Custom, KindSet},
-    measure::summary::Summary,
-    measure::testers::{Sender, Set, Testers},
 };
 
 unsafe extern "C" {

@@ -4,14 +4,16 @@
 
 use core::convert::Infallible;
 
+use farend_af_xdp::{
+    queue::{Held, Kernel, Ledger, Parts, Progress, Queue, StuckRing, Watch},
+    ring::{AddressSlot, DescriptorSlot, RingMemory, Slot},
+};
 use farend_core::{
     Counters, Policy, RateLimit,
     port::{
-        Burst, Frame, Observer, Port, Queue, Turn,
+        Burst, Frame, Observer, Port, Turn,
         layers::{Event, Faulty, Record, Recorded, Traced},
         memory::MemoryPort,
-        queue::{Kernel, Ledger, Parts, Progress, StuckRing, Watch},
-        ring::{AddressSlot, DescriptorSlot, RingMemory, Slot},
     },
     sync::primitive::AtomicU32,
 };
@@ -54,8 +56,9 @@ impl Kernel for Somewhere {
     type Descriptors = Ring<DescriptorSlot>;
     type Words = &'static mut [u32];
 
-    fn octets(&mut self, address: u64, octets: u32) -> Option<&mut [u8]> {
-        self.octets.get_mut(usize::try_from(address).ok()?..)?.get_mut(..octets as usize)
+    fn octets(&mut self, held: &Held) -> Option<&mut [u8]> {
+        let start = usize::try_from(held.address()).ok()?;
+        self.octets.get_mut(start..)?.get_mut(..held.octets() as usize)
     }
 
     fn wake_transmit(&mut self) -> Result<(), Infallible> {

@@ -5,6 +5,7 @@ use std::{
     sync::atomic::{AtomicUsize, Ordering},
 };
 
+use farend_af_xdp::{BindMode, Layout, OpenError, Opened, Request};
 use farend_core::Policy;
 use farend_driver::{
     observe::{Watch, Watchers},
@@ -13,14 +14,9 @@ use farend_driver::{
 };
 
 use super::{
-    Options, Refusal,
-    error::OpenError,
-    layout::Layout,
-    layout_of, port,
+    Options, Refusal, layout_of,
     program::Redirect,
-    queues, refused,
-    socket::{self, BindMode, Request, Sockets},
-    wake,
+    queues, refused, wake,
     worker::{Place, Worker},
 };
 use crate::{
@@ -139,8 +135,8 @@ impl Group {
             layout,
             busy_poll_us: shared.busy_poll_us,
         };
-        let sockets = socket::open(&request, mode)?;
-        let description = describe(&sockets, queues, &layout);
+        let opened = farend_af_xdp::open(&request, mode)?;
+        let description = describe(&opened, queues, &layout);
         let mut group = Self {
             queues: queues.to_vec(),
             cpus: Vec::new(),
@@ -149,20 +145,20 @@ impl Group {
             mode,
             description,
         };
-        for socket in sockets.all {
+        for socket in opened.sockets {
             let cpu = shared.next_cpu();
             let place = Place {
-                name: format!("{} queue {}", interface.name, socket.queue),
+                name: format!("{} queue {}", interface.name, socket.queue()),
                 cpu,
                 is_polling: shared.busy_poll_us.is_some(),
                 notice: shared.notice,
             };
             group.cpus.push(cpu);
-            group.sockets.push(socket.fd.try_clone().map_err(OpenError::Socket)?);
-            let queue = port::open(socket, &layout, sockets.is_zero_copy)?;
+            let descriptor = socket.as_fd().try_clone_to_owned().map_err(OpenError::Socket)?;
+            group.sockets.push(descriptor);
             group.workers.push(match shared.watchers.watcher() {
-                Some(watcher) => thread_of(Worker::new(queue, place, watcher), shared),
-                None => thread_of(Worker::new(queue, place, ()), shared),
+                Some(watcher) => thread_of(Worker::new(socket, place, watcher), shared),
+                None => thread_of(Worker::new(socket, place, ()), shared),
             });
         }
         Ok(group)
@@ -229,10 +225,10 @@ fn thread_of<W: Watch + Send + 'static>(mut worker: Worker<W>, shared: &Shared) 
     Threaded::new("af-xdp", &shared.policy, run)
 }
 
-fn describe(sockets: &Sockets, queues: &[u32], layout: &Layout) -> String {
-    let mode = if sockets.is_zero_copy { BindMode::ZeroCopy } else { BindMode::Copy };
-    let pages = if sockets.is_huge { "huge pages" } else { "ordinary pages" };
-    let parts = if sockets.has_fragments { ", packets in several chunks" } else { "" };
+fn describe(opened: &Opened, queues: &[u32], layout: &Layout) -> String {
+    let mode = if opened.is_zero_copy { BindMode::ZeroCopy } else { BindMode::Copy };
+    let pages = if opened.is_huge { "huge pages" } else { "ordinary pages" };
+    let parts = if opened.has_fragments { ", packets in several chunks" } else { "" };
     let numbers = Numbers(queues.to_vec());
     let queue = if queues.len() == 1 { "queue" } else { "queues" };
     format!("{queue} {numbers} in {mode}, {layout}, {pages}{parts}")

@@ -1,7 +1,7 @@
 //! Where frames were lost between the kernel program and the workers.
 
+use farend_af_xdp::{Statistics, statistics};
 use farend_driver::worker::WorkerStatistics;
-use rustix::net::{sockopt::xdp_statistics, xdp::XdpStatistics};
 
 use super::{group::Group, program::HandedOver};
 
@@ -20,13 +20,13 @@ struct Sockets {
 }
 
 impl Sockets {
-    fn add(&mut self, one: &XdpStatistics) {
+    fn add(&mut self, one: &Statistics) {
         let sum = |to: &mut u64, more: u64| *to = to.wrapping_add(more);
-        sum(&mut self.dropped, one.rx_dropped);
-        sum(&mut self.receive_ring_full, one.rx_ring_full.unwrap_or(0));
-        sum(&mut self.fill_ring_empty, one.rx_fill_ring_empty_descs.unwrap_or(0));
-        sum(&mut self.fill_invalid, one.rx_invalid_descs);
-        sum(&mut self.transmit_invalid, one.tx_invalid_descs);
+        sum(&mut self.dropped, one.receive_dropped);
+        sum(&mut self.receive_ring_full, one.receive_ring_full.unwrap_or(0));
+        sum(&mut self.fill_ring_empty, one.fill_ring_empty.unwrap_or(0));
+        sum(&mut self.fill_invalid, one.fill_invalid);
+        sum(&mut self.transmit_invalid, one.transmit_invalid);
     }
 }
 
@@ -58,7 +58,7 @@ impl Losses {
     ) {
         let mut sockets = Sockets::default();
         for (_, socket) in groups.iter().flat_map(Group::each) {
-            if let Ok(one) = xdp_statistics(socket) {
+            if let Ok(one) = statistics(socket) {
                 sockets.add(&one);
             }
         }

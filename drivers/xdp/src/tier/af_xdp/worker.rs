@@ -1,13 +1,15 @@
 //! The loop of one queue: turn while there is something, else sleep.
 
-use std::{fmt, io, os::fd::AsFd, thread, time::Duration};
+use std::{fmt, io, thread, time::Duration};
 
+use farend_af_xdp::{
+    Socket, WakeError,
+    queue::{QueueError, StuckRing, Watch as RingWatch},
+    statistics,
+};
 use farend_core::{
     Counters, RateLimit,
-    port::{
-        Burst, Port, Queue,
-        queue::{Kernel, QueueError, StuckRing, Watch as RingWatch},
-    },
+    port::{Burst, Port},
 };
 use farend_driver::{
     clock::{TICKS_PER_SECOND, TickClock},
@@ -17,13 +19,9 @@ use farend_driver::{
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     io::Errno,
-    net::sockopt::xdp_statistics,
 };
 
-use super::{
-    port::{WakeError, Xsk},
-    queues,
-};
+use super::queues;
 
 /// Ticks between two copies of the statistics, and two looks at the rings.
 const PUBLISH_INTERVAL_TICKS: u64 = TICKS_PER_SECOND / 10;
@@ -80,7 +78,7 @@ pub(super) struct Place {
 
 /// Turns the frames of one queue round.
 pub(super) struct Worker<W> {
-    queue: Queue<Xsk>,
+    queue: Socket,
     place: Place,
     watcher: W,
     statistics: WorkerStatistics,
@@ -98,7 +96,7 @@ pub(super) struct Worker<W> {
 }
 
 impl<W: Watch> Worker<W> {
-    pub(super) fn new(queue: Queue<Xsk>, place: Place, watcher: W) -> Self {
+    pub(super) fn new(queue: Socket, place: Place, watcher: W) -> Self {
         Self {
             queue,
             place,
@@ -188,13 +186,12 @@ impl<W: Watch> Worker<W> {
     /// Sleeps until a frame comes, for a bounded time.
     fn wait(&mut self, is_drained: bool) -> Result<(), RunError> {
         if self.place.is_polling {
-            let looked = self.queue.kernel_mut().wake_receive();
-            return Ok(looked.map_err(QueueError::Kernel)?);
+            return Ok(self.queue.look_for_frames()?);
         }
         // Nobody wakes us when an answer is sent, and its memory is needed.
         let time_ms = if is_drained { POLL_INTERVAL_MS } else { self.sleep_ms };
         let timeout = Timespec { tv_sec: 0, tv_nsec: i64::from(time_ms) * 1_000_000 };
-        let mut waiting = [PollFd::new(self.queue.kernel(), PollFlags::IN)];
+        let mut waiting = [PollFd::new(&self.queue, PollFlags::IN)];
         match poll(&mut waiting, Some(&timeout)) {
             Ok(0) => self.sleep_ms = (self.sleep_ms * 2).min(SLEEP_UNDER_WAY_MS_MAX),
             Ok(_) => self.sleep_ms = SHORT_SLEEP_MS,
@@ -211,8 +208,8 @@ impl<W: Watch> Worker<W> {
     /// Says which ring the kernel has stopped to work on, if it has.
     fn look_at_rings(&mut self) -> Result<(), RunError> {
         let progress = self.queue.progress()?;
-        let counted = xdp_statistics(self.queue.kernel().as_fd());
-        let starved_frames = counted.map_or(0, |one| one.rx_fill_ring_empty_descs.unwrap_or(0));
+        let counted = statistics(&self.queue);
+        let starved_frames = counted.map_or(0, |one| one.fill_ring_empty.unwrap_or(0));
         if let Some(ring) = self.rings.look(progress, starved_frames, self.clock.now_tick()) {
             let seconds = PATIENCE_TICKS / TICKS_PER_SECOND;
             let why = match ring {

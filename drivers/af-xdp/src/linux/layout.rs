@@ -2,14 +2,15 @@
 
 use std::fmt;
 
-use super::{error::OpenError, memory::HUGE_PAGE_OCTETS};
+/// Octets of a huge page, the smallest size that x86-64 and aarch64 share.
+pub(super) const HUGE_PAGE_OCTETS: usize = 2 << 20;
 
 /// Octets of an Ethernet header and two VLAN tags.
 const LINK_OCTETS: u32 = 14 + 2 * 4;
 
 /// Octets that the kernel keeps before a frame in its chunk
 /// (`XDP_PACKET_HEADROOM`).
-pub(super) const HEADROOM_OCTETS: u32 = 256;
+const HEADROOM_OCTETS: u32 = 256;
 
 /// A chunk that holds a frame of the usual MTU.
 const CHUNK_OCTETS_SMALL: u32 = 2_048;
@@ -28,35 +29,55 @@ const CHUNKS_MIN: u32 = 1_024;
 const CHUNKS_TOTAL: u32 = 32_768;
 
 /// First Linux with packets in several chunks.
-pub(super) const FRAGMENTS_KERNEL_MIN: (u32, u32) = (6, 6);
+const FRAGMENTS_KERNEL_MIN: (u32, u32) = (6, 6);
 
-/// The memory of one interface's frames.
+/// The memory of the frames of some queues, counted out.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Layout {
-    /// Octets of a chunk.
-    pub(super) chunk_octets: u32,
-    /// Chunks of each queue.
-    pub(super) queue_chunks: u32,
-    /// Queues that share the memory.
-    pub(super) queues: u32,
-    /// Octets of the longest frame, Ethernet header and two tags in.
-    pub(super) frame_octets_max: u32,
-    /// Whether the kernel knows packets in several chunks.
-    pub(super) has_fragments: bool,
+pub struct Layout {
+    chunk_octets: u32,
+    queue_chunks: u32,
+    queues: u32,
+    frame_octets_max: u32,
+    has_fragments: bool,
 }
 
+/// Frames are longer than a chunk, and the kernel does not split them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct FrameTooLong {
+    /// The interface's MTU.
+    pub mtu_octets: u32,
+    /// The longest MTU whose frames fit a chunk.
+    pub mtu_octets_max: u32,
+}
+
+impl fmt::Display for FrameTooLong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { mtu_octets, mtu_octets_max } = self;
+        let (major, minor) = FRAGMENTS_KERNEL_MIN;
+        write!(
+            f,
+            "frames of MTU {mtu_octets} come in several parts, which AF_XDP has from Linux \
+             {major}.{minor} on; here an MTU of {mtu_octets_max} is the most"
+        )
+    }
+}
+
+impl std::error::Error for FrameTooLong {}
+
 impl Layout {
-    /// Counts it out.
+    /// Counts out the memory of so many queues, for frames of this MTU: the octets of
+    /// the longest IP packet. `kernel` is the version of the kernel, as in `(6, 6)`;
+    /// `None` is taken to be a new one.
     ///
     /// # Errors
     ///
-    /// Frames are longer than a chunk, and the kernel has no way to split
-    /// them.
-    pub(super) fn new(
+    /// [`FrameTooLong`] if frames are longer than a chunk, and this kernel has no way
+    /// to split them.
+    pub fn new(
         queues: u32,
         mtu_octets: u32,
         kernel: Option<(u32, u32)>,
-    ) -> Result<Self, OpenError> {
+    ) -> Result<Self, FrameTooLong> {
         let frame_octets_max = mtu_octets.saturating_add(LINK_OCTETS);
         let has_fragments = kernel.is_none_or(|kernel| kernel >= FRAGMENTS_KERNEL_MIN);
         let is_small = frame_octets_max <= CHUNK_OCTETS_SMALL - HEADROOM_OCTETS;
@@ -68,35 +89,62 @@ impl Layout {
         let layout = Self { chunk_octets, queue_chunks, queues, frame_octets_max, has_fragments };
         if layout.needs_fragments() && !has_fragments {
             let mtu_octets_max = layout.chunk_room_octets() - LINK_OCTETS;
-            return Err(OpenError::FrameTooLong { mtu_octets, mtu_octets_max });
+            return Err(FrameTooLong { mtu_octets, mtu_octets_max });
         }
         Ok(layout)
     }
 
+    /// Octets of a chunk.
+    #[must_use]
+    pub const fn chunk_octets(&self) -> u32 {
+        self.chunk_octets
+    }
+
+    /// Chunks of each queue.
+    #[must_use]
+    pub const fn queue_chunks(&self) -> u32 {
+        self.queue_chunks
+    }
+
+    /// Octets of the longest frame: Ethernet header and two tags in, FCS out.
+    #[must_use]
+    pub const fn frame_octets_max(&self) -> u32 {
+        self.frame_octets_max
+    }
+
     /// Octets of a frame that one chunk holds.
-    pub(super) const fn chunk_room_octets(&self) -> u32 {
+    #[must_use]
+    pub const fn chunk_room_octets(&self) -> u32 {
         self.chunk_octets - HEADROOM_OCTETS
     }
 
     /// Whether the longest frame is longer than a chunk.
-    pub(super) const fn needs_fragments(&self) -> bool {
+    #[must_use]
+    pub const fn needs_fragments(&self) -> bool {
         self.frame_octets_max > self.chunk_room_octets()
     }
 
     /// Entries of each ring: half of the queue's chunks may wait for frames
     /// while the other half are under way.
-    pub(super) const fn ring_entries(&self) -> u32 {
+    #[must_use]
+    pub const fn ring_entries(&self) -> u32 {
         self.queue_chunks / 2
     }
 
+    /// Whether the kernel splits packets into several chunks.
+    pub(super) const fn has_fragments(&self) -> bool {
+        self.has_fragments
+    }
+
     /// Octets of all chunks of a queue.
-    pub(super) const fn queue_octets(&self) -> usize {
+    const fn queue_octets(&self) -> usize {
         self.chunk_octets as usize * self.queue_chunks as usize
     }
 
     /// Octets of the UMEM. A multiple of a huge page, because a queue's part
     /// is one.
-    pub(super) const fn umem_octets(&self) -> usize {
+    #[must_use]
+    pub const fn umem_octets(&self) -> usize {
         self.queue_octets() * self.queues as usize
     }
 }
@@ -139,7 +187,7 @@ mod tests {
     #[test]
     fn a_long_mtu_needs_a_kernel_that_splits() {
         let error = Layout::new(1, 9_000, Some((6, 5))).unwrap_err().to_string();
-        assert!(error.contains("6.6") && error.contains("mtu 3818"), "{error}");
+        assert!(error.contains("6.6") && error.contains("3818"), "{error}");
         assert!(Layout::new(1, 3_818, Some((5, 18))).is_ok());
     }
 

@@ -19,7 +19,7 @@ pub use producer::{Producer, Reserved};
 
 use core::fmt;
 
-use crate::sync::primitive::AtomicU32;
+use farend_core::sync::primitive::AtomicU32;
 
 /// The memory of one ring, as the other side lays it out.
 pub trait RingMemory {

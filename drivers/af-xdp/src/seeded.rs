@@ -1,13 +1,13 @@
-//! Faults that the model must find.
+//! Faults that the models must find.
 //!
 //! Not among them: the consumer's word stored without Release. What could go
 //! wrong is a load that is done after a later store, and loom does no load late.
 
-pub(super) use crate::seeded::is_seeded;
+pub(crate) use farend_core::seeded::is_seeded;
 
-crate::seeded::faults! {
+farend_core::seeded::faults! {
     /// One fault that a queue's rings or its pool could have.
-    enum Fault of "port" {
+    enum Fault of "af_xdp" {
         /// The producer's word is stored before the slot is written.
         PublishBeforeWrite,
         /// The producer's word is stored without Release.

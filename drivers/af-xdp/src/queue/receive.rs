@@ -1,11 +1,9 @@
 //! The way in: completion, fill, and rx.
 
+use farend_core::port::{BURST_FRAMES_MAX, Burst, Frame, pool::Books};
+
 use super::{Kernel, Losses, Queue, QueueError, entries, of};
-use crate::port::{
-    BURST_FRAMES_MAX, Burst,
-    pool::Books,
-    ring::{Descriptor, Slot},
-};
+use crate::ring::{Descriptor, Slot};
 
 impl<K: Kernel> Queue<K> {
     /// Takes back what was sent, and gives it and all that is free to the
@@ -67,7 +65,7 @@ impl<K: Kernel> Queue<K> {
                 if descriptor.has_more() {
                     return None;
                 }
-                let frame = books.accept(descriptor)?;
+                let frame = books.accept(descriptor.span())?;
                 at = at.wrapping_add(1);
                 Some(frame)
             });
@@ -109,7 +107,7 @@ impl Odd<'_> {
             if *self.is_skipping {
                 self.skip(descriptor);
                 *self.is_skipping = !is_last;
-            } else if let Some(frame) = self.books.accept(descriptor) {
+            } else if let Some(frame) = self.books.accept(descriptor.span()) {
                 // There is room: no more was peeked at.
                 let _none_left = burst.push(frame);
                 if !is_last {
@@ -142,7 +140,7 @@ impl Odd<'_> {
 
     /// Frees the chunk of a packet that is thrown away.
     fn skip(&mut self, descriptor: Descriptor) {
-        match self.books.accept(descriptor) {
+        match self.books.accept(descriptor.span()) {
             Some(frame) => self.free(&frame),
             None => self.count_corrupt(),
         }
@@ -156,7 +154,7 @@ impl Odd<'_> {
         }
     }
 
-    fn free(&mut self, frame: &crate::port::Frame) {
+    fn free(&mut self, frame: &Frame) {
         self.books.free(frame);
         self.losses.receive_broken_frames = self.losses.receive_broken_frames.wrapping_add(1);
     }

@@ -1,10 +1,9 @@
 //! The side that takes entries out.
 
+use farend_core::sync::primitive::Ordering;
+
 use super::{RingError, RingMemory, Slot, size_of_ring};
-use crate::{
-    port::seeded::{Fault, is_seeded},
-    sync::primitive::Ordering,
-};
+use crate::seeded::{Fault, is_seeded};
 
 /// Takes entries out of a ring that the kernel puts them into.
 #[derive(Debug)]

@@ -1,12 +1,12 @@
 //! Single cases that random scripts leave out or do not look at one by one.
 
+use farend_af_xdp::{
+    queue::{Losses, Queue, QueueError},
+    ring::{Descriptor, RingError},
+};
 use farend_core::{
     Counters, Unlimited,
-    port::{
-        Burst, Port, Queue, Turn,
-        queue::{Losses, QueueError},
-        ring::{Descriptor, RingError},
-    },
+    port::{Burst, Port, Turn},
 };
 use farend_scripted_kernel::{
     frames,

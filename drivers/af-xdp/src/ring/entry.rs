@@ -1,6 +1,9 @@
 //! What stands in the slots.
 
-use crate::sync::primitive::{AtomicU64, Ordering};
+use farend_core::{
+    port::Span,
+    sync::primitive::{AtomicU64, Ordering},
+};
 
 /// One slot of a ring.
 ///
@@ -46,7 +49,7 @@ pub struct Descriptor {
     pub address: u64,
     /// Its octets, and above them its options: one number, for one comparison
     /// to find that it is short and without options.
-    pub(in crate::port) rest: u64,
+    pub(crate) rest: u64,
 }
 
 impl Descriptor {
@@ -67,11 +70,25 @@ impl Descriptor {
         u32::try_from(self.rest & u64::from(u32::MAX)).unwrap_or(u32::MAX)
     }
 
+    /// The frame that it describes.
+    #[must_use]
+    #[inline(always)]
+    pub fn span(&self) -> Span {
+        Span { start: self.address, octets: self.octets(), has_more: self.has_more() }
+    }
+
     /// Whether the packet goes on in the next descriptor.
     #[must_use]
     #[inline(always)]
     pub const fn has_more(&self) -> bool {
         self.rest & (Self::HAS_MORE as u64) << 32 != 0
+    }
+}
+
+impl From<Span> for Descriptor {
+    #[inline(always)]
+    fn from(span: Span) -> Self {
+        Self::new(span.start, span.octets, u32::from(span.has_more))
     }
 }
 

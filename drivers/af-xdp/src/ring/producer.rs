@@ -1,10 +1,9 @@
 //! The side that puts entries in.
 
+use farend_core::sync::primitive::{Ordering, fence};
+
 use super::{NEEDS_WAKEUP, RingError, RingMemory, Slot, size_of_ring};
-use crate::{
-    port::seeded::{Fault, is_seeded},
-    sync::primitive::{Ordering, fence},
-};
+use crate::seeded::{Fault, is_seeded};
 
 /// Puts entries into a ring that the kernel takes them out of.
 #[derive(Debug)]

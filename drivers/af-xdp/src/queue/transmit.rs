@@ -1,7 +1,12 @@
 //! The way out: tx, and completion.
 
+use farend_core::port::{Burst, Frame, FramePool, pool::Books};
+
 use super::{Kernel, Losses, Queue, QueueError, entries, of};
-use crate::port::{Burst, Frame, pool::FramePool};
+use crate::{
+    ring::Descriptor,
+    seeded::{Fault, is_seeded},
+};
 
 /// What to do with the packet at the front of a burst.
 enum Step {
@@ -23,12 +28,11 @@ impl<K: Kernel> Queue<K> {
         'packets: while !burst.is_empty() {
             // Packets of one frame each are the rule.
             let mut books = self.pool.books();
-            let tag = books.tag;
-            burst.offer(|token| {
-                if token.tag != tag || token.octets == 0 || reserved.room() == 0 {
+            burst.take_while(|frame| {
+                if !books.is_whole_packet(frame) || frame.is_empty() || reserved.room() == 0 {
                     return false;
                 }
-                books.send(&Frame(token)).is_some_and(|descriptor| reserved.push(descriptor))
+                send(&mut books, frame).is_some_and(|descriptor| reserved.push(descriptor))
             });
             if burst.is_empty() {
                 break;
@@ -43,14 +47,14 @@ impl<K: Kernel> Queue<K> {
             };
             let mut books = self.pool.books();
             for _ in 0..frames {
-                let Some(frame) = burst.pop_front() else { break 'packets };
-                let Some(descriptor) = books.send(&frame) else {
-                    burst.push_front(frame);
+                let Some(descriptor) = burst.get(0).and_then(|frame| send(&mut books, frame))
+                else {
                     outcome = Err(QueueError::ForeignFrame);
                     break 'packets;
                 };
-                // There is room.
+                // There is room, and the frame is the kernel's.
                 reserved.push(descriptor);
+                let _handed_over = burst.pop_front();
             }
         }
         reserved.submit();
@@ -73,6 +77,16 @@ impl<K: Kernel> Queue<K> {
         sent.release(all);
         Ok(())
     }
+}
+
+/// Hands one frame to the kernel.
+#[inline(always)]
+fn send(books: &mut Books<'_>, frame: &Frame) -> Option<Descriptor> {
+    let span = books.send(frame)?;
+    if is_seeded(Fault::DoubleReturn) {
+        books.complete(span.start);
+    }
+    Some(span.into())
 }
 
 /// Decides about the packet at the front, of which there is one.

@@ -1,14 +1,13 @@
-//! Sockets on the receive queues of one interface, over one UMEM.
+//! Opening sockets on the queues of one interface, over one UMEM.
 
 use std::{
     ffi::c_int,
-    fmt, io,
-    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    io,
+    os::fd::{AsFd, OwnedFd},
     thread,
     time::{Duration, Instant},
 };
 
-use farend_core::port::ring::{AddressSlot, DescriptorSlot};
 use rustix::net::{
     AddressFamily, SocketFlags, SocketType, bind, socket_with,
     sockopt::{
@@ -25,6 +24,8 @@ use super::{
     error::OpenError,
     layout::Layout,
     memory::{Part, Ring, Umem},
+    mode::BindMode,
+    socket::{Socket, Unwired},
     sys::{SocketOption, set_option},
 };
 
@@ -43,65 +44,42 @@ const BUSY_POLL_FRAMES: c_int = 64;
 /// How long a queue that is held is waited for.
 const RELEASE_TIME: Duration = Duration::from_secs(1);
 
-/// Whether frames are copied between the driver's memory and the UMEM.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum BindMode {
-    /// The interface writes frames where user space sees them.
-    ZeroCopy,
-    /// The kernel copies each frame once on the way in and once out.
-    Copy,
-}
-
-impl fmt::Display for BindMode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::ZeroCopy => "zero-copy mode",
-            Self::Copy => "copy mode",
-        })
-    }
-}
-
-/// One socket, bound to one queue, with its rings and its part of the UMEM.
-pub(super) struct Socket {
-    /// The receive queue.
-    pub(super) queue: u32,
-    pub(super) fill: Ring<AddressSlot>,
-    pub(super) rx: Ring<DescriptorSlot>,
-    pub(super) tx: Ring<DescriptorSlot>,
-    pub(super) completion: Ring<AddressSlot>,
-    pub(super) part: Part,
-    pub(super) fd: OwnedFd,
-}
-
-impl AsFd for Socket {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.fd.as_fd()
-    }
-}
-
-/// All sockets of one interface.
-pub(super) struct Sockets {
-    pub(super) all: Vec<Socket>,
-    pub(super) is_huge: bool,
-    pub(super) is_zero_copy: bool,
+/// Sockets that were opened together.
+#[derive(Debug)]
+pub struct Opened {
+    /// One for each queue, in the order of the request.
+    pub sockets: Vec<Socket>,
+    /// Whether the memory lies on huge pages.
+    pub is_huge: bool,
+    /// Whether frames are not copied.
+    pub is_zero_copy: bool,
     /// Whether frames may come in several parts.
-    pub(super) has_fragments: bool,
+    pub has_fragments: bool,
 }
 
-/// What all sockets of an interface share.
-pub(super) struct Request<'a> {
-    pub(super) interface_index: u32,
-    pub(super) queues: &'a [u32],
-    pub(super) layout: Layout,
-    pub(super) busy_poll_us: Option<u16>,
+/// What sockets to open.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// The interface's number.
+    pub interface_index: u32,
+    /// Its queues: as many as the layout was counted for.
+    pub queues: &'a [u32],
+    /// Their memory.
+    pub layout: Layout,
+    /// Microseconds that the kernel looks for frames by itself before it waits for
+    /// interrupts; `None`: not at all.
+    pub busy_poll_us: Option<u16>,
 }
 
-/// Opens a socket on each queue. Nothing comes in before a program redirects
-/// to it.
+/// Opens a socket on each queue. Nothing comes in before a program redirects to it.
 ///
-/// The kernel lets go of a queue some time after its last socket was closed:
-/// one that is held is waited for, for a bounded time.
-pub(super) fn open(request: &Request<'_>, mode: BindMode) -> Result<Sockets, OpenError> {
+/// The kernel lets go of a queue some time after its last socket was closed: one that
+/// is held is waited for, for up to a second.
+///
+/// # Errors
+///
+/// The first thing that the kernel refuses, and nothing is open.
+pub fn open(request: &Request<'_>, mode: BindMode) -> Result<Opened, OpenError> {
     let deadline = Instant::now() + RELEASE_TIME;
     loop {
         match open_now(request, mode) {
@@ -113,7 +91,16 @@ pub(super) fn open(request: &Request<'_>, mode: BindMode) -> Result<Sockets, Ope
     }
 }
 
-fn open_now(request: &Request<'_>, mode: BindMode) -> Result<Sockets, OpenError> {
+/// Says whether there are such sockets here, and whether this process may have one.
+///
+/// # Errors
+///
+/// [`OpenError::Socket`]
+pub fn rehearse() -> Result<(), OpenError> {
+    open_socket().map(drop)
+}
+
+fn open_now(request: &Request<'_>, mode: BindMode) -> Result<Opened, OpenError> {
     let Request { layout, queues, .. } = request;
     let octets = layout.umem_octets();
     let umem = Umem::map(octets).map_err(|error| OpenError::Umem { octets, error })?;
@@ -121,7 +108,7 @@ fn open_now(request: &Request<'_>, mode: BindMode) -> Result<Sockets, OpenError>
     let registration = XdpUmemReg {
         addr: umem.address(),
         len: umem.octets() as u64,
-        chunk_size: layout.chunk_octets,
+        chunk_size: layout.chunk_octets(),
         headroom: 0,
         flags: XdpUmemRegFlags::empty(),
         tx_metadata_len: 0,
@@ -129,8 +116,8 @@ fn open_now(request: &Request<'_>, mode: BindMode) -> Result<Sockets, OpenError>
     // In copy mode the parts cost nothing where there are none, and the MTU
     // may grow later; not every driver has them in zero-copy mode.
     let has_fragments =
-        layout.has_fragments && (mode == BindMode::Copy || layout.needs_fragments());
-    let mut all: Vec<Socket> = Vec::with_capacity(queues.len());
+        layout.has_fragments() && (mode == BindMode::Copy || layout.needs_fragments());
+    let mut all: Vec<Unwired> = Vec::with_capacity(queues.len());
     for (queue, part) in queues.iter().zip(umem.split(queues.len())) {
         let fd = open_one(request, all.is_empty().then_some(registration))?;
         let mut flags = SocketAddrXdpFlags::empty();
@@ -163,12 +150,9 @@ fn open_now(request: &Request<'_>, mode: BindMode) -> Result<Sockets, OpenError>
         let options = xdp_options(socket).unwrap_or(XdpOptionsFlags::empty());
         options.contains(XdpOptionsFlags::XDP_OPTIONS_ZEROCOPY)
     });
-    Ok(Sockets { all, is_huge, is_zero_copy, has_fragments })
-}
-
-/// Whether there are such sockets here, and whether this process may have one.
-pub(super) fn rehearse() -> Result<(), OpenError> {
-    open_socket().map(drop)
+    let wire = |socket| Socket::new(socket, layout, is_zero_copy);
+    let sockets = all.into_iter().map(wire).collect::<Result<_, _>>()?;
+    Ok(Opened { sockets, is_huge, is_zero_copy, has_fragments })
 }
 
 fn open_socket() -> Result<OwnedFd, OpenError> {
@@ -198,20 +182,24 @@ fn open_one(request: &Request<'_>, registration: Option<XdpUmemReg>) -> Result<O
         let set = |option, value, what| {
             set_option(fd.as_fd(), option, value).map_err(|error| OpenError::Option { what, error })
         };
-        set(SocketOption::PreferBusyPoll, 1, "--busy-poll needs Linux 5.11 (SO_PREFER_BUSY_POLL)")?;
-        set(SocketOption::BusyPoll, time_us.into(), "--busy-poll (SO_BUSY_POLL)")?;
-        set(SocketOption::BusyPollBudget, BUSY_POLL_FRAMES, "--busy-poll (SO_BUSY_POLL_BUDGET)")?;
+        set(
+            SocketOption::PreferBusyPoll,
+            1,
+            "busy polling needs Linux 5.11 (SO_PREFER_BUSY_POLL)",
+        )?;
+        set(SocketOption::BusyPoll, time_us.into(), "busy polling (SO_BUSY_POLL)")?;
+        set(SocketOption::BusyPollBudget, BUSY_POLL_FRAMES, "busy polling (SO_BUSY_POLL_BUDGET)")?;
     }
     Ok(fd)
 }
 
 /// Maps the rings.
-fn map(fd: OwnedFd, queue: u32, part: Part, layout: Layout) -> Result<Socket, OpenError> {
+fn map(fd: OwnedFd, queue: u32, part: Part, layout: Layout) -> Result<Unwired, OpenError> {
     let error = |what| move |error: io::Error| OpenError::Option { what, error };
     let offsets =
         xdp_mmap_offsets(&fd).map_err(|errno| error("the offsets of the rings")(errno.into()))?;
     let entries = layout.ring_entries();
-    Ok(Socket {
+    Ok(Unwired {
         queue,
         fill: Ring::map(fd.as_fd(), page::FILL, &offsets.fr, entries)
             .map_err(error("mapping the fill ring"))?,

@@ -1,18 +1,20 @@
 //! The common case of a turn, in one pass: no frame is ever in hand.
 //!
-//! What [`Port::turn`](crate::port::Port::turn) does in three passes over
+//! What [`Port::turn`](farend_core::port::Port::turn) does in three passes over
 //! tokens is here done descriptor by descriptor, from rx to tx, while there is
 //! room for every answer, each packet is one sound frame, and nobody looks on.
 //! The first descriptor of which this does not hold is left to the three
 //! passes.
 
-use super::{Kernel, Queue, QueueError, entries, of};
-use crate::{
+use farend_core::{
     Counters, Limit, Policy,
     frame::window::Fragmented,
-    port::{BURST_FRAMES_MAX, Turn, ring::Slot},
+    port::{BURST_FRAMES_MAX, Turn},
     reflect,
 };
+
+use super::{Held, Kernel, Queue, QueueError, entries, of};
+use crate::ring::Slot;
 
 impl<K: Kernel> Queue<K> {
     /// Turns a burst round, up to what is not the common case.
@@ -37,6 +39,7 @@ impl<K: Kernel> Queue<K> {
         let mut books = self.pool.books();
         let mut received = 0_u32;
         let mut is_whole = true;
+        let mut beyond_memory = 0_u64;
         while is_whole && received < ready.len() {
             // In rows that neither ring's end cuts.
             let (from, to) = (ready.row(received), answers.row());
@@ -44,14 +47,22 @@ impl<K: Kernel> Queue<K> {
             let (mut answered, mut refused) = (0_u32, 0_u32);
             for (from, to) in from.iter().zip(to) {
                 let descriptor = from.read();
-                let (address, octets) = (descriptor.address, descriptor.octets());
-                let Some(octets) = self.kernel.octets(address, octets) else { break };
-                let Some(()) = books.pass_on(descriptor) else { break };
-                let whole_octets = octets.len();
-                let mut window = Fragmented::new(octets, whole_octets);
-                let verdict = reflect(&mut window, policy, limit);
-                counters.count(verdict, whole_octets);
-                if !verdict.is_sent() {
+                let address = descriptor.address;
+                // First the ledger: until then the octets may be the kernel's.
+                let Some(()) = books.pass_on(address, descriptor.rest) else { break };
+                let held = Held { address, octets: descriptor.octets() };
+                let is_answered = if let Some(octets) = self.kernel.octets(&held) {
+                    let whole_octets = octets.len();
+                    let mut window = Fragmented::new(octets, whole_octets);
+                    let verdict = reflect(&mut window, policy, limit);
+                    counters.count(verdict, whole_octets);
+                    verdict.is_sent()
+                } else {
+                    // The pool reaches beyond the memory, which its maker got wrong.
+                    beyond_memory = beyond_memory.wrapping_add(1);
+                    false
+                };
+                if !is_answered {
                     // The next answer goes where this one does not: new rows.
                     books.complete(address);
                     refused = 1;
@@ -66,6 +77,8 @@ impl<K: Kernel> Queue<K> {
             turn.transmitted_frames = turn.transmitted_frames.wrapping_add(answered as usize);
         }
         turn.received_frames = received as usize;
+        let corrupt = &mut self.losses.corrupt_descriptors;
+        *corrupt = corrupt.wrapping_add(beyond_memory);
         answers.submit();
         ready.release(received);
         Ok((turn, is_whole))

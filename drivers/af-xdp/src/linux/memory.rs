@@ -2,8 +2,8 @@
 //!
 //! Nobody outside this file holds a pointer. What a ring holds is reached by
 //! atomic words alone, so whatever the kernel writes there is a value. A frame's
-//! octets are borrowed by whoever holds the frame, which the core's pool gives
-//! to one at a time.
+//! octets are borrowed only on the word of a queue's ledger ([`Held`]), and a queue's
+//! part of the memory never leaves its queue.
 #![expect(unsafe_code, reason = "memory that is mapped into this process")]
 
 use std::{
@@ -18,18 +18,20 @@ use std::{
     sync::{Arc, atomic::AtomicU32},
 };
 
-use farend_core::port::ring::{AddressSlot, DescriptorSlot, RingMemory, Slot};
-
 use rustix::{
     io::Errno,
     mm::{MapFlags, ProtFlags, mmap, mmap_anonymous, munmap},
     net::xdp::XdpRingOffset,
 };
 
-/// Octets of a huge page, the smallest size that x86-64 and aarch64 share.
-pub(super) const HUGE_PAGE_OCTETS: usize = 2 << 20;
+use super::layout::HUGE_PAGE_OCTETS;
+use crate::{
+    queue::Held,
+    ring::{AddressSlot, DescriptorSlot, RingMemory, Slot},
+};
 
 /// A mapping; unmapped on drop.
+#[derive(Debug)]
 struct Mapping {
     base: NonNull<c_void>,
     octets: usize,
@@ -85,6 +87,7 @@ impl Mapping {
 }
 
 /// The memory of all frames of one interface, before it is given out.
+#[derive(Debug)]
 pub(super) struct Umem {
     mapping: Mapping,
     is_huge: bool,
@@ -128,6 +131,7 @@ impl Umem {
 }
 
 /// One queue's part of a UMEM: no two overlap.
+#[derive(Debug)]
 pub(super) struct Part {
     mapping: Arc<Mapping>,
     start: usize,
@@ -140,9 +144,11 @@ impl Part {
         self.start
     }
 
-    /// Borrows octets, counted from the start of the part; `None` if they are
-    /// not all in it. To be asked for a frame that is in hand.
-    pub(super) fn octets_mut(&mut self, offset: usize, octets: usize) -> Option<&mut [u8]> {
+    /// Borrows octets of a frame that is in hand; `None` if they are not all in the
+    /// part.
+    pub(super) fn octets_mut(&mut self, held: &Held) -> Option<&mut [u8]> {
+        let octets = held.octets() as usize;
+        let offset = usize::try_from(held.address()).ok()?.checked_sub(self.start)?;
         if offset.checked_add(octets)? > self.octets {
             return None;
         }
@@ -150,8 +156,9 @@ impl Part {
         let start = unsafe { self.mapping.base.byte_add(self.start + offset) };
         // SAFETY: live as long as the part holds the mapping; parts do not
         // overlap and this one is borrowed, so no other reference exists. The
-        // kernel writes only to chunks that were given to it, and who asks
-        // holds the frame's token, which is in one place at a time.
+        // kernel writes only to chunks that were given to it. Only the queue that
+        // owns the part makes a `Held`, for a chunk that its ledger has just found
+        // not to be the kernel's, and it does not outlive the call.
         Some(unsafe { slice::from_raw_parts_mut(start.cast().as_ptr(), octets) })
     }
 }
@@ -170,6 +177,7 @@ unsafe impl Shared for AddressSlot {}
 unsafe impl Shared for DescriptorSlot {}
 
 /// One ring of a socket: two counters, flags, and slots.
+#[derive(Debug)]
 pub(super) struct Ring<S> {
     producer: NonNull<AtomicU32>,
     consumer: NonNull<AtomicU32>,

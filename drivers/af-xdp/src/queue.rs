@@ -28,12 +28,15 @@ use core::fmt;
 
 pub use watch::{Progress, StuckRing, Watch};
 
-use super::{
-    Burst, Frame, Limits, Observer, PoolId, Port, Turn,
-    pool::{FramePool, Places, PoolError},
-    ring::{AddressSlot, Consumer, DescriptorSlot, Producer, RingError, RingMemory},
+use farend_core::{
+    Counters, Limit, Policy,
+    port::{
+        self, Burst, Frame, FramePool, Limits, Observer, PoolId, Port, Turn,
+        pool::{Places, PoolError},
+    },
 };
-use crate::{Counters, Limit, Policy};
+
+use crate::ring::{AddressSlot, Consumer, DescriptorSlot, Producer, RingError, RingMemory};
 
 /// The other side of a [`Queue`]: the memory it shares and how it is told.
 pub trait Kernel {
@@ -49,9 +52,8 @@ pub trait Kernel {
     /// One word for each chunk, the queue's own.
     type Words: AsRef<[u32]> + AsMut<[u32]>;
 
-    /// Borrows octets of the shared memory, or `None` if it has not that many
-    /// there. Asked only about frames that the kernel does not hold.
-    fn octets(&mut self, address: u64, octets: u32) -> Option<&mut [u8]>;
+    /// Borrows octets of the shared memory, or `None` if it has not that many there.
+    fn octets(&mut self, held: &Held) -> Option<&mut [u8]>;
 
     /// Tells the kernel to look at the tx ring. That it is busy, or took only
     /// a part, is no error.
@@ -68,6 +70,32 @@ pub trait Kernel {
     ///
     /// It will never look again.
     fn wake_receive(&mut self) -> Result<(), Self::Error>;
+}
+
+/// Octets of one frame that the kernel does not hold.
+///
+/// Only a queue makes one, right after its ledger said so, and it cannot be kept: who
+/// is shown one may borrow the octets.
+#[derive(Debug)]
+pub struct Held {
+    address: u64,
+    octets: u32,
+}
+
+impl Held {
+    /// Where they start in the shared memory.
+    #[must_use]
+    #[inline(always)]
+    pub const fn address(&self) -> u64 {
+        self.address
+    }
+
+    /// How many they are. They lie in one chunk of the queue's pool.
+    #[must_use]
+    #[inline(always)]
+    pub const fn octets(&self) -> u32 {
+        self.octets
+    }
 }
 
 /// What a [`Queue`] is made of.
@@ -237,7 +265,7 @@ impl<K: Kernel> Queue<K> {
     }
 
     /// Where a frame in hand stands in the shared memory, and its octets, or
-    /// `None` if it is another pool's.
+    /// `None` if it is none of this queue's in hand.
     #[must_use]
     pub fn locate(&self, frame: &Frame) -> Option<(u64, u32)> {
         self.pool.locate(frame)
@@ -291,7 +319,7 @@ impl<K: Kernel> Queue<K> {
         observer: &mut O,
         pending: &mut Burst,
     ) -> Result<Turn, QueueError<K::Error>> {
-        super::turn::turn(self, policy, limit, counters, observer, pending)
+        port::turn(self, policy, limit, counters, observer, pending)
     }
 }
 
@@ -336,7 +364,7 @@ impl<K: Kernel> Port for Queue<K> {
     #[inline(always)]
     fn octets<'a>(&'a mut self, frame: &'a mut Frame) -> Option<&'a mut [u8]> {
         let (address, octets) = self.pool.locate(frame)?;
-        self.kernel.octets(address, octets)
+        self.kernel.octets(&Held { address, octets })
     }
 
     #[inline]

@@ -4,17 +4,10 @@
 //! that one who reads a frame before its turn reads an old number. Two threads with
 //! shuttle too: a queue is one thread's, and the kernel is the other side.
 
-extern crate std;
-
 use std::{vec, vec::Vec};
 
-use super::{
-    Burst, Limits, Medium, PoolId, Port, Queue,
-    queue::{Kernel, Parts},
-    ring::{AddressSlot, Consumer, Descriptor, DescriptorSlot, Producer, RingMemory, Slot},
-    seeded::Fault,
-};
-use crate::{
+use farend_core::{
+    port::{Burst, Limits, Medium, PoolId, Port},
     seeded::search::{
         FoundBy::{Both, Loom},
         Row, each_is_found,
@@ -23,6 +16,12 @@ use crate::{
         model::{Arc, check, thread},
         primitive::{AtomicU32, AtomicU64, Ordering},
     },
+};
+
+use crate::{
+    queue::{Held, Kernel, Parts, Queue},
+    ring::{AddressSlot, Consumer, Descriptor, DescriptorSlot, Producer, RingMemory, Slot},
+    seeded::Fault,
 };
 
 /// Octets of a chunk.
@@ -179,8 +178,8 @@ impl Kernel for Nobody {
     type Descriptors = Shared<DescriptorSlot>;
     type Words = Vec<u32>;
 
-    fn octets(&mut self, _address: u64, octets: u32) -> Option<&mut [u8]> {
-        self.0.get_mut(..octets as usize)
+    fn octets(&mut self, held: &Held) -> Option<&mut [u8]> {
+        self.0.get_mut(..held.octets() as usize)
     }
 
     fn wake_transmit(&mut self) -> Result<(), Self::Error> {
@@ -339,5 +338,5 @@ const ROWS: &[Row<Fault>] = &[
 
 #[test]
 fn every_seeded_fault_is_found() {
-    each_is_found("port::model", ROWS);
+    each_is_found("model", ROWS);
 }
