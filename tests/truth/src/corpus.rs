@@ -10,13 +10,17 @@
 //!     02 00 00 00 00 02       # Ethernet: destination, ours
 //!     "PROBEOT"               # text
 //!     5a*18                   # eighteen times the same octet
-//! answer
-//!     00 c0 17 00 00 01       # expected, if it is written down
+//! answer   swap 0/6 26/4 34/2
 //! ```
 //!
 //! `policy` takes the options of [`PolicyOptions`]; without it, they are the
-//! product's defaults. A frame that is not answered is left as it is; of one
-//! that is, `answer` may give all octets.
+//! product's defaults.
+//!
+//! `answer` says what must come back, apart from all code that could judge it:
+//! `swap 26/4` means that the four octets from offset 26 on trade places with the
+//! four behind them, `set 22=3f` that one octet is another; a block of octets under
+//! `answer` gives all of them. Each frame that is answered has its `answer`. One that
+//! is not has none, because it must be left as it is.
 
 mod parse;
 
@@ -41,7 +45,7 @@ pub struct Entry {
     pub verdict: Verdict,
     /// The frame, without FCS.
     pub octets: Vec<u8>,
-    /// The answer, if the file gives it.
+    /// What must come back, if the frame is answered.
     pub answer: Option<Vec<u8>>,
 }
 

@@ -59,6 +59,7 @@ const TAGGED_OCTETS_MIN: usize = 20;
 /// Sends all of the corpus through a tier and compares.
 fn check(pair: &Pair, tier: TierChoice, fate: fn(&Entry) -> Fate) {
     let entries = corpus::load().unwrap_or_else(|error| panic!("{error}"));
+    assert!(entries.len() > 400, "{} frames are not the corpus", entries.len());
     let mut tester = Tester::new(pair, tier);
     // Tiers are opened in the network of the thread that asks.
     inside(&pair.far, move || {
@@ -66,7 +67,7 @@ fn check(pair: &Pair, tier: TierChoice, fate: fn(&Entry) -> Fate) {
             let cases = entries.iter().map(|entry| Case { entry, fate: fate(entry) });
             tester.run(&policy, cases.collect());
         }
-        tester.finish();
+        tester.finish(entries.len());
     });
 }
 

@@ -1,7 +1,7 @@
 //! A corpus policy as a command line.
 
 use clap::Parser;
-use farend_core::Kind;
+use farend_core::{Kind, Mode};
 use farend_truth::PolicyOptions;
 use farend_xdp::{CommandLine, Failure, Plan, tier::TierChoice};
 
@@ -19,6 +19,19 @@ pub(crate) fn plan(options: &PolicyOptions, tier: TierChoice) -> Result<Plan, Fa
     let line = CommandLine::try_parse_from(&words)
         .unwrap_or_else(|error| panic!("{}: {error}", words.join(" ")));
     Plan::make(&line)
+}
+
+/// The first option that plain sockets do not have, because they see no frames.
+pub(crate) fn needs_frames(options: &PolicyOptions) -> Option<&'static str> {
+    let given = [
+        (options.port.is_none(), "--port any"),
+        (options.source_oui.is_some(), "--oui"),
+        (!options.tester_ouis.is_empty(), "--tester-oui"),
+        (!options.vlans.is_empty(), "--vlan"),
+        (options.is_any_destination, "--any-destination"),
+        (options.mode != Mode::All, "--mode"),
+    ];
+    given.into_iter().find_map(|(is_given, option)| is_given.then_some(option))
 }
 
 /// Whether a command line has no words for all of it: `any` stands there

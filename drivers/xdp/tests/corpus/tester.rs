@@ -134,17 +134,22 @@ impl<'pair> Tester<'pair> {
         self.close(policy, running);
     }
 
-    /// Opens the tier with the policy's options; `None` if the program has
-    /// none of them on this tier.
+    /// Opens the tier with the policy's options; `None` if plain sockets have not
+    /// all of them, which the program must refuse then, and only then.
     fn open(&mut self, cases: &[Case]) -> Option<Running> {
         let entry = cases.first()?.entry;
-        let plan = match options::plan(&entry.options, self.tier) {
-            Ok(plan) => plan,
-            Err(failure) if self.tier == TierChoice::Udp => {
+        let needs_frames = match self.tier {
+            TierChoice::Udp => options::needs_frames(&entry.options),
+            _ => None,
+        };
+        let plan = match (options::plan(&entry.options, self.tier), needs_frames) {
+            (Ok(plan), None) => plan,
+            (Err(failure), Some(option)) if failure.to_string().contains(option) => {
                 self.count_not_run(&failure.to_string(), cases.len());
                 return None;
             }
-            Err(failure) => panic!("{}: {failure}", entry.name),
+            (Err(failure), _) => panic!("{}: {failure}", entry.name),
+            (Ok(_), Some(option)) => panic!("{}: plain sockets took {option}", entry.name),
         };
         if self.own_mac != entry.options.own_mac {
             self.take_mac(entry.options.own_mac);
@@ -183,7 +188,7 @@ impl<'pair> Tester<'pair> {
         for Case { entry, fate } in batch {
             if !self.raw.send(&entry.octets) {
                 let refused = std::io::Error::last_os_error();
-                self.count_not_run(&format!("{}: not sent: {refused}", entry.name), 1);
+                self.faults.push(format!("{}: not sent: {refused}", entry.name));
                 continue;
             }
             match fate {
@@ -289,8 +294,9 @@ impl<'pair> Tester<'pair> {
         *self.not_run.entry(reason.to_owned()).or_default() += frames;
     }
 
-    /// Says what was run and what was not, and fails if anything was wrong.
-    pub(crate) fn finish(self) {
+    /// Says what was run and what was not, and fails if anything was wrong or not all
+    /// of `frames` were accounted for.
+    pub(crate) fn finish(self, frames: usize) {
         let name = self.tier.name();
         println!("{name}: {} frames answered, {} not", self.answered, self.unanswered);
         for (reason, frames) in &self.unseen {
@@ -302,6 +308,10 @@ impl<'pair> Tester<'pair> {
         }
         let faults = &self.faults;
         assert!(faults.is_empty(), "{name}: {} faults:\n{}", faults.len(), faults.join("\n"));
+        let sent = self.answered + self.unanswered + self.unseen.values().sum::<usize>();
+        let not_run = self.not_run.values().sum::<usize>();
+        assert_eq!(sent + not_run, frames, "{name}: frames of the corpus");
+        assert!(self.answered * 5 >= frames, "{name}: only {} of {frames} answered", self.answered);
     }
 }
 

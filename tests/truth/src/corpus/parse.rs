@@ -30,6 +30,7 @@ impl Entry {
         let mut verdict = None;
         let mut octets = Vec::new();
         let mut answer: Option<Vec<u8>> = None;
+        let mut recipe = None;
         let mut block = Block::Head;
         let mut line_of_policy = 1;
         for (line, text) in (1..).zip(text.lines()) {
@@ -57,9 +58,13 @@ impl Entry {
                 }
                 "verdict" => verdict = Some(read_verdict(value).map_err(fault)?),
                 "octets" => block = Block::Octets,
-                "answer" => (block, answer) = (Block::Answer, Some(Vec::new())),
+                "answer" if value.is_empty() => (block, answer) = (Block::Answer, Some(Vec::new())),
+                "answer" => recipe = Some((line, value)),
                 _ => return Err(fault(format!("`{key}` is no key"))),
             }
+        }
+        if let Some((line, recipe)) = recipe {
+            answer = Some(answered(&octets, recipe).map_err(|message| (line, message))?);
         }
         let missing = |key: &str| -> Fault { (1, format!("`{key}` is missing")) };
         Ok(Self {
@@ -72,6 +77,37 @@ impl Entry {
             answer,
         })
     }
+}
+
+/// The answer by a recipe such as `swap 0/6 26/4 34/2 set 22=3f`: at offset 0, six
+/// octets trade places with the six behind them, and so on.
+fn answered(octets: &[u8], recipe: &str) -> Result<Vec<u8>, String> {
+    let mut answer = octets.to_vec();
+    let mut verb = "";
+    for word in recipe.split_whitespace() {
+        let refused =
+            || format!("`{word}` does not fit: write swap OFFSET/OCTETS, set OFFSET=OCTETS");
+        match (verb, word.split_once(['/', '='])) {
+            (_, None) => verb = word,
+            ("swap", Some((at, octets))) if word.contains('/') => {
+                let at: usize = at.parse().map_err(|_| refused())?;
+                let octets: usize = octets.parse().map_err(|_| refused())?;
+                let both = answer.get_mut(at..at + 2 * octets).ok_or_else(refused)?;
+                both.rotate_left(octets);
+            }
+            ("set", Some((at, octets))) if word.contains('=') => {
+                let at: usize = at.parse().map_err(|_| refused())?;
+                let mut new = Vec::new();
+                for pair in octets.as_bytes().chunks(2) {
+                    read_octets(&String::from_utf8_lossy(pair), &mut new)?;
+                }
+                let old = answer.get_mut(at..at + new.len()).ok_or_else(refused)?;
+                old.copy_from_slice(&new);
+            }
+            _ => return Err(refused()),
+        }
+    }
+    Ok(answer)
 }
 
 /// The line up to its comment; a `#` in text does not start one.
@@ -135,6 +171,16 @@ mod tests {
         let entry = parse(&text).unwrap();
         assert_eq!(entry.octets, b"\x0a\xffR F#\0\0\0");
         assert_eq!(entry.answer, Some(vec![1]));
+    }
+
+    #[test]
+    fn answer_follows_its_recipe() {
+        let text = format!("{HEAD}octets\n  01 02 03 04 05 06\nanswer swap 0/1 2/2 set 1=aabb\n");
+        assert_eq!(parse(&text).unwrap().answer, Some(vec![2, 0xaa, 0xbb, 6, 3, 4]));
+        for wrong in ["swap 4/2", "set 5=aabb", "turn 0/1", "swap x/1", "swap 0=1", "set 0=a"] {
+            let text = format!("{HEAD}octets\n  01 02 03 04 05 06\nanswer {wrong}\n");
+            assert_eq!(parse(&text).unwrap_err().0, 5, "{wrong}");
+        }
     }
 
     #[test]

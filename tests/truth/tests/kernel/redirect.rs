@@ -16,7 +16,7 @@ use farend_lab::{
 use farend_truth::corpus::Entry;
 
 use crate::{
-    check_corpus, check_octets,
+    check_corpus, check_octets, is_too_short,
     program::{Program, RunError},
     reflect::State,
 };
@@ -50,7 +50,7 @@ fn user_space_is_given_what_a_reflector_answers_and_nothing_else() {
     if is_skipped_without_root() {
         return;
     }
-    check_corpus(REDIRECT_OBJECT, "farend_redirect", &[], check);
+    check_corpus(REDIRECT_OBJECT, "farend_redirect", &[], is_too_short, check);
 }
 
 /// Runs the program on a frame with copies on, and says what is wrong.
@@ -77,5 +77,5 @@ fn refused_frames_alone_are_copied_octet_for_octet() {
         return;
     }
     let globals = [("REFUSED_EVERY", 1), ("REFUSED_OCTETS_MAX", FRAME_OCTETS_MAX)];
-    check_corpus(REDIRECT_OBJECT, "farend_redirect", &globals, check_copy);
+    check_corpus(REDIRECT_OBJECT, "farend_redirect", &globals, is_too_short, check_copy);
 }

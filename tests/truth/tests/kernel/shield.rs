@@ -50,5 +50,5 @@ fn the_shield_drops_what_a_reflector_answers_and_nothing_else() {
     if is_skipped_without_root() {
         return;
     }
-    check_corpus(OBJECT, "farend_shield", &[], check);
+    check_corpus(OBJECT, "farend_shield", &[], is_refused, check);
 }
