@@ -67,7 +67,8 @@ fn every_entry_of_the_core_links_without_a_panic_handler() {
 
     let exported: Vec<_> = object.exports().unwrap_or_default();
     let entries = exported.iter().filter(|symbol| symbol.name().starts_with(b"entry_")).count();
-    assert!(entries >= 20, "only {entries} entries were linked: nothing would be proven");
+    // What the probe declares is there, and there is no less than when this was written.
+    assert!(entries >= 80, "only {entries} entries were linked: not all would be proven");
 
     let suspects: Vec<_> = object
         .symbols()

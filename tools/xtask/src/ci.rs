@@ -8,7 +8,10 @@ use std::{fs, time::Instant};
 use anyhow::{Result, bail};
 
 use self::steps::{STEPS, Step};
-use crate::shell::{Shell, target};
+use crate::{
+    host,
+    shell::{Shell, target},
+};
 
 /// Which steps to run.
 #[derive(Debug, Default, clap::Args)]
@@ -29,6 +32,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         return Ok(());
     }
     let wanted = choose(&arguments.steps)?;
+    // A step that cannot run here is a failure, not a skip.
+    host::forbid_skips();
     let mut failed = 0;
     for step in &wanted {
         if let Err(error) = run_one(step) {

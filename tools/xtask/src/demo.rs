@@ -14,6 +14,7 @@ use farend_lab::{Lab, Reflector, Wire, kernel::Program};
 
 use self::table::{Cell, Table};
 use crate::{
+    host,
     probe::{Asked, Target, probe},
     programs::Programs,
     shell::Shell,
@@ -26,8 +27,19 @@ pub(crate) const SIZES: [usize; 8] = [64, 128, 256, 512, 1024, 1280, 1518, 9000]
 /// every tier can do it, so that what is lost is a fault.
 pub(crate) const CALM_RATE_FPS: u32 = 5_000;
 
-/// Sending time of one size, in seconds.
-const DURATION_S: f64 = 0.6;
+/// How much is measured.
+#[derive(Clone, Copy, Debug)]
+struct Form {
+    sizes: &'static [usize],
+    /// Sending time of one size, in seconds.
+    duration_s: f64,
+}
+
+/// What a person is shown.
+const WHOLE: Form = Form { sizes: &SIZES, duration_s: 0.6 };
+
+/// Enough to see that it works.
+const SHORT: Form = Form { sizes: &[64, 1518, 9000], duration_s: 0.1 };
 
 /// Largest packet on the wire of the demo, in octets.
 const MTU_OCTETS: u32 = 9000;
@@ -50,23 +62,41 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let shell = Shell::loud();
     let programs = Programs::build(&shell)?;
-    let mut table = Table::default();
-    if arguments.loopback || !farend_lab::is_root() {
-        shell.say("without root: the udp tier on loopback, the others need network namespaces");
-        table.add("udp, loopback", measure_loopback(&shell, &programs));
-    } else {
-        for tier in TIERS {
-            if arguments.tiers.is_empty() || arguments.tiers.iter().any(|wanted| wanted == tier) {
-                table.add(tier, measure_tier(&shell, &programs, tier));
-            }
-        }
-    }
+    let table = show(&shell, &programs, arguments, WHOLE);
     println!("{table}");
     table.check()
 }
 
+/// The same as a step of continuous integration: a moment for each tier, by the
+/// programs that the tests use.
+pub(crate) fn short(shell: &Shell) -> Result<()> {
+    if !farend_lab::is_root() {
+        host::skip(shell, "the demo's hosts need root; without it, udp on loopback alone")?;
+    }
+    let programs = Programs::build_for_tests(shell)?;
+    let table = show(shell, &programs, &Arguments::default(), SHORT);
+    shell.say(&table.to_string());
+    table.check()
+}
+
+/// Measures what is asked for.
+fn show(shell: &Shell, programs: &Programs, arguments: &Arguments, form: Form) -> Table {
+    let mut table = Table::new(form.sizes);
+    if arguments.loopback || !farend_lab::is_root() {
+        shell.say("without root: the udp tier on loopback, the others need network namespaces");
+        table.add("udp, loopback", measure_loopback(shell, programs, form));
+        return table;
+    }
+    for tier in TIERS {
+        if arguments.tiers.is_empty() || arguments.tiers.iter().any(|wanted| wanted == tier) {
+            table.add(tier, measure_tier(shell, programs, tier, form));
+        }
+    }
+    table
+}
+
 /// One tier on two hosts of their own.
-fn measure_tier(shell: &Shell, programs: &Programs, tier: &str) -> Result<Vec<Cell>> {
+fn measure_tier(shell: &Shell, programs: &Programs, tier: &str, form: Form) -> Result<Vec<Cell>> {
     let lab = Lab::new(Wire { mtu_octets: MTU_OCTETS, ..Wire::default() })?;
     // A veth interface takes what its peer's XDP program sends back only if it
     // has a program itself.
@@ -77,15 +107,15 @@ fn measure_tier(shell: &Shell, programs: &Programs, tier: &str) -> Result<Vec<Ce
     let _reflector = Reflector::start(Some(&lab.far), &programs.reflector, &arguments)
         .with_context(|| format!("tier {tier}"))?;
     let target = Target::Frames { near: &lab.near, far: &lab.far };
-    measure(shell, programs, tier, target)
+    measure(shell, programs, tier, target, form)
 }
 
 /// The udp tier where this process is.
-fn measure_loopback(shell: &Shell, programs: &Programs) -> Result<Vec<Cell>> {
+fn measure_loopback(shell: &Shell, programs: &Programs, form: Form) -> Result<Vec<Cell>> {
     let port = UdpSocket::bind("127.0.0.1:0")?.local_addr()?.port();
     let arguments = ["127.0.0.1", "--tier", "udp", "--stats", "none", "--port", &port.to_string()];
     let _reflector = Reflector::start(None, &programs.reflector, &arguments).context("tier udp")?;
-    measure(shell, programs, "udp, loopback", Target::Datagrams { port })
+    measure(shell, programs, "udp, loopback", Target::Datagrams { port }, form)
 }
 
 /// Every size twice: as fast as it goes, and calmly.
@@ -94,11 +124,13 @@ fn measure(
     programs: &Programs,
     tier: &str,
     target: Target<'_>,
+    form: Form,
 ) -> Result<Vec<Cell>> {
-    let asked = |rate_fps| Asked { frame_octets: &SIZES, rate_fps, duration_s: DURATION_S };
-    shell.say(&format!("{tier}: {} sizes, as fast as it goes", SIZES.len()));
+    let Form { sizes, duration_s } = form;
+    let asked = |rate_fps| Asked { frame_octets: sizes, rate_fps, duration_s };
+    shell.say(&format!("{tier}: {} sizes, as fast as it goes", sizes.len()));
     let fast = probe(&programs.tester, target, asked(None))?;
-    shell.say(&format!("{tier}: {} sizes, {CALM_RATE_FPS} frames/s", SIZES.len()));
+    shell.say(&format!("{tier}: {} sizes, {CALM_RATE_FPS} frames/s", sizes.len()));
     let calm = probe(&programs.tester, target, asked(Some(CALM_RATE_FPS)))?;
     Ok(fast.into_iter().zip(calm).map(|(fast, calm)| Cell { fast, calm }).collect())
 }

@@ -18,7 +18,8 @@ use crate::{
 };
 
 /// The binaries of `fuzz/`.
-const TARGETS: [&str; 3] = ["reflect", "policy_from_octets", "reflect_datagram"];
+const TARGETS: [&str; 6] =
+    ["reflect", "policy_from_octets", "reflect_datagram", "configuration", "records", "segment"];
 
 /// How the instrumented code is compiled: as cargo-fuzz does without a
 /// sanitizer.
@@ -52,7 +53,11 @@ pub(crate) fn run(shell: &Shell, seconds: u32) -> Result<()> {
         let work = folder.join("work").join(name);
         fs::create_dir_all(&work)?;
         let mut fuzz = Command::new(binaries.join(name));
-        fuzz.current_dir(root()).arg(&work).arg(seeds.join(name)).args([
+        fuzz.current_dir(root()).arg(&work);
+        // Those of the corpus, and those that are kept as files.
+        let folders = [seeds.join(name), root().join("fuzz/seeds").join(name)];
+        fuzz.args(folders.iter().filter(|folder| folder.exists()));
+        fuzz.args([
             format!("-max_total_time={seconds}"),
             format!("-max_len={INPUT_OCTETS_MAX}"),
             format!("-timeout={INPUT_TIME_S}"),

@@ -1,14 +1,35 @@
 //! The machine that this runs on.
 
-use std::{fs, path::Path, process::Command};
+use std::{
+    env, fs,
+    path::Path,
+    process::Command,
+    sync::atomic::{AtomicBool, Ordering},
+};
 
 use anyhow::{Context, Result, bail};
 
-use crate::shell::Shell;
+use crate::shell::{Shell, cargo};
+
+/// Whether skips are forbidden although the environment does not say so.
+static IS_SKIP_FORBIDDEN: AtomicBool = AtomicBool::new(false);
+
+/// Forbids skips from here on, unless the environment has a word of its own on it.
+pub(crate) fn forbid_skips() {
+    let is_asked = env::var_os(farend_effort::NO_SKIP).is_some();
+    IS_SKIP_FORBIDDEN.store(!is_asked, Ordering::Relaxed);
+}
+
+/// Hands on to a program that skips are [forbidden](forbid_skips).
+pub(crate) fn forbid_skips_in(command: &mut Command) {
+    if IS_SKIP_FORBIDDEN.load(Ordering::Relaxed) {
+        command.env(farend_effort::NO_SKIP, "1");
+    }
+}
 
 /// Says why something is left out, or fails where that is forbidden.
 pub(crate) fn skip(shell: &Shell, why: &str) -> Result<()> {
-    if farend_effort::is_skip_forbidden() {
+    if IS_SKIP_FORBIDDEN.load(Ordering::Relaxed) || farend_effort::is_skip_forbidden() {
         bail!("{why}, and {} forbids to skip it", farend_effort::NO_SKIP);
     }
     shell.say(&format!("skipped: {why}"));
@@ -47,13 +68,48 @@ pub(crate) fn install(shell: &Shell, packages: &[&str]) -> Result<()> {
         bail!("these packages are missing: {wanted}; install them, on Debian as root");
     }
     shell.say(&format!("installing {wanted}"));
-    let apt = |arguments: &[&str]| {
-        let mut command = Command::new("/usr/bin/apt-get");
-        command.env("DEBIAN_FRONTEND", "noninteractive").args(arguments);
-        command
-    };
-    shell.run(&mut apt(&["update", "-qq"]))?;
+    update(shell)?;
     shell
-        .run(apt(&["install", "-y", "-qq", "--no-install-recommends"]).args(packages))
+        .run(apt_get(&["install", "-y", "-qq", "--no-install-recommends"]).args(packages))
         .with_context(|| format!("cannot install {wanted}"))
+}
+
+/// Asks once which Debian packages there are now.
+pub(crate) fn update(shell: &Shell) -> Result<()> {
+    static IS_DONE: AtomicBool = AtomicBool::new(false);
+    if !IS_DONE.load(Ordering::Relaxed) {
+        shell.run(&mut apt_get(&["update", "-qq"]))?;
+        IS_DONE.store(true, Ordering::Relaxed);
+    }
+    Ok(())
+}
+
+/// Whether a Debian package is there to be installed.
+pub(crate) fn is_offered(package: &str) -> bool {
+    let told = Command::new("/usr/bin/apt-cache").args(["show", package]).output();
+    told.is_ok_and(|told| told.status.success() && !told.stdout.is_empty())
+}
+
+/// Installs parts of the toolchain that are not there, each given by the command of
+/// cargo that it brings.
+pub(crate) fn need_components(shell: &Shell, commands: &[(&str, &str)]) -> Result<()> {
+    for (command, component) in commands {
+        let is_there = cargo()
+            .args([command, "--version"])
+            .output()
+            .is_ok_and(|output| output.status.success());
+        if !is_there {
+            shell.say(&format!("installing {component}"));
+            shell
+                .run(Command::new("rustup").args(["component", "add", component]))
+                .with_context(|| format!("{component} is missing; install it"))?;
+        }
+    }
+    Ok(())
+}
+
+fn apt_get(arguments: &[&str]) -> Command {
+    let mut command = Command::new("/usr/bin/apt-get");
+    command.env("DEBIAN_FRONTEND", "noninteractive").args(arguments);
+    command
 }

@@ -2,12 +2,14 @@
 
 use std::{
     fs::{File, OpenOptions},
-    io::Write as _,
+    io::{self, BufRead as _, BufReader, Write as _},
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::{Command, ExitStatus, Stdio},
 };
 
 use anyhow::{Context, Result, bail};
+
+use crate::host;
 
 /// Where the output of a step goes.
 #[derive(Debug)]
@@ -34,6 +36,7 @@ impl Shell {
             let log = OpenOptions::new().append(true).open(log)?;
             command.stdout(log.try_clone()?).stderr(log);
         }
+        host::forbid_skips_in(command);
         let status = command
             .stdin(Stdio::null())
             .status()
@@ -42,6 +45,31 @@ impl Shell {
             bail!("{}: {status}", describe(command));
         }
         Ok(())
+    }
+
+    /// Runs a program and hands over each line that it writes, to either output, as
+    /// soon as it is told.
+    pub(crate) fn run_by_line(
+        &self,
+        command: &mut Command,
+        mut take: impl FnMut(&str),
+    ) -> Result<ExitStatus> {
+        self.say(&format!("$ {}", describe(command)));
+        let (reader, writer) = io::pipe()?;
+        command.stdin(Stdio::null()).stdout(writer.try_clone()?).stderr(writer);
+        host::forbid_skips_in(command);
+        let mut child = command
+            .spawn()
+            .with_context(|| format!("cannot start {}", command.get_program().display()))?;
+        // The command keeps ends of the pipe, which would never be at its end.
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        for line in BufReader::new(reader).split(b'\n') {
+            let line = line.context("cannot read what a program said")?;
+            let line = String::from_utf8_lossy(&line);
+            take(&line);
+            self.say(&line);
+        }
+        Ok(child.wait()?)
     }
 
     /// Writes a line.

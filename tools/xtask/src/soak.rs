@@ -41,6 +41,11 @@ pub(crate) struct Asked {
     is_interrupted: Arc<AtomicBool>,
 }
 
+/// Runs a few seconds of it, as a step of continuous integration.
+pub(crate) fn short(shell: &Shell) -> Result<()> {
+    stages::short(shell)
+}
+
 /// Runs the stages, and prints what they found.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let shell = Shell::loud();

@@ -39,7 +39,6 @@ macro_rules! entries {
     ($( fn $name:ident($($argument:ident: $kind:ty),*) -> $result:ty $body:block )+) => { $(
         // SAFETY: the name is this object's own, which nobody links to.
         #[unsafe(no_mangle)]
-        // Long because what is counted ends with the list below.
         pub fn $name($($argument: $kind),*) -> $result $body
     )+ };
 }

@@ -3,9 +3,9 @@
 use anyhow::Result;
 
 use crate::{
-    darwin, ebpf, fuzz, host, models,
+    darwin, demo, ebpf, fuzz, host, models,
     shell::{Shell, cargo, target},
-    test, tidy,
+    soak, test, tidy,
 };
 
 /// One step.
@@ -22,7 +22,7 @@ pub(crate) struct Step {
 
 /// Every step, those first that fail fastest. The tests are last, so that
 /// their results end the output.
-pub(crate) const STEPS: [Step; 10] = [
+pub(crate) const STEPS: [Step; 12] = [
     Step { name: "fmt", what: "formatting", is_loud: false, run: fmt },
     Step { name: "tidy", what: "the project's own rules", is_loud: false, run: tidy::run },
     Step { name: "clippy", what: "lints, warnings are errors", is_loud: false, run: clippy },
@@ -51,11 +51,24 @@ pub(crate) const STEPS: [Step; 10] = [
         is_loud: false,
         run: models::shuttle,
     },
-    Step { name: "fuzz", what: "random frames, seeded from the corpus", is_loud: false, run: fuzz },
+    Step {
+        name: "fuzz",
+        what: "random frames, files, records and rings, from seeds on",
+        is_loud: false,
+        run: fuzz,
+    },
+    Step {
+        name: "soak",
+        what: "ten seconds of locks and rings while processes are killed",
+        is_loud: false,
+        run: soak::short,
+    },
+    Step { name: "demo", what: "every tier answers", is_loud: false, run: demo::short },
     Step { name: "test", what: "all tests", is_loud: true, run: all_tests },
 ];
 
 fn fmt(shell: &Shell) -> Result<()> {
+    host::need_components(shell, &[("fmt", "rustfmt")])?;
     shell.run(cargo().args(["fmt", "--all", "--check"]))?;
     for manifest in [
         "benches/sync/Cargo.toml",
@@ -70,6 +83,7 @@ fn fmt(shell: &Shell) -> Result<()> {
 
 fn clippy(shell: &Shell) -> Result<()> {
     const LINTS: [&str; 5] = ["--all-targets", "--quiet", "--", "-D", "warnings"];
+    host::need_components(shell, &[("clippy", "clippy")])?;
     shell.run(cargo().args(["clippy", "--workspace"]).args(LINTS))?;
     // A workspace of its own, and a user of the crates as others are: what
     // changes in their borders shows here.
@@ -88,7 +102,7 @@ fn doc(shell: &Shell) -> Result<()> {
 
 /// Long enough to go through the seeds some thousand times.
 fn fuzz(shell: &Shell) -> Result<()> {
-    const SECONDS_PER_TARGET: u32 = 30;
+    const SECONDS_PER_TARGET: u32 = 15;
     fuzz::run(shell, SECONDS_PER_TARGET)
 }
 

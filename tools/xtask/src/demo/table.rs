@@ -4,7 +4,7 @@ use std::fmt;
 
 use anyhow::{Result, bail};
 
-use super::{CALM_RATE_FPS, SIZES};
+use super::CALM_RATE_FPS;
 use crate::probe::Run;
 
 /// Width of what stands under one tier.
@@ -20,8 +20,9 @@ pub(crate) struct Cell {
 }
 
 /// The table as far as it is filled.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Table {
+    sizes: &'static [usize],
     columns: Vec<Column>,
 }
 
@@ -32,6 +33,11 @@ struct Column {
 }
 
 impl Table {
+    /// An empty one, a row for each size.
+    pub(crate) fn new(sizes: &'static [usize]) -> Self {
+        Self { sizes, columns: Vec::new() }
+    }
+
     /// Adds a tier, or why it could not be measured.
     pub(crate) fn add(&mut self, tier: &str, cells: Result<Vec<Cell>>) {
         self.columns.push(Column { tier: tier.to_owned(), cells });
@@ -60,7 +66,7 @@ impl fmt::Display for Table {
         for _column in &self.columns {
             write!(f, " |{:>9} {:>7} {:>11}", "kframes/s", "loss %", "p50/p99 us")?;
         }
-        for (index, octets) in SIZES.iter().enumerate() {
+        for (index, octets) in self.sizes.iter().enumerate() {
             write!(f, "\n{octets:>8}")?;
             for column in &self.columns {
                 match column.cells.as_ref().ok().and_then(|cells| cells.get(index)) {

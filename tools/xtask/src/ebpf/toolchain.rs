@@ -21,10 +21,10 @@ use crate::{
 const RUSTC_VARIABLE: &str = "FAREND_EBPF_RUSTC";
 const RUSTC: &str = "/usr/bin/rustc";
 const LINKER_VERSION: &str = "0.13.0";
-/// LLVM of the linker; the compiler's must not be newer.
-const LLVM_MAJOR: &str = "22";
-const PACKAGES: [&str; 6] =
-    ["rustc-web", "rust-web-src", "llvm-22-dev", "libpolly-22-dev", "libzstd-dev", "zlib1g-dev"];
+/// LLVM of the linker, one of those that it can be built with: the first that is
+/// installed, or else that the system offers. The objects at hand were built by the
+/// first of all. The compiler's must not be newer.
+const LLVM_MAJORS: [&str; 3] = ["22", "23", "21"];
 
 /// What builds the kernel program.
 #[derive(Debug)]
@@ -43,15 +43,17 @@ impl Toolchain {
     /// Finds the toolchain, and installs what is missing of it.
     pub(crate) fn ready(shell: &Shell) -> Result<Self> {
         let rustc = env::var_os(RUSTC_VARIABLE).map_or_else(|| RUSTC.into(), PathBuf::from);
-        let llvm = PathBuf::from(format!("/usr/lib/llvm-{LLVM_MAJOR}"));
-        if sources_of(&rustc).is_err() || !llvm.join("bin/llvm-strip").exists() {
-            host::install(shell, &PACKAGES)?;
-        }
+        let installed = LLVM_MAJORS.iter().find(|major| is_complete(&llvm_folder(major)));
+        let major = match installed {
+            Some(major) if sources_of(&rustc).is_ok() => major,
+            _ => install_compiler(shell)?,
+        };
+        let llvm = llvm_folder(major);
         let sources = sources_of(&rustc)?;
         let tools = cache_folder()?.join("tools");
         let linker = tools.join("bin/bpf-linker");
         if !is_linker_of_version(&linker) {
-            install_linker(shell, &tools, &llvm)?;
+            install_linker(shell, &tools, major)?;
         }
         let version = capture(Command::new(&rustc).arg("-vV"))?;
         Ok(Self {
@@ -97,6 +99,33 @@ impl fmt::Display for Toolchain {
     }
 }
 
+/// Where Debian puts this release of LLVM.
+fn llvm_folder(major: &str) -> PathBuf {
+    PathBuf::from(format!("/usr/lib/llvm-{major}"))
+}
+
+/// Whether a linker can be built with the LLVM in this folder.
+fn is_complete(llvm: &Path) -> bool {
+    ["bin/llvm-strip", "bin/llvm-config", "lib/libPolly.a"]
+        .iter()
+        .all(|part| llvm.join(part).exists())
+}
+
+/// Installs the compiler, its sources and an LLVM; gives the LLVM's release.
+fn install_compiler(shell: &Shell) -> Result<&'static str> {
+    let mut packages: Vec<String> =
+        ["rustc-web", "rust-web-src", "libzstd-dev", "zlib1g-dev"].map(str::to_owned).to_vec();
+    host::update(shell)?;
+    let of = |major: &str| [format!("llvm-{major}-dev"), format!("libpolly-{major}-dev")];
+    let is_offered = |major: &&&str| of(major).iter().all(|package| host::is_offered(package));
+    let Some(major) = LLVM_MAJORS.iter().find(is_offered) else {
+        bail!("the system offers no LLVM of the releases {}", LLVM_MAJORS.join(", "));
+    };
+    packages.extend(of(major));
+    host::install(shell, &packages.iter().map(String::as_str).collect::<Vec<_>>())?;
+    Ok(major)
+}
+
 /// Where a compiler keeps the sources of its own library.
 pub(crate) fn sources_of(rustc: &Path) -> Result<PathBuf> {
     if !rustc.exists() {
@@ -126,19 +155,20 @@ fn is_linker_of_version(linker: &Path) -> bool {
 }
 
 /// Builds the linker, which takes some minutes, once for each user.
-fn install_linker(shell: &Shell, tools: &Path, llvm: &Path) -> Result<()> {
+fn install_linker(shell: &Shell, tools: &Path, llvm_major: &str) -> Result<()> {
+    let llvm = llvm_folder(llvm_major);
     shell.say(&format!("building bpf-linker {LINKER_VERSION} for {}", tools.display()));
     let mut folders = vec![llvm.join("bin")];
     folders.extend(env::split_paths(&env::var_os("PATH").unwrap_or_default()));
     let mut command = crate::shell::cargo();
     command
         .env("PATH", env::join_paths(folders)?)
-        .env("LLVM_PREFIX", llvm)
+        .env("LLVM_PREFIX", &llvm)
         .env("RUSTFLAGS", format!("-L {}", llvm.join("lib").display()))
         .args(["install", "bpf-linker", "--locked", "--force"])
         .args(["--version", LINKER_VERSION, "--no-default-features"])
         .arg("--features")
-        .arg(format!("llvm-{LLVM_MAJOR}"))
+        .arg(format!("llvm-{llvm_major}"))
         .arg("--root")
         .arg(tools);
     shell.run(&mut command).context("cannot build bpf-linker")

@@ -2,6 +2,7 @@
 
 use std::{
     io::{BufRead as _, BufReader},
+    path::Path,
     process::{Command, Stdio},
 };
 
@@ -10,7 +11,10 @@ use farend_lab::Process;
 use serde::Deserialize;
 
 use super::Asked;
-use crate::shell::{Shell, cargo, target};
+use crate::{
+    shell::{Shell, cargo, target},
+    test::{nextest, skips::Skips},
+};
 
 /// One stage.
 pub(crate) struct Stage {
@@ -53,28 +57,21 @@ pub(crate) const STAGES: [Stage; 4] = [
 
 /// The long form of a package's tests.
 fn tests(shell: &Shell, asked: &Asked, package: &str) -> Result<String> {
-    let mut command = cargo();
-    command.env(farend_effort::LONG, "1").args(["test", "--no-fail-fast", "--package", package]);
-    let (mut passed, mut failed, mut is_ok) = (0, 0, false);
-    let status = lines(command, |line| {
-        shell.say(line);
-        if let Some(result) = line.strip_prefix("test result: ") {
-            passed += number_before(result, "passed");
-            failed += number_before(result, "failed");
-            is_ok = true;
-        }
-    })?;
-    if asked.is_interrupted() || !status.success() || !is_ok {
-        bail!("{package}: {failed} tests failed, {passed} passed ({status})");
+    let skips = Skips::new()?;
+    let outcome = nextest::run(
+        shell,
+        &nextest::Asked {
+            packages: &[package.to_owned()],
+            filter: None,
+            is_long: true,
+            skips_file: skips.file(),
+        },
+    )?;
+    if asked.is_interrupted() || !outcome.failed.is_empty() {
+        bail!("{package}: {} of {} tests failed", outcome.failed.len(), outcome.run);
     }
-    Ok(format!("{passed} tests"))
-}
-
-/// The number before a word, as in "3 passed; 0 failed".
-fn number_before(text: &str, word: &str) -> u64 {
-    let words: Vec<&str> = text.split([' ', ';']).filter(|word| !word.is_empty()).collect();
-    let pair = words.windows(2).find(|pair| pair[1] == word);
-    pair.and_then(|pair| pair[0].parse().ok()).unwrap_or(0)
+    skips.read()?.tell(shell);
+    Ok(format!("{} tests", outcome.run))
 }
 
 /// A line of `farend-soak`; see `tests/soak/src/report.rs`.
@@ -96,8 +93,20 @@ struct Progress {
 fn mixed(shell: &Shell, asked: &Asked) -> Result<String> {
     let mut build = cargo();
     shell.run(build.args(["build", "--release", "--quiet", "--package", "farend-soak"]))?;
-    let mut command = Command::new(target().join("release/farend-soak"));
-    let seconds = asked.minutes.saturating_mul(60);
+    run_mixed(shell, &target().join("release/farend-soak"), asked.minutes.saturating_mul(60))
+}
+
+/// Some seconds of the mixed stage, as a step of continuous integration.
+pub(super) fn short(shell: &Shell) -> Result<()> {
+    const SECONDS: u64 = 10;
+    shell.run(cargo().args(["build", "--quiet", "--package", "farend-soak"]))?;
+    let figures = run_mixed(shell, &target().join("debug/farend-soak"), SECONDS)?;
+    shell.say(&figures);
+    Ok(())
+}
+
+fn run_mixed(shell: &Shell, program: &Path, seconds: u64) -> Result<String> {
+    let mut command = Command::new(program);
     command.args(["run", "--seconds", &seconds.to_string()]);
     let mut last = None;
     let mut nonsense = None;
@@ -151,17 +160,4 @@ fn lines(mut command: Command, mut take: impl FnMut(&str)) -> Result<std::proces
         take(&line.context("cannot read what a program said")?);
     }
     Ok(process.wait()?)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::number_before;
-
-    #[test]
-    fn the_results_of_tests_are_counted() {
-        let line = "ok. 12 passed; 3 failed; 0 ignored; 0 measured; 0 filtered out";
-        assert_eq!(number_before(line, "passed"), 12);
-        assert_eq!(number_before(line, "failed"), 3);
-        assert_eq!(number_before("nothing", "passed"), 0);
-    }
 }
