@@ -80,7 +80,7 @@ fn start_in_namespace(unshare: &[&str], role: &str, memory: &Memory) -> Child {
 
 fn start_by(mut program: Command, role: &str, memory: &Memory) -> Child {
     program
-        .args(["--exact", "another_process", "--nocapture"])
+        .args(["--exact", "another_process", "--ignored", "--nocapture"])
         .env(ROLE, format!("{role} {} {}", std::process::id(), memory.as_fd().as_raw_fd()))
         .env("FAREND_TEST_PARENT", std::process::id().to_string())
         .stdout(Stdio::piped())
@@ -97,6 +97,7 @@ fn wait_for(child: &mut Child, word: &str) {
 
 /// Not a test by itself: what the other processes run.
 #[test]
+#[ignore = "a process that other tests start"]
 fn another_process() {
     let Ok(role) = env::var(ROLE) else { return };
     let words: Vec<_> = role.split(' ').collect();

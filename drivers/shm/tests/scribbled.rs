@@ -17,6 +17,7 @@ use support::{Numbers, Peer, fresh_name, role};
 const LASTS: Duration = Duration::from_millis(400);
 
 #[test]
+#[ignore = "a process that other tests start"]
 fn peer_process() {
     let Some((role, arguments)) = role() else { return };
     assert_eq!(role, "scribbler");

@@ -20,6 +20,7 @@ use support::{LONG, Peer, fresh_name, role};
 
 /// What processes that these tests start do.
 #[test]
+#[ignore = "a process that other tests start"]
 fn peer_process() {
     let Some((role, arguments)) = role() else { return };
     match role.as_str() {

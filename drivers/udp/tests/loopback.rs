@@ -7,11 +7,11 @@ use std::{net::UdpSocket, time::Duration};
 use farend_core::{Kind, Mode, Reason, Verdict, reflect::policy::RateCap};
 use farend_driver::clock::TICKS_PER_SECOND;
 use farend_udp::{OpenError, Options, Worker};
-use support::{Running, answered, client, drain, free_port, is_answered, policy, probe};
+use support::{Running, answered, await_open, client, drain, is_answered, own_port, policy, probe};
 
 #[test]
 fn a_wildcard_socket_answers_from_the_asked_address() {
-    let port = free_port("0.0.0.0");
+    let port = own_port();
     let running = Running::start(&[], policy(port).build().unwrap());
     for asked in ["127.0.0.1", "127.0.0.2", "127.99.0.1"] {
         let client = client("127.0.0.1", (asked.parse::<std::net::IpAddr>().unwrap(), port).into());
@@ -26,7 +26,7 @@ fn a_wildcard_socket_answers_from_the_asked_address() {
 
 #[test]
 fn the_longest_datagram_comes_back_whole() {
-    let port = free_port("127.0.0.1");
+    let port = own_port();
     let running = Running::start(&["127.0.0.1", "::1"], policy(port).build().unwrap());
     let client_v4 = client("127.0.0.1", format!("127.0.0.1:{port}").parse().unwrap());
     for octets in [12, 13, 1_472, 9_000, 65_507] {
@@ -43,7 +43,7 @@ fn the_longest_datagram_comes_back_whole() {
 
 #[test]
 fn what_is_not_test_traffic_is_counted_and_not_answered() {
-    let port = free_port("127.0.0.1");
+    let port = own_port();
     let running = Running::start(&["127.0.0.1"], policy(port).build().unwrap());
     let client = client("127.0.0.1", format!("127.0.0.1:{port}").parse().unwrap());
     assert!(!is_answered(&client, b"what time is it, please?"));
@@ -55,7 +55,7 @@ fn what_is_not_test_traffic_is_counted_and_not_answered() {
 
 #[test]
 fn another_reflector_is_not_answered() {
-    let port = free_port("127.0.0.1");
+    let port = own_port();
     let running = Running::start(&["127.0.0.1"], policy(port).build().unwrap());
     // What another reflector sends comes from a port that reflectors serve.
     let socket = UdpSocket::bind(("127.0.0.2", port)).unwrap();
@@ -68,7 +68,7 @@ fn another_reflector_is_not_answered() {
 
 #[test]
 fn twenty_thousand_datagrams_at_a_bounded_rate_are_all_answered() {
-    let port = free_port("127.0.0.1");
+    let port = own_port();
     let running = Running::start(&["127.0.0.1"], policy(port).build().unwrap());
     let client = client("127.0.0.1", format!("127.0.0.1:{port}").parse().unwrap());
     assert_eq!(answered(&client, 20_000, 64, Duration::from_secs(30)), 20_000);
@@ -79,7 +79,7 @@ fn twenty_thousand_datagrams_at_a_bounded_rate_are_all_answered() {
 
 #[test]
 fn datagrams_that_overflow_the_receive_buffer_are_counted() {
-    let port = free_port("127.0.0.1");
+    let port = own_port();
     let policy = policy(port).build().unwrap();
     let options = Options {
         addresses: vec!["127.0.0.1".parse().unwrap()],
@@ -103,7 +103,7 @@ fn datagrams_that_overflow_the_receive_buffer_are_counted() {
 
 #[test]
 fn a_rate_cap_holds_and_what_is_over_it_is_counted() {
-    let port = free_port("127.0.0.1");
+    let port = own_port();
     let cap = RateCap::new(100, TICKS_PER_SECOND);
     let running = Running::start(&["127.0.0.1"], policy(port).rate_cap(cap).build().unwrap());
     let client = client("127.0.0.1", format!("127.0.0.1:{port}").parse().unwrap());
@@ -117,21 +117,22 @@ fn a_rate_cap_holds_and_what_is_over_it_is_counted() {
 
 #[test]
 fn a_new_policy_is_taken_and_its_port_followed() {
-    let port = free_port("127.0.0.1");
-    let other_port = free_port("127.0.0.1");
+    let port = own_port();
+    let other_port = own_port();
     let running = Running::start(&["127.0.0.1"], policy(port).build().unwrap());
     let first = client("127.0.0.1", format!("127.0.0.1:{port}").parse().unwrap());
     assert!(is_answered(&first, &probe(1, 64)));
     running.policy.replace(policy(other_port).mode(Mode::All).build().unwrap());
-    std::thread::sleep(Duration::from_millis(250));
     let second = client("127.0.0.1", format!("127.0.0.1:{other_port}").parse().unwrap());
+    await_open(&second);
     assert!(is_answered(&second, &probe(2, 64)));
+    assert!(!is_answered(&first, &probe(3, 64)), "the old port is closed");
     assert_eq!(running.finish().counters.reflected(), 2);
 }
 
 #[test]
 fn what_waits_when_a_stop_is_asked_for_is_still_answered() {
-    let port = free_port("127.0.0.1");
+    let port = own_port();
     let options =
         Options { addresses: vec!["127.0.0.1".parse().unwrap()], ..Options::new(Some(port)) };
     let mut worker = Worker::open(&options).unwrap();

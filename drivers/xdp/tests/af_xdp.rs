@@ -14,11 +14,11 @@ use farend_effort::is_long;
 use rustix::process::Signal;
 use support::{
     farend::{End, Farend},
-    flood::{Flood, flows},
+    flood::{Flood, flows, probe_each},
     frame::{Ip, answer, echo_request, probe},
     namespace::{Pair, inside, ip},
     pass::Pass,
-    queues::{ethtool, frames_of_queues, pair_with_queues, set_queues},
+    queues::{ethtool, frames_of_queues, pair_with_queues, queues_of_flows, set_queues},
     raw::Raw,
 };
 
@@ -102,6 +102,29 @@ fn queues_that_are_not_named_stay_the_hosts() {
     assert_eq!(reflected(&end), u64::from(back), "{end:?}");
     assert_eq!(losses(&end)["queue_not_served"], 64 - back, "{end:?}");
     assert_eq!(lost(&end), u64::from(64 - back), "{end:?}");
+}
+
+#[test]
+fn flows_that_nobody_serves_do_not_hold_up_the_others() {
+    let Some(pair) = pair_with_queues(4) else { return };
+    let farend = ready(&pair, "--queues 1,3");
+    let raw = inside(&pair.near, || Raw::open("near"));
+    // As uneven as a hash could spread them: those of no served queue first, more
+    // than may be under way.
+    let ports: Vec<_> = (30_000..30_200).collect();
+    let queues = queues_of_flows(&pair, &raw, &ports);
+    let of = |is_served: bool, count: usize| {
+        let flows = ports.iter().zip(&queues).filter(|(_, queue)| (**queue % 2 == 1) == is_served);
+        flows.map(|(port, _)| *port).take(count).collect::<Vec<_>>()
+    };
+    while raw.receive_probe(SHORT).is_some() {}
+    let drawn = [of(false, 60), of(true, 4)].concat();
+    assert_eq!(drawn.len(), 64, "{queues:?}");
+    assert_eq!(probe_each(&raw, &drawn, 1), 4);
+    let end = farend.stop();
+    let served = queues.iter().filter(|queue| **queue % 2 == 1).count();
+    assert_eq!(reflected(&end), served as u64 + 4, "{end:?}");
+    assert_eq!(lost(&end), (ports.len() - served) as u64 + 60, "{end:?}");
 }
 
 #[test]

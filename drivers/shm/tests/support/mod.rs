@@ -5,7 +5,7 @@
 
 use std::{
     env,
-    io::Read,
+    io::{BufRead as _, BufReader, Read},
     process::{self, Child, Command, Stdio},
     sync::atomic::{AtomicU32, Ordering},
     thread,
@@ -16,6 +16,9 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 
 /// Longer than anything here takes, even on a busy machine.
 pub(crate) const LONG: Duration = Duration::from_secs(30);
+
+/// What a process prints once it has come to its ring.
+pub(crate) const THERE: &str = "there";
 
 const ROLE: &str = "FAREND_SHM_ROLE";
 const ARGUMENTS: &str = "FAREND_SHM_ARGUMENTS";
@@ -53,10 +56,10 @@ impl Peer {
     /// Adds role and arguments to a command that runs this test's program.
     pub(crate) fn prepare(command: &mut Command, role: &str, arguments: &[&str]) {
         command
-            .args(["peer_process", "--exact", "--nocapture", "--test-threads=1"])
+            .args(["peer_process", "--exact", "--ignored", "--nocapture", "--test-threads=1"])
             .env(ROLE, role)
             .env(ARGUMENTS, arguments.join(" "))
-            .stdout(Stdio::null())
+            .stdout(Stdio::piped())
             .stderr(Stdio::piped());
     }
 
@@ -71,9 +74,23 @@ impl Peer {
     /// Kills the process after a while, and says when it was dead. It stays a zombie,
     /// whose id nobody else gets.
     pub(crate) fn kill_after(&self, delay: Duration) -> Killing {
+        self.kill(move || thread::sleep(delay))
+    }
+
+    /// The same, a while after it has said that it is [there](THERE).
+    pub(crate) fn kill_once_there(&mut self, delay: Duration) -> Killing {
+        let output = BufReader::new(self.0.stdout.take().unwrap());
+        self.kill(move || {
+            // If it ends before, its end is found by whoever waits for it.
+            let _said = output.lines().map_while(Result::ok).any(|line| line.contains(THERE));
+            thread::sleep(delay);
+        })
+    }
+
+    fn kill(&self, wait: impl FnOnce() + Send + 'static) -> Killing {
         let pid = Pid::from_child(&self.0);
         let killing = thread::spawn(move || {
-            thread::sleep(delay);
+            wait();
             kill_process(pid, Signal::KILL).unwrap();
             // On a busy machine that takes a while.
             let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
@@ -131,22 +148,25 @@ impl Drop for Peer {
     }
 }
 
-/// Small random numbers, other ones in each run.
-pub(crate) struct Numbers(u64);
+/// Random numbers, other ones in each run.
+pub(crate) struct Numbers {
+    random: fastrand::Rng,
+    is_odd: bool,
+}
 
 impl Numbers {
     pub(crate) fn new() -> Self {
-        let nanoseconds = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().subsec_nanos();
-        Self(u64::from(nanoseconds) << 32 | u64::from(process::id()))
+        Self { random: fastrand::Rng::new(), is_odd: false }
+    }
+
+    /// Each time the other of both.
+    pub(crate) fn toggle(&mut self) -> bool {
+        self.is_odd = !self.is_odd;
+        self.is_odd
     }
 
     pub(crate) fn below(&mut self, limit: u64) -> u64 {
-        // Steele, Lea and Flood's SplitMix64.
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        (mixed ^ (mixed >> 31)) % limit
+        self.random.u64(..limit)
     }
 }
 

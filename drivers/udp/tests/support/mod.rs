@@ -2,9 +2,12 @@
 #![allow(dead_code, reason = "each test file uses its own part")]
 
 use std::{
-    net::{IpAddr, SocketAddr, ToSocketAddrs, UdpSocket},
+    io::ErrorKind,
+    iter, mem,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs, UdpSocket},
+    ops::Range,
     sync::Arc,
-    thread::JoinHandle,
+    thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
 
@@ -26,9 +29,24 @@ pub(crate) fn policy(port: u16) -> Builder {
     Policy::builder().any_destination().port(port).guards(Guards::ALL.without(Guards::LOOPBACK))
 }
 
-/// A port that nobody listens on now.
-pub(crate) fn free_port(address: &str) -> u16 {
-    UdpSocket::bind((address, 0)).unwrap().local_addr().unwrap().port()
+/// A UDP port of this process alone.
+///
+/// A port that was free a moment ago may be taken since. So each is held by a TCP
+/// listener, for as long as the process lives, and lies below those that systems
+/// hand out by themselves (49152 and above, on Linux 32768).
+pub(crate) fn own_port() -> u16 {
+    const PORTS: Range<u16> = 20_000..32_000;
+    let drawn = iter::repeat_with(|| fastrand::u16(PORTS)).take(1_000);
+    for port in drawn {
+        let any = (Ipv4Addr::UNSPECIFIED, port);
+        let Ok(holder) = TcpListener::bind(any) else { continue };
+        // Neither has a program that is none of ours.
+        if UdpSocket::bind(any).is_ok() && UdpSocket::bind((Ipv6Addr::UNSPECIFIED, port)).is_ok() {
+            mem::forget(holder);
+            return port;
+        }
+    }
+    panic!("all ports of {PORTS:?} are taken");
 }
 
 pub(crate) struct Running {
@@ -78,6 +96,24 @@ where
     socket.connect(server).unwrap();
     socket.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
     socket
+}
+
+/// Waits until somebody listens where a client is connected to: until then the
+/// system refuses what it sends. Nobody answers what it sends here.
+pub(crate) fn await_open(client: &UdpSocket) {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    client.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
+    let is_refused = |error: &std::io::Error| error.kind() == ErrorKind::ConnectionRefused;
+    // A refusal is told by the next call, be it to send or to receive.
+    while client
+        .send(b"?")
+        .and_then(|_| client.recv(&mut [0]))
+        .is_err_and(|error| is_refused(&error))
+    {
+        assert!(Instant::now() < deadline, "nobody listens");
+        thread::sleep(Duration::from_millis(1));
+    }
+    client.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
 }
 
 /// Sends one probe; whether the same octets came back.

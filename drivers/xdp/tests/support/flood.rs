@@ -116,28 +116,48 @@ fn receive(raw: &Raw, is_over: &AtomicBool) -> Flood {
     }
 }
 
-/// Sends probes of as many flows, a bounded number of them under way; how many
-/// came back.
+/// Probes under way at most: fewer than the ring of a veth pair has room for.
+const WINDOW: u32 = 32;
+
+/// Nothing that is under way takes so long, even on a busy machine.
+const SILENCE: Duration = Duration::from_millis(300);
+
+/// Sends this many probes of as many flows, drawn by chance, a bounded number of
+/// them under way; how many came back.
 pub(crate) fn flows(raw: &Raw, flows: u16, rounds: u32) -> u32 {
-    let all = u32::from(flows) * rounds;
-    let (mut sent, mut back) = (0, 0);
-    let deadline = Instant::now() + Duration::from_secs(5);
+    let first = fastrand::u16(20_000..60_000 - flows);
+    println!("flows from source port {first} on");
+    let ports: Vec<_> = (first..first + flows).collect();
+    probe_each(raw, &ports, rounds)
+}
+
+/// Sends this many probes from each source port; how many came back. Those that
+/// nobody answers do not hold up the others.
+pub(crate) fn probe_each(raw: &Raw, source_ports: &[u16], rounds: u32) -> u32 {
+    let all = u32::try_from(source_ports.len()).unwrap() * rounds;
+    let (mut sent, mut back, mut unanswered) = (0_u32, 0, 0);
+    let deadline = Instant::now() + Duration::from_secs(20);
     while back < all && Instant::now() < deadline {
-        while sent < all && sent - back < 32 {
-            let mut frame = probe(Ip::V4, &[], OCTETS, sent);
-            let flow = u16::try_from(sent % u32::from(flows)).unwrap();
-            // The source port: looked at by nobody but the interface.
-            frame[34..36].copy_from_slice(&(20_000 + flow).to_be_bytes());
-            assert!(raw.send(&frame));
+        while sent < all && sent.saturating_sub(back + unanswered) < WINDOW {
+            assert!(raw.send(&probe_from(source_ports[sent as usize % source_ports.len()], sent)));
             sent += 1;
         }
-        match raw.receive_probe(Duration::from_millis(200)) {
+        match raw.receive_probe(SILENCE) {
             Some(frame) => back += u32::from(!is_icmp(&frame)),
-            // Nothing is under way any more: what is missing stays away.
-            None => break,
+            None if sent == all => break,
+            // Nothing is under way any more.
+            None => unanswered = sent - back,
         }
     }
     back
+}
+
+/// A numbered probe of the flow of a source port, which is looked at by nobody but
+/// the interface.
+pub(crate) fn probe_from(source_port: u16, number: u32) -> Vec<u8> {
+    let mut frame = probe(Ip::V4, &[], OCTETS, number);
+    frame[34..36].copy_from_slice(&source_port.to_be_bytes());
+    frame
 }
 
 /// Whether it is the far host's own error, which quotes a probe that nobody

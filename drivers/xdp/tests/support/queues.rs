@@ -1,8 +1,12 @@
 //! The queues of a veth pair, by ethtool(8).
 
-use std::process::Command;
+use std::{
+    process::{Command, Output},
+    thread,
+    time::{Duration, Instant},
+};
 
-use super::namespace::Pair;
+use super::{flood::probe_from, namespace::Pair, raw::Raw};
 
 /// A pair of this many queues, of at most four.
 pub(crate) fn pair_with_queues(queues: u32) -> Option<Pair> {
@@ -14,7 +18,7 @@ pub(crate) fn pair_with_queues(queues: u32) -> Option<Pair> {
 /// Sets both ends to as many queues, the receiver of more first.
 pub(crate) fn set_queues(pair: &Pair, queues: u32) {
     for (namespace, link) in [(&pair.far, "far"), (&pair.near, "near")] {
-        ethtool(namespace, &format!("-L {link} rx {queues} tx {queues}"));
+        ask_ethtool(namespace, &format!("-L {link} rx {queues} tx {queues}"));
     }
 }
 
@@ -24,17 +28,47 @@ pub(crate) fn set_queues_to_far(pair: &Pair, queues: usize) {
     // No end may send on more than the other receives on: what is refused in
     // one order is done in the second round.
     for _ in 0..2 {
-        ethtool(&pair.far, &format!("-L far rx {queues}"));
-        ethtool(&pair.near, &format!("-L near tx {queues}"));
+        ask_ethtool(&pair.far, &format!("-L far rx {queues}"));
+        ask_ethtool(&pair.near, &format!("-L near tx {queues}"));
     }
 }
 
-/// Runs `ethtool` in a namespace; what it says.
+/// Runs `ethtool` in a namespace, which must do as it is told; what it says.
 pub(crate) fn ethtool(namespace: &str, arguments: &str) -> String {
+    let output = ask_ethtool(namespace, arguments);
+    assert!(output.status.success(), "ethtool {arguments}: {output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Runs `ethtool` in a namespace; the interface may refuse.
+fn ask_ethtool(namespace: &str, arguments: &str) -> Output {
     let mut command = Command::new("ip");
     command.args(["netns", "exec", namespace, "ethtool"]).args(arguments.split(' '));
     let output = command.output().unwrap();
-    String::from_utf8(output.stdout).unwrap()
+    // The code of `ip` for a program that is not there.
+    assert_ne!(output.status.code(), Some(255), "is ethtool installed? {output:?}");
+    output
+}
+
+/// The queue of the far end that each flow reaches, by its source port. Only the
+/// kernel knows: it hashes the flow with a seed of its own.
+pub(crate) fn queues_of_flows(pair: &Pair, raw: &Raw, source_ports: &[u16]) -> Vec<usize> {
+    let queue_of = |port: &u16| {
+        let before = frames_of_queues(pair);
+        assert!(raw.send(&probe_from(*port, 0)));
+        let deadline = Instant::now() + Duration::from_secs(5);
+        loop {
+            let after = frames_of_queues(pair);
+            if let Some(queue) =
+                before.iter().zip(&after).position(|(before, after)| before < after)
+            {
+                return queue;
+            }
+            assert!(Instant::now() < deadline, "the probe from port {port} reached no queue");
+            thread::sleep(Duration::from_millis(1));
+        }
+    };
+    source_ports.iter().map(queue_of).collect()
 }
 
 /// Frames that the program has seen on each queue of the far end.
