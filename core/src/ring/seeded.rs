@@ -51,6 +51,8 @@ crate::seeded::faults! {
         LagOffByOne,
         /// A producer that takes over goes on at the cursor, whatever is there.
         NothingRecovered,
+        /// A reader that takes a dead one's place does not tell the writer.
+        UnheardReader,
         /// A dead reader's place is cleared by a writer that has not taken it.
         ClearedUntaken,
         /// The writer takes the slowest reader's slot while it is needed.

@@ -36,6 +36,7 @@ use super::{
     doorbell::{Doorbell, Ringer},
     layout::HEADER_OCTETS,
     owner::Claim,
+    seeded::{Fault, is_seeded},
 };
 use crate::sync::{
     Futex, Shared,
@@ -159,10 +160,15 @@ impl<'m> Ring<'m> {
     pub fn reader<F: Futex<Shared>, L: Liveness>(&self) -> Result<Reader<'m, F, L>, Error> {
         for words in self.readers.iter() {
             if words.claim.take::<L>().is_ok() {
-                return Reader::new(self, words).inspect_err(|_| {
+                let reader = Reader::new(self, words).inspect_err(|_| {
                     words.needs_nothing();
                     words.claim.leave::<L>();
                 });
+                // The writer may sleep for the cursor of a dead reader in this place.
+                if !is_seeded(Fault::UnheardReader) {
+                    self.readers.bell.ring::<F>(Ringer::Even);
+                }
+                return reader;
             }
         }
         Err(Error::NoReaderFree { readers_max: self.readers.max })

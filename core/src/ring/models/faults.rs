@@ -34,6 +34,7 @@ const ROWS: &[Row<Fault>] = &[
     (Fault::StaleGuess, GIVEN_BACK, Both),
     (Fault::NothingRecovered, PRODUCER_DIED, Both),
     (Fault::NothingRecovered, WRITER_DIED, Both),
+    (Fault::UnheardReader, READER_DIED, Loom),
     (Fault::ClearedUntaken, READER_DIED, Loom),
     (Fault::UnorderedBell, SLEEPING, Loom),
     (Fault::UnorderedBell, READING, Loom),
