@@ -48,7 +48,8 @@ impl fmt::Display for NoOwner {
 impl core::error::Error for NoOwner {}
 
 /// What only this crate's locks can make: proof that a hook of [`Owners`] is
-/// called in its place, about a lock that stays where it is while it is held.
+/// called in its place, about a lock that stays where it is while it is held, or that a
+/// lock is given up by its guard.
 #[derive(Debug, Clone, Copy)]
 pub struct Permit(());
 

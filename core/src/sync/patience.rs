@@ -11,14 +11,14 @@ use super::{
 pub const SPIN_NS: u64 = 2_000;
 
 /// Pauses between two looks at the clock, which costs as much as several pauses.
-const PAUSES_PER_LOOK: u32 = 16;
-
-/// Pauses between two looks at a lock that others want too. Of 16 to 128 a middle one:
-/// fewer take the line from its holder more often, more leave the lock free for longer.
-const PAUSES_AWAY: u32 = 64;
+const PAUSES_PER_LOOK: u32 = if IS_MODELLED { 1 } else { 16 };
 
 /// Looks at the clock after which spinning ends even if the clock stands still.
-const LOOKS_MAX: u32 = 1_000;
+const LOOKS_MAX: u32 = if IS_MODELLED { 1 } else { 1_000 };
+
+/// Models look once where programs look again and again: the order of one look among
+/// the steps of others is what they go through.
+const IS_MODELLED: bool = cfg!(any(farend_loom, farend_shuttle));
 
 /// The deadline of a wait of `timeout_ns` from now.
 pub(super) fn deadline_after<C: Clock>(timeout_ns: u64) -> Option<u64> {
@@ -53,30 +53,88 @@ pub(super) fn spin<S: Scope, F: Futex<S>>(mut is_there: impl FnMut() -> bool) ->
     false
 }
 
-/// As [`spin`], for a lock that others hold for short times, again and again.
-///
-/// Each look takes the lock's cache line from its holder, who then works more slowly
-/// for both. So looks are rare, and the clock is read at each.
+/// As [`spin`], for a lock that others hold for short times, again and again: looks are
+/// about 100 ns apart.
 #[cold]
 pub(super) fn spin_for_lock<S: Scope, F: Futex<S>>(mut is_taken: impl FnMut() -> bool) -> bool {
     if F::SPIN == Spin::None {
         return false;
     }
-    let mut end_ns = None;
+    let mut before_ns = F::now_ns();
+    let end_ns = before_ns.saturating_add(SPIN_NS);
     for _ in 0..LOOKS_MAX {
-        spin_loop();
         if is_taken() {
             return true;
         }
-        let now_ns = F::now_ns();
-        if now_ns >= *end_ns.get_or_insert(now_ns.saturating_add(SPIN_NS)) {
-            break;
-        }
-        for _ in 0..PAUSES_AWAY {
+        let pauses = away::pauses();
+        for _ in 0..pauses {
             spin_loop();
         }
+        let now_ns = F::now_ns();
+        away::measured(pauses, now_ns.saturating_sub(before_ns));
+        if now_ns >= end_ns {
+            break;
+        }
+        before_ns = now_ns;
     }
-    false
+    is_taken()
+}
+
+/// How many pauses last that long here: a pause takes 4 ns on one processor and 40 on
+/// another. Measured while threads spin, since their clock is read anyway.
+#[cfg(not(any(farend_loom, farend_shuttle)))]
+mod away {
+    use super::super::primitive::{AtomicU32, Ordering};
+
+    /// Time between two looks at a lock that others want too. Each look takes the lock's
+    /// cache line from its holder, who then works more slowly for both; a longer time leaves
+    /// the lock free for longer.
+    const AWAY_NS: u64 = 100;
+
+    /// Until the first measurement: right for a long pause, too few for a short one.
+    const PAUSES_AT_FIRST: u32 = 4;
+    const PAUSES_MAX: u32 = 256;
+
+    /// One for all threads, since a program rarely runs on unlike processors; written
+    /// seldom, so that it stays in everybody's cache.
+    static PAUSES: AtomicU32 = AtomicU32::new(PAUSES_AT_FIRST);
+
+    pub(super) fn pauses() -> u32 {
+        PAUSES.load(Ordering::Relaxed)
+    }
+
+    /// One look, so many pauses and a reading of the clock took so long.
+    pub(super) fn measured(pauses: u32, elapsed_ns: u64) {
+        let wanted = adapted(pauses, elapsed_ns);
+        if wanted != pauses {
+            PAUSES.store(wanted, Ordering::Relaxed);
+        }
+    }
+
+    /// The pauses to make next: the same as long as the time is about right, else a step
+    /// towards it. A thread that was not running in between knows nothing.
+    pub(super) fn adapted(pauses: u32, elapsed_ns: u64) -> u32 {
+        let step = (pauses / 4).max(1);
+        if elapsed_ns >= 20 * AWAY_NS || elapsed_ns == 0 {
+            pauses
+        } else if elapsed_ns > AWAY_NS + AWAY_NS / 2 {
+            pauses.saturating_sub(step).max(1)
+        } else if elapsed_ns < AWAY_NS - AWAY_NS / 4 {
+            pauses.saturating_add(step).min(PAUSES_MAX)
+        } else {
+            pauses
+        }
+    }
+}
+
+/// The models' time stands still.
+#[cfg(any(farend_loom, farend_shuttle))]
+mod away {
+    pub(super) fn pauses() -> u32 {
+        1
+    }
+
+    pub(super) fn measured(_pauses: u32, _elapsed_ns: u64) {}
 }
 
 /// Waits on a word, perhaps in slices.
@@ -179,6 +237,21 @@ mod tests {
         fn thread_id() -> NonZeroU32 {
             NonZeroU32::MIN
         }
+    }
+
+    #[test]
+    fn pauses_come_to_last_about_as_long_as_wanted() {
+        for pause_ns in [1, 4, 26, 43, 70] {
+            let mut pauses = 4;
+            for _ in 0..40 {
+                pauses = super::away::adapted(pauses, u64::from(pauses) * pause_ns + 30);
+            }
+            let elapsed_ns = u64::from(pauses) * pause_ns + 30;
+            assert!((70..=150).contains(&elapsed_ns), "{pauses} of {pause_ns} ns");
+        }
+        // A clock that stands still, and a thread that was not running.
+        assert_eq!(super::away::adapted(7, 0), 7);
+        assert_eq!(super::away::adapted(7, 1_000_000), 7);
     }
 
     #[test]

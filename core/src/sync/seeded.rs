@@ -9,6 +9,8 @@ crate::seeded::faults! {
         UnlockNeverWakes,
         /// A woken waiter takes the mutex as if nobody else slept.
         MutexForgetsOthers,
+        /// A sleeper that waits for too long is not handed the mutex.
+        NeverHandsOver,
         /// A mutex is given up without Release.
         UnlockWithoutRelease,
         /// The waiter is woken before the mutex is given up.

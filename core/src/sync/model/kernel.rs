@@ -113,6 +113,37 @@ impl Kernel {
     }
 }
 
+/// The backend of models whose threads look once more before they sleep; without that
+/// there are fewer orders to go through.
+#[derive(Debug)]
+pub enum Spinning {}
+
+impl Clock for Spinning {
+    fn now_ns() -> u64 {
+        Modelled::now_ns()
+    }
+}
+
+impl<S: Scope> Futex<S> for Spinning {
+    const SPIN: Spin = Spin::Adaptive;
+
+    fn wait(word: &AtomicU32, expected: u32, deadline_ns: Option<u64>) -> Waited {
+        <Modelled as Futex<S>>::wait(word, expected, deadline_ns)
+    }
+
+    fn wake_one(word: &AtomicU32) {
+        wake(word, 1);
+    }
+
+    fn wake_all(word: &AtomicU32) {
+        wake(word, usize::MAX);
+    }
+
+    fn thread_id() -> NonZeroU32 {
+        <Modelled as Futex<S>>::thread_id()
+    }
+}
+
 /// The backend of the models.
 #[derive(Debug)]
 pub enum Modelled {}

@@ -10,7 +10,9 @@ mod kernel;
 mod tests;
 
 pub use death::{Node, Robust, Watched, clean_up, go_unnoticed, killed_at, step};
-pub use kernel::{Modelled, disturb, pass_slice, pass_time, until_asleep, wake_newest_first};
+pub use kernel::{
+    Modelled, Spinning, disturb, pass_slice, pass_time, until_asleep, wake_newest_first,
+};
 
 #[cfg(farend_loom)]
 pub use loom::{sync::Arc, thread};

@@ -15,7 +15,7 @@ use super::{
     super::{
         error::{LockError, NotOwner, Refused},
         futex::{Futex, Private, Shared},
-        owners::Owners,
+        owners::{Owners, Permit},
         primitive::const_unless_modelled,
     },
     MutexScope, RawPrivate, RawShared, Taken, Unlock,
@@ -258,7 +258,7 @@ impl<T, S: MutexScope<F>, F> DerefMut for MutexGuard<'_, T, S, F> {
 impl<T, S: MutexScope<F>, F> Drop for MutexGuard<'_, T, S, F> {
     #[inline]
     fn drop(&mut self) {
-        self.mutex.raw.give_up();
+        self.mutex.raw.give_up(Permit::GRANTED);
     }
 }
 

@@ -13,7 +13,7 @@ pub use shared::{RawShared, Taken};
 use super::{
     error::NotOwner,
     futex::{Futex, Private, Scope, Shared},
-    owners::Owners,
+    owners::{Owners, Permit},
 };
 
 /// The lock of a scope without data.
@@ -44,6 +44,7 @@ pub trait Unlock {
     /// [`NotOwner`] if the calling thread does not hold it; nothing is changed.
     fn unlock(&self) -> Result<(), NotOwner>;
 
-    /// Gives the lock up for a guard, which cannot have left its thread.
-    fn give_up(&self);
+    /// Gives the lock up for a guard, which cannot have left its thread: only guards
+    /// have the permit.
+    fn give_up(&self, permit: Permit);
 }

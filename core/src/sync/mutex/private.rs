@@ -5,7 +5,9 @@
 //! | 0 | free |
 //! | id | held by thread id, nobody sleeps |
 //! | id, `WAITERS` | held by thread id, somebody may sleep |
+//! | id, `WAITERS`, `HAND_OVER` | the same, and somebody sleeps for too long |
 //! | 0, `WAITERS` | given up; whoever did so is about to let a sleeper in |
+//! | 0, `WAITERS`, `HAND_OVER` | given up for those who have waited, to take from there |
 
 use core::{fmt, marker::PhantomData};
 
@@ -13,7 +15,7 @@ use super::{
     super::{
         error::{NotOwner, Refused},
         futex::{Futex, Private},
-        owners::{OWNER_ID_MASK, WAITERS},
+        owners::{OWNER_DIED, OWNER_ID_MASK, Permit, WAITERS},
         patience::{Patience, deadline, deadline_after, spin_for_lock},
         primitive::{AtomicU32, Ordering, const_unless_modelled},
         seeded::{Fault, is_seeded},
@@ -21,7 +23,19 @@ use super::{
     Unlock,
 };
 
+/// Bit of the word: the next time that the lock is given up, those who sleep have it
+/// before those who come.
+const HAND_OVER: u32 = OWNER_DIED;
+
+/// How long a thread waits before it asks for that. Seldom enough that a lock which
+/// goes from one running thread to the next is not slowed down.
+const HAND_OVER_NS: u64 = if cfg!(any(farend_loom, farend_shuttle)) { 0 } else { 500_000 };
+
 /// A lock for threads of one process.
+///
+/// A thread that comes while the lock is free has it, even if others sleep: waking them
+/// takes longer. One that has waited for half a millisecond is handed the lock, unless
+/// others wait for longer.
 ///
 /// It knows its owner, at no further cost: the id goes into the word by the one
 /// compare-and-swap that takes the lock. A thread that panics while it holds the
@@ -57,7 +71,8 @@ impl<F: Futex<Private>> RawPrivate<F> {
     #[inline]
     pub fn try_lock(&self) -> Result<(), Refused> {
         let me = F::thread_id().get();
-        if self.take_free(me) {
+        // A lock left to sleepers is had, too: there may be none any more.
+        if self.take_free(me) || self.take_if_seen_free(me, true) {
             Ok(())
         } else if self.is_mine(me) {
             Err(Refused::Reentrant)
@@ -93,7 +108,7 @@ impl<F: Futex<Private>> RawPrivate<F> {
     /// Whether anybody holds the lock at this moment.
     #[must_use]
     pub fn is_locked(&self) -> bool {
-        self.word.load(Ordering::Relaxed) != 0
+        self.word.load(Ordering::Relaxed) & OWNER_ID_MASK != 0
     }
 
     #[inline]
@@ -115,31 +130,38 @@ impl<F: Futex<Private>> RawPrivate<F> {
         let mut patience = Patience::<Private, F>::until(deadline_ns);
         // Whoever has slept cannot know whether others still do.
         let mut taken = me;
+        let mut hand_over_ns = None;
         loop {
-            if spin_for_lock::<Private, F>(|| self.take_if_seen_free(taken)) {
+            let may_have = taken != me;
+            if spin_for_lock::<Private, F>(|| self.take_if_seen_free(taken, may_have)) {
                 return Ok(());
             }
-            if self.fall_asleep(&mut patience, taken)? {
+            let now_ns = F::now_ns();
+            let hand_over_ns = *hand_over_ns.get_or_insert(now_ns.saturating_add(HAND_OVER_NS));
+            let is_late = may_have && now_ns >= hand_over_ns;
+            let mark = if is_late { WAITERS | HAND_OVER } else { WAITERS };
+            if self.fall_asleep(&mut patience, taken, mark)? {
                 return Ok(());
             }
             taken = if is_seeded(Fault::MutexForgetsOthers) { me } else { me | WAITERS };
         }
     }
 
-    /// Takes the lock as `taken` or sleeps once, having told the holder so. Returns
-    /// whether it was taken.
+    /// Takes the lock as `taken` or sleeps once, having told the holder so by `mark`.
+    /// Returns whether it was taken.
     fn fall_asleep(
         &self,
         patience: &mut Patience<Private, F>,
         taken: u32,
+        mark: u32,
     ) -> Result<bool, Refused> {
         let mut word = self.word.load(Ordering::Relaxed);
         loop {
-            if word == 0 {
+            if let Some(flags) = free(word, true) {
                 // Acquire: pairs with the Release of give_up.
                 match self.word.compare_exchange_weak(
-                    0,
-                    taken,
+                    word,
+                    taken | flags,
                     Ordering::Acquire,
                     Ordering::Relaxed,
                 ) {
@@ -148,10 +170,11 @@ impl<F: Futex<Private>> RawPrivate<F> {
                 }
                 continue;
             }
-            if word & WAITERS == 0 {
+            // Not while it is being given up: the bits would be stored over.
+            if word & OWNER_ID_MASK != 0 && word & mark != mark {
                 let marked = self.word.compare_exchange_weak(
                     word,
-                    word | WAITERS,
+                    word | mark,
                     Ordering::Relaxed,
                     Ordering::Relaxed,
                 );
@@ -159,11 +182,12 @@ impl<F: Futex<Private>> RawPrivate<F> {
                     word = now;
                     continue;
                 }
+                word |= mark;
             }
             if patience.is_over() {
                 return Err(Refused::TimedOut);
             }
-            patience.sleep(&self.word, word | WAITERS);
+            patience.sleep(&self.word, word);
             return Ok(false);
         }
     }
@@ -175,34 +199,17 @@ impl<F: Futex<Private>> RawPrivate<F> {
     }
 
     #[inline]
-    fn take_if_seen_free(&self, me: u32) -> bool {
-        self.word.load(Ordering::Relaxed) == 0 && self.take_free(me)
+    fn take_if_seen_free(&self, taken: u32, may_have: bool) -> bool {
+        let word = self.word.load(Ordering::Relaxed);
+        let Some(flags) = free(word, may_have) else { return false };
+        let (success, failure) = (Ordering::Acquire, Ordering::Relaxed);
+        // Acquire: pairs with the Release of give_up.
+        self.word.compare_exchange(word, taken | flags, success, failure).is_ok()
     }
 
-    /// Frees the lock, which nobody can take while [`WAITERS`] alone is there, and
-    /// wakes a sleeper.
-    #[cold]
-    fn free_and_wake(&self) {
-        // Release: pairs with the Acquire of whoever takes the lock next.
-        self.word.store(0, Ordering::Release);
-        if !is_seeded(Fault::UnlockNeverWakes) {
-            F::wake_one(&self.word);
-        }
-    }
-}
-
-impl<F: Futex<Private>> Unlock for RawPrivate<F> {
+    /// Gives up a lock that is held by `me`.
     #[inline]
-    fn unlock(&self) -> Result<(), NotOwner> {
-        if !self.is_mine(F::thread_id().get()) {
-            return Err(NotOwner);
-        }
-        self.give_up();
-        Ok(())
-    }
-
-    #[inline]
-    fn give_up(&self) {
+    fn release(&self, me: u32) {
         if is_seeded(Fault::WakeBeforeStore) {
             if self.word.load(Ordering::Relaxed) & WAITERS != 0 {
                 F::wake_one(&self.word);
@@ -216,12 +223,71 @@ impl<F: Futex<Private>> Unlock for RawPrivate<F> {
             // Release: pairs with the Acquire of whoever takes the lock next.
             Ordering::Release
         };
-        // Relaxed: only the owner, who calls this, changes the id. Taking it away is a
-        // cycle of 40 cheaper on x86 than storing 0 in its place, over lock and unlock.
-        let owner = self.word.load(Ordering::Relaxed) & OWNER_ID_MASK;
-        if self.word.fetch_sub(owner, ordering) & WAITERS != 0 {
-            self.free_and_wake();
+        // Only compared, so that it is one instruction which loads nothing: `lock sub`,
+        // with the answer in the flags.
+        if self.word.fetch_sub(me, ordering) != me {
+            self.let_in();
         }
+    }
+
+    /// Lets a sleeper in, after the owner's id was taken out of the word. While
+    /// [`WAITERS`] alone is there, nobody can take the lock; beside [`HAND_OVER`], who
+    /// has waited takes it from there.
+    #[cold]
+    fn let_in(&self) {
+        let left = if is_seeded(Fault::NeverHandsOver) {
+            self.word.fetch_and(!HAND_OVER, Ordering::Relaxed) & !HAND_OVER
+        } else {
+            WAITERS
+        };
+        // Compared, because whoever had the lock handed may have given it up meanwhile:
+        // then it has done this, or is about to.
+        // Release: pairs with the Acquire of whoever takes the lock next.
+        let (success, failure) = (Ordering::Release, Ordering::Relaxed);
+        let _freed = self.word.compare_exchange(left, 0, success, failure);
+        if !is_seeded(Fault::UnlockNeverWakes) {
+            F::wake_one(&self.word);
+        }
+    }
+}
+
+/// Whether a lock seen as `word` is free for a thread that has waited, or has not; and
+/// what stays in the word beside its id.
+#[inline]
+const fn free(word: u32, may_have: bool) -> Option<u32> {
+    match word {
+        0 => Some(0),
+        // Who has not slept leaves it to the others behind it, too.
+        HANDED if may_have => Some(WAITERS),
+        _ => None,
+    }
+}
+
+/// Given up for those who have waited.
+const HANDED: u32 = WAITERS | HAND_OVER;
+
+impl<F: Futex<Private>> Unlock for RawPrivate<F> {
+    #[inline]
+    fn unlock(&self) -> Result<(), NotOwner> {
+        let me = F::thread_id().get();
+        if !self.is_mine(me) {
+            return Err(NotOwner);
+        }
+        self.release(me);
+        Ok(())
+    }
+
+    #[inline]
+    fn give_up(&self, _permit: Permit) {
+        self.release(F::thread_id().get());
+    }
+}
+
+#[cfg(all(test, any(farend_loom, farend_shuttle)))]
+impl<F: Futex<Private>> RawPrivate<F> {
+    /// Whether the lock is to be handed to who waits, or left to them.
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.word.load(Ordering::Relaxed) & HAND_OVER != 0
     }
 }
 

@@ -297,13 +297,19 @@ impl<F: Owners> RawShared<F> {
         self.word.load(Ordering::Relaxed) & OWNER_ID_MASK == me
     }
 
+    /// Gives the lock up for ever: the data was not made consistent.
     #[cold]
-    fn wake(&self, is_lost: bool) {
-        if is_lost {
+    fn lose(&self) {
+        // Release: as in unlock.
+        let left = self.word.swap(LOST, Ordering::Release);
+        if left & WAITERS != 0 {
             F::wake_all(&self.word);
-        } else {
-            F::wake_one(&self.word);
         }
+    }
+
+    #[cold]
+    fn wake(&self) {
+        F::wake_one(&self.word);
     }
 }
 
@@ -319,18 +325,22 @@ impl<F: Owners> Unlock for RawShared<F> {
             F::begin(caller, &self.node, Permit::GRANTED);
         }
         F::unlink(caller, &self.node, Permit::GRANTED);
-        let is_lost = word & OWNER_DIED != 0;
-        // Release: pairs with the Acquire of whoever takes the lock next.
-        let left = self.word.swap(if is_lost { LOST } else { 0 }, Ordering::Release);
-        if left & WAITERS != 0 {
-            self.wake(is_lost);
+        // A branch, because what is swapped in must not wait for the word's load.
+        if word & OWNER_DIED != 0 {
+            self.lose();
+        } else {
+            // Release: pairs with the Acquire of whoever takes the lock next.
+            let left = self.word.swap(0, Ordering::Release);
+            if left & WAITERS != 0 {
+                self.wake();
+            }
         }
         F::end(caller, Permit::GRANTED);
         Ok(())
     }
 
     #[inline]
-    fn give_up(&self) {
+    fn give_up(&self, _permit: Permit) {
         // Not the owner is only the child of a fork: the parent still holds it.
         let _given_up = self.unlock();
     }

@@ -18,7 +18,7 @@ use super::{
     super::{
         error::{NotOwner, Refused},
         mutex::{RawShared, Taken, Unlock},
-        owners::{OWNER_DIED, OWNER_ID_MASK, Owners},
+        owners::{OWNER_DIED, OWNER_ID_MASK, Owners, Permit},
         patience::{deadline, deadline_after},
         primitive::{AtomicU32, Ordering, const_unless_modelled, fence},
         seeded::{Fault, is_seeded},
@@ -89,7 +89,7 @@ impl<F: Owners> Slot<F> {
     }
 
     fn unlock(&self) {
-        self.lock.give_up();
+        self.lock.give_up(Permit::GRANTED);
     }
 }
 

@@ -11,6 +11,7 @@ use crate::{
 const ROWS: &[Row<Fault>] = &[
     (Fault::UnlockNeverWakes, "mutex::one_at_a_time_and_nobody_sleeps_for_ever", Both),
     (Fault::MutexForgetsOthers, "mutex::sleepers_are_woken_one_after_the_other", Both),
+    (Fault::NeverHandsOver, "mutex::a_sleeper_is_handed_the_lock_in_the_end", Both),
     (Fault::UnlockWithoutRelease, "mutex::one_at_a_time_and_nobody_sleeps_for_ever", Loom),
     (Fault::WakeBeforeStore, "mutex::sleepers_are_woken_one_after_the_other", Both),
     (Fault::EventForgetsSleepers, "event::what_was_done_before_set_is_seen_after_wait", Both),

@@ -1,7 +1,8 @@
 use super::{OTHERS, THREADS, Tracked, in_threads, join, spawn_all};
 use crate::sync::{
     Private, RawMutex, Refused, Unlock,
-    model::{Arc, Modelled, check, pass_time, thread},
+    model::{Arc, Modelled, Spinning, check, pass_time, thread, until_asleep},
+    primitive::{AtomicU32, Ordering},
 };
 
 type Lock = RawMutex<Private, Modelled>;
@@ -22,6 +23,53 @@ fn one_at_a_time_and_nobody_sleeps_for_ever() {
         visit(lock, data);
         assert_eq!(data.read(), u32::try_from(THREADS).unwrap() + 1);
         assert!(!lock.is_locked());
+    });
+}
+
+/// Threads look once more before they sleep, in every order with one that gives up.
+#[test]
+fn one_at_a_time_with_threads_that_spin() {
+    check(|| {
+        let shared = Arc::new((RawMutex::<Private, Spinning>::new(), Tracked::default()));
+        let visit = |shared: &(RawMutex<Private, Spinning>, Tracked)| {
+            shared.0.lock().unwrap();
+            shared.1.add();
+            shared.0.unlock().unwrap();
+        };
+        let theirs = Arc::clone(&shared);
+        in_threads(OTHERS, move |_| visit(&theirs));
+        visit(&shared);
+        assert_eq!(shared.1.read(), u32::try_from(OTHERS).unwrap() + 1);
+    });
+}
+
+/// A sleeper that was passed by asks for the lock, and has it although another takes it
+/// again and again. In a model whoever sleeps a second time has slept for too long.
+#[test]
+fn a_sleeper_is_handed_the_lock_in_the_end() {
+    check(|| {
+        let shared = Arc::new((Lock::new(), AtomicU32::new(0)));
+        shared.0.lock().unwrap();
+        let theirs = Arc::clone(&shared);
+        let patient = thread::spawn(move || {
+            theirs.0.lock().unwrap();
+            theirs.1.store(1, Ordering::Relaxed);
+            theirs.0.unlock().unwrap();
+        });
+        until_asleep(1);
+        // Passes the sleeper by, and wakes it for nothing.
+        shared.0.unlock().unwrap();
+        let is_through = || shared.1.load(Ordering::Relaxed) == 1;
+        if shared.0.try_lock().is_ok() {
+            while !is_through() && !shared.0.is_wanted() {
+                thread::yield_now();
+            }
+            shared.0.unlock().unwrap();
+            // Nobody who comes now finds the lock free before the sleeper has had it.
+            assert!(shared.0.is_wanted() || shared.0.is_locked() || is_through());
+        }
+        patient.join().unwrap();
+        assert!(!shared.0.is_locked());
     });
 }
 
