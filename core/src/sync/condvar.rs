@@ -1,15 +1,16 @@
 //! A condition variable.
 
-use core::{fmt, marker::PhantomData};
+use core::{fmt, marker::PhantomData, time::Duration};
 
 use zerocopy::FromBytes;
 
 use super::{
+    deadline::Deadline,
     error::{LockError, Refused},
     futex::{Futex, Private, Scope, Shared, Waited},
     mutex::{Mutex, MutexGuard},
     owners::Owners,
-    patience::{Patience, deadline, deadline_after, spin},
+    patience::{Patience, end_after, end_at, spin},
     primitive::{AtomicU32, Ordering, const_unless_modelled, fence},
     seeded::{Fault, is_seeded},
 };
@@ -133,25 +134,52 @@ impl<F: Futex<Private>> Condvar<Private, F> {
         guard
     }
 
-    /// Waits as [`wait`](Self::wait), at most for `timeout_ns`, and says whether
+    /// Waits as [`wait`](Self::wait), at most for `timeout`, and says whether
     /// the time is past. The mutex is taken again in any case, however long that
     /// lasts.
     pub fn wait_for<'a, T>(
         &self,
         guard: MutexGuard<'a, T, Private, F>,
-        timeout_ns: u64,
+        timeout: Duration,
     ) -> (MutexGuard<'a, T, Private, F>, Waited) {
-        self.wait_private(guard, deadline_after::<F>(timeout_ns))
+        self.wait_private(guard, end_after::<F>(timeout))
     }
 
-    /// Waits as [`wait_for`](Self::wait_for), until `deadline_ns` of the backend's
-    /// clock.
+    /// Waits as [`wait_for`](Self::wait_for), until `deadline`.
     pub fn wait_until<'a, T>(
         &self,
         guard: MutexGuard<'a, T, Private, F>,
-        deadline_ns: u64,
+        deadline: Deadline<F>,
     ) -> (MutexGuard<'a, T, Private, F>, Waited) {
-        self.wait_private(guard, deadline(deadline_ns))
+        self.wait_private(guard, end_at(deadline))
+    }
+
+    /// Waits as [`wait_while`](Self::wait_while), at most for `timeout`, and says whether
+    /// the condition still holds then: [`Waited::TimedOut`].
+    pub fn wait_while_for<'a, T>(
+        &self,
+        guard: MutexGuard<'a, T, Private, F>,
+        timeout: Duration,
+        condition: impl FnMut(&mut T) -> bool,
+    ) -> (MutexGuard<'a, T, Private, F>, Waited) {
+        self.wait_while_until(guard, Deadline::after(timeout), condition)
+    }
+
+    /// Waits as [`wait_while_for`](Self::wait_while_for), until `deadline`.
+    pub fn wait_while_until<'a, T>(
+        &self,
+        mut guard: MutexGuard<'a, T, Private, F>,
+        deadline: Deadline<F>,
+        mut condition: impl FnMut(&mut T) -> bool,
+    ) -> (MutexGuard<'a, T, Private, F>, Waited) {
+        let mut waited = Waited::Woken;
+        while condition(&mut guard) {
+            if waited == Waited::TimedOut {
+                return (guard, waited);
+            }
+            (guard, waited) = self.wait_until(guard, deadline);
+        }
+        (guard, Waited::Woken)
     }
 
     fn wait_private<'a, T>(
@@ -195,7 +223,7 @@ impl<F: Owners> Condvar<Shared, F> {
         Ok(guard)
     }
 
-    /// Waits as [`wait`](Self::wait), at most for `timeout_ns`, and says whether
+    /// Waits as [`wait`](Self::wait), at most for `timeout`, and says whether
     /// the time is past. The mutex is taken again in any case, however long that
     /// lasts.
     ///
@@ -204,22 +232,55 @@ impl<F: Owners> Condvar<Shared, F> {
     pub fn wait_for<'a, T: FromBytes>(
         &self,
         guard: MutexGuard<'a, T, Shared, F>,
-        timeout_ns: u64,
+        timeout: Duration,
     ) -> SharedWait<'a, T, F> {
-        self.wait_shared(guard, deadline_after::<F>(timeout_ns))
+        self.wait_shared(guard, end_after::<F>(timeout))
     }
 
-    /// Waits as [`wait_for`](Self::wait_for), until `deadline_ns` of the backend's
-    /// clock.
+    /// Waits as [`wait_for`](Self::wait_for), until `deadline`.
     ///
     /// # Errors
     /// As [`wait`](Self::wait).
     pub fn wait_until<'a, T: FromBytes>(
         &self,
         guard: MutexGuard<'a, T, Shared, F>,
-        deadline_ns: u64,
+        deadline: Deadline<F>,
     ) -> SharedWait<'a, T, F> {
-        self.wait_shared(guard, deadline(deadline_ns))
+        self.wait_shared(guard, end_at(deadline))
+    }
+
+    /// Waits as [`wait_while`](Self::wait_while), at most for `timeout`, and says whether
+    /// the condition still holds then: [`Waited::TimedOut`].
+    ///
+    /// # Errors
+    /// As [`wait`](Self::wait).
+    pub fn wait_while_for<'a, T: FromBytes>(
+        &self,
+        guard: MutexGuard<'a, T, Shared, F>,
+        timeout: Duration,
+        condition: impl FnMut(&mut T) -> bool,
+    ) -> SharedWait<'a, T, F> {
+        self.wait_while_until(guard, Deadline::after(timeout), condition)
+    }
+
+    /// Waits as [`wait_while_for`](Self::wait_while_for), until `deadline`.
+    ///
+    /// # Errors
+    /// As [`wait`](Self::wait).
+    pub fn wait_while_until<'a, T: FromBytes>(
+        &self,
+        mut guard: MutexGuard<'a, T, Shared, F>,
+        deadline: Deadline<F>,
+        mut condition: impl FnMut(&mut T) -> bool,
+    ) -> SharedWait<'a, T, F> {
+        let mut waited = Waited::Woken;
+        while condition(&mut guard) {
+            if waited == Waited::TimedOut {
+                return Ok((guard, waited));
+            }
+            (guard, waited) = self.wait_until(guard, deadline)?;
+        }
+        Ok((guard, Waited::Woken))
     }
 
     fn wait_shared<'a, T: FromBytes>(

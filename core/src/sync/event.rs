@@ -1,11 +1,12 @@
 //! An event: set until it is reset.
 
-use core::{fmt, marker::PhantomData};
+use core::{fmt, marker::PhantomData, time::Duration};
 
 use super::{
+    deadline::Deadline,
     error::TimedOut,
     futex::{Futex, Scope},
-    patience::{Patience, deadline, deadline_after, spin},
+    patience::{Patience, end_after, end_at, spin},
     primitive::{AtomicU32, Ordering, const_unless_modelled},
     seeded::{Fault, is_seeded},
 };
@@ -96,23 +97,22 @@ impl<S: Scope, F: Futex<S>> Event<S, F> {
         let _released = self.wait_with(|| None);
     }
 
-    /// Waits until the event is set, at most for `timeout_ns`.
+    /// Waits until the event is set, at most for `timeout`.
     ///
     /// # Errors
     /// [`TimedOut`] if it was not set in this time.
     #[inline]
-    pub fn wait_for(&self, timeout_ns: u64) -> Result<(), TimedOut> {
-        self.wait_with(|| deadline_after::<F>(timeout_ns))
+    pub fn wait_for(&self, timeout: Duration) -> Result<(), TimedOut> {
+        self.wait_with(|| end_after::<F>(timeout))
     }
 
-    /// Waits until the event is set, at most until `deadline_ns` of the backend's
-    /// clock.
+    /// Waits until the event is set, at most until `deadline`.
     ///
     /// # Errors
     /// [`TimedOut`] if it was not set by then.
     #[inline]
-    pub fn wait_until(&self, deadline_ns: u64) -> Result<(), TimedOut> {
-        self.wait_with(|| deadline(deadline_ns))
+    pub fn wait_until(&self, deadline: Deadline<F>) -> Result<(), TimedOut> {
+        self.wait_with(|| end_at(deadline))
     }
 
     #[inline]

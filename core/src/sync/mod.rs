@@ -11,12 +11,13 @@
 //! further step.
 //!
 //! Each call that waits comes in four forms: `x` waits for ever, `try_x` not at
-//! all, `x_for` for a time in nanoseconds, `x_until` until a time of the backend's
-//! clock. A call never gives up early; [`NEVER`] is no deadline.
+//! all, `x_for` for a [`Duration`](core::time::Duration), `x_until` until a [`Deadline`]
+//! of the backend's clock. A call never gives up early.
 //!
 //! `docs/sync.md` has the state tables.
 
 mod condvar;
+mod deadline;
 mod error;
 mod event;
 pub mod futex;
@@ -32,6 +33,7 @@ mod seeded;
 mod semaphore;
 
 pub use condvar::Condvar;
+pub use deadline::Deadline;
 pub use error::{LockError, NotOwner, Overflow, Refused, TimedOut};
 pub use event::Event;
 pub use futex::{Clock, Futex, NEVER, Private, Scope, Shared, Spin, THREAD_ID_MAX, Waited};

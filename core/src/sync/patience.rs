@@ -1,8 +1,9 @@
 //! How long a thread waits: first awake, then asleep, at most until a deadline.
 
-use core::marker::PhantomData;
+use core::{marker::PhantomData, time::Duration};
 
 use super::{
+    deadline::Deadline,
     futex::{Clock, Futex, NEVER, Scope, Spin, Waited},
     primitive::{AtomicU32, spin_loop},
 };
@@ -20,14 +21,15 @@ const LOOKS_MAX: u32 = if IS_MODELLED { 1 } else { 1_000 };
 /// the steps of others is what they go through.
 const IS_MODELLED: bool = cfg!(any(farend_loom, farend_shuttle));
 
-/// The deadline of a wait of `timeout_ns` from now.
-pub(super) fn deadline_after<C: Clock>(timeout_ns: u64) -> Option<u64> {
-    if timeout_ns == NEVER { None } else { deadline(C::now_ns().saturating_add(timeout_ns)) }
+/// When a wait of `timeout` from now ends.
+pub(super) fn end_after<C: Clock>(timeout: Duration) -> Option<u64> {
+    end_at(Deadline::<C>::after(timeout))
 }
 
-/// The deadline as a wait takes it: [`NEVER`] is none.
-pub(super) const fn deadline(deadline_ns: u64) -> Option<u64> {
-    if deadline_ns == NEVER { None } else { Some(deadline_ns) }
+/// When a wait ends that has a deadline.
+pub(super) const fn end_at<C>(deadline: Deadline<C>) -> Option<u64> {
+    let end_ns = deadline.as_ns();
+    if end_ns == NEVER { None } else { Some(end_ns) }
 }
 
 /// Looks again and again for about [`SPIN_NS`], with the processor's hint that

@@ -1,11 +1,12 @@
 //! A counting semaphore.
 
-use core::{fmt, marker::PhantomData};
+use core::{fmt, marker::PhantomData, time::Duration};
 
 use super::{
+    deadline::Deadline,
     error::{Overflow, Refused, TimedOut},
     futex::{Futex, Scope},
-    patience::{Patience, deadline, deadline_after, spin},
+    patience::{Patience, end_after, end_at, spin},
     primitive::{AtomicU32, Ordering, const_unless_modelled},
     seeded::{Fault, is_seeded},
 };
@@ -112,29 +113,28 @@ impl<S: Scope, F: Futex<S>> Semaphore<S, F> {
         }
     }
 
-    /// Takes a unit; waits for one at most for `timeout_ns`.
+    /// Takes a unit; waits for one at most for `timeout`.
     ///
     /// # Errors
     /// [`TimedOut`] if there was none in this time.
     #[inline]
-    pub fn acquire_for(&self, timeout_ns: u64) -> Result<(), TimedOut> {
+    pub fn acquire_for(&self, timeout: Duration) -> Result<(), TimedOut> {
         if self.try_acquire().is_ok() {
             return Ok(());
         }
-        self.acquire_slow(deadline_after::<F>(timeout_ns))
+        self.acquire_slow(end_after::<F>(timeout))
     }
 
-    /// Takes a unit; waits for one at most until `deadline_ns` of the backend's
-    /// clock.
+    /// Takes a unit; waits for one at most until `deadline`.
     ///
     /// # Errors
     /// [`TimedOut`] if there was none by then.
     #[inline]
-    pub fn acquire_until(&self, deadline_ns: u64) -> Result<(), TimedOut> {
+    pub fn acquire_until(&self, deadline: Deadline<F>) -> Result<(), TimedOut> {
         if self.try_acquire().is_ok() {
             return Ok(());
         }
-        self.acquire_slow(deadline(deadline_ns))
+        self.acquire_slow(end_at(deadline))
     }
 
     #[cold]

@@ -68,7 +68,8 @@ fn a_killed_owner_strands_nobody() {
         thread::sleep(Duration::from_micros(moments.below(3_000)));
         victim.kill();
         let asked = Instant::now();
-        let taken = bench.lock.lock_for(5_000_000_000).expect("a lock that nobody dead holds");
+        let taken =
+            bench.lock.lock_for(Duration::from_secs(5)).expect("a lock that nobody dead holds");
         let waited = asked.elapsed();
         assert!(waited < Duration::from_secs(1), "waited {waited:?}");
         if taken == Taken::OwnerDied {
@@ -111,7 +112,7 @@ fn sleepers_know_of_a_death_within_ten_milliseconds() {
             let waiters: Vec<_> = (0..3)
                 .map(|_| {
                     scope.spawn(|| {
-                        let taken = bench.lock.lock_for(10_000_000_000).expect("the lock");
+                        let taken = bench.lock.lock_for(Duration::from_secs(10)).expect("the lock");
                         let at = Instant::now();
                         if taken == Taken::OwnerDied {
                             told.fetch_add(1, Ordering::Relaxed);
@@ -186,7 +187,7 @@ fn killed_readers_and_writers_strand_nobody() {
         wait_for_count(&bench.turns, bench.turns.load(Ordering::Relaxed) + 100);
         thread::sleep(Duration::from_micros(moments.below(3_000)));
         victim.kill();
-        match bench.data.write_for(5_000_000_000) {
+        match bench.data.write_for(Duration::from_secs(5)) {
             Ok(words) => assert_eq!(words[0], words[1], "nobody was told"),
             Err(LockError::OwnerDied(mut words)) => {
                 words[1] = words[0];
@@ -264,7 +265,7 @@ fn the_child_of_a_fork_cannot_give_up_its_parents_lock() {
     // And it can take locks of its own, and die with them.
     let status = c_library::in_fork(|| i32::from(lock.lock() != Ok(Taken::Clean)));
     assert_eq!(status, 0);
-    assert_eq!(lock.lock_for(1_000_000_000), Ok(Taken::OwnerDied));
+    assert_eq!(lock.lock_for(Duration::from_secs(1)), Ok(Taken::OwnerDied));
     lock.make_consistent().expect("mine");
     lock.unlock().expect("mine");
 }

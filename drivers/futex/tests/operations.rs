@@ -104,7 +104,7 @@ fn semaphores_pass_each_turn_across_processes() {
     let child = arena.spawn(NAME, "pong");
     for _ in 0..turns {
         arena.value.ping.post().unwrap();
-        arena.value.pong.acquire_for(20_000_000_000).expect("an answer");
+        arena.value.pong.acquire_for(Duration::from_secs(20)).expect("an answer");
     }
     child.join();
     assert_eq!((arena.value.ping.count(), arena.value.pong.count()), (0, 0));
@@ -141,22 +141,22 @@ fn a_condition_passes_each_turn_across_processes() {
 fn readers_without_end_do_not_keep_writers_out() {
     let lock = private::RwLock::new(0_u64);
     starve(&|| drop(lock.read().unwrap()), &|| {
-        lock.write_for(10_000_000_000).map(|mut value| *value += 1).is_ok()
+        lock.write_for(Duration::from_secs(10)).map(|mut value| *value += 1).is_ok()
     });
     let arena = Arena::<Work>::new();
     let lock = &arena.value.rwlock;
     starve(&|| drop(lock.read().unwrap()), &|| {
-        lock.write_for(10_000_000_000).map(|mut words| words[0] += 1).is_ok()
+        lock.write_for(Duration::from_secs(10)).map(|mut words| words[0] += 1).is_ok()
     });
 }
 
 #[test]
 fn writers_without_end_do_not_keep_readers_out() {
     let lock = private::RwLock::new(0_u64);
-    starve(&|| *lock.write().unwrap() += 1, &|| lock.read_for(10_000_000_000).is_ok());
+    starve(&|| *lock.write().unwrap() += 1, &|| lock.read_for(Duration::from_secs(10)).is_ok());
     let arena = Arena::<Work>::new();
     let lock = &arena.value.rwlock;
-    starve(&|| lock.write().unwrap()[0] += 1, &|| lock.read_for(10_000_000_000).is_ok());
+    starve(&|| lock.write().unwrap()[0] += 1, &|| lock.read_for(Duration::from_secs(10)).is_ok());
 }
 
 /// Three threads do `common` without a pause; `rare` must succeed many times.

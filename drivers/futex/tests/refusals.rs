@@ -1,6 +1,8 @@
 //! Misuse: each is a typed error, and changes nothing.
 #![cfg(target_os = "linux")]
 
+use std::time::Duration;
+
 use std::thread;
 
 use farend_core::sync::{
@@ -25,7 +27,7 @@ fn locking_twice_is_refused_in_both_scopes() {
     let guard = mutex.lock().unwrap();
     assert_eq!(mutex.lock().map(drop), Err(Refused::Reentrant));
     assert_eq!(mutex.try_lock().map(drop), Err(Refused::Reentrant));
-    assert_eq!(mutex.lock_for(1_000).map(drop), Err(Refused::Reentrant));
+    assert_eq!(mutex.lock_for(Duration::from_micros(1)).map(drop), Err(Refused::Reentrant));
     drop(guard);
     assert_eq!(*mutex.lock().unwrap(), 1);
 
@@ -121,7 +123,7 @@ fn a_reader_without_a_slot_waits_for_one() {
             });
         }
         (0..FIT).for_each(|_| inside.acquire());
-        let refused = lock.read_for(1_000_000).map(drop).unwrap_err().refused();
+        let refused = lock.read_for(Duration::from_millis(1)).map(drop).unwrap_err().refused();
         assert_eq!(refused, Some(Refused::TimedOut));
         assert_eq!(lock.try_read().map(drop).unwrap_err().refused(), Some(Refused::Busy));
         is_over.set();

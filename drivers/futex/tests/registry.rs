@@ -138,7 +138,7 @@ fn hold(lock: &ReadersWriter, role: &str) {
 
 /// Takes the lock, makes its data sound if need be, and gives it up again.
 fn learn(lock: &Lock) -> &'static str {
-    match lock.lock_for(30_000_000_000) {
+    match lock.lock_for(Duration::from_secs(30)) {
         Ok(_) => "taken",
         Err(LockError::OwnerDied(guard)) => {
             MutexGuard::make_consistent(&guard).unwrap();
@@ -219,7 +219,10 @@ fn short_waits_learn_of_a_death_too() {
     for timeout_ns in [0, 1, 1_000_000] {
         let (_memory, lock) = memory::<Lock>();
         thread::spawn(move || std::mem::forget(lock.lock().unwrap())).join().unwrap();
-        assert!(matches!(lock.lock_for(timeout_ns), Err(LockError::OwnerDied(_))), "{timeout_ns}");
+        assert!(
+            matches!(lock.lock_for(Duration::from_nanos(timeout_ns)), Err(LockError::OwnerDied(_))),
+            "{timeout_ns}"
+        );
     }
 }
 
@@ -230,10 +233,10 @@ fn a_killed_reader_bars_nobody_and_a_killed_writer_is_told() {
     for role in ["rw-reader", "rw-writer"] {
         let mut holder = start(role, &memory);
         wait_for(&mut holder, "holding");
-        assert!(lock.write_for(20_000_000).is_err(), "{role} lives");
+        assert!(lock.write_for(Duration::from_millis(20)).is_err(), "{role} lives");
         holder.kill().unwrap();
         holder.wait().unwrap();
-        match lock.write_for(30_000_000_000) {
+        match lock.write_for(Duration::from_secs(30)) {
             Ok(_) => assert_eq!(role, "rw-reader"),
             Err(LockError::OwnerDied(guard)) => {
                 assert_eq!(role, "rw-writer");
@@ -251,7 +254,7 @@ fn a_living_holder_keeps_the_lock_however_long() {
     let (memory, lock) = memory::<Lock>();
     let mut holder = start("holder", &memory);
     wait_for(&mut holder, "holding");
-    let refused = lock.lock_for(5 * registry::SLICE_NS);
+    let refused = lock.lock_for(Duration::from_nanos(5 * registry::SLICE_NS));
     assert!(matches!(refused, Err(LockError::Refused(Refused::TimedOut))));
     holder.kill().unwrap();
     holder.wait().unwrap();
@@ -271,7 +274,7 @@ fn a_living_holder_in_another_time_namespace_keeps_the_lock() {
     let unshare = ["--time", "--boottime", "1000000", "--fork", "--kill-child"];
     let mut holder = start_in_namespace(&unshare, "holder", &memory);
     wait_for(&mut holder, "holding");
-    let refused = lock.lock_for(5 * registry::SLICE_NS);
+    let refused = lock.lock_for(Duration::from_nanos(5 * registry::SLICE_NS));
     holder.kill().unwrap();
     holder.wait().unwrap();
     assert!(matches!(refused, Err(LockError::Refused(Refused::TimedOut))), "{refused:?}");
@@ -375,7 +378,7 @@ fn a_thread_is_not_dead_while_its_thread_locals_still_write() {
         taken.send(()).unwrap();
     });
     is_taken.recv().unwrap();
-    let guard = lock.lock_for(10_000_000_000);
+    let guard = lock.lock_for(Duration::from_secs(10));
     assert!(!IS_WRITING.load(Ordering::SeqCst), "two have the data");
     assert_eq!(*guard.expect("a lock that was given up"), 1);
     writer.join().unwrap();
@@ -399,7 +402,8 @@ fn the_child_of_a_fork_is_another_owner() {
     let _taken = lock.lock().unwrap();
     let mut command = Command::new("true");
     let in_child = move || {
-        let is_other = lock.unlock().is_err() && lock.lock_for(1_000) == Err(Refused::TimedOut);
+        let is_other = lock.unlock().is_err()
+            && lock.lock_for(Duration::from_micros(1)) == Err(Refused::TimedOut);
         if is_other { Ok(()) } else { Err(io::Error::other("the child owns the lock")) }
     };
     // SAFETY: only the child's own thread runs in it, and malloc works there.

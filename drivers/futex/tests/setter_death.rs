@@ -88,7 +88,7 @@ fn a_killed_setter_leaves_nobody_asleep_beside_an_event_that_is_set() {
                 scope.spawn(|| {
                     while is_over.load(Ordering::Relaxed) == 0 {
                         let start = Instant::now();
-                        bench.event.wait_for(3_000_000_000).expect("the event");
+                        bench.event.wait_for(Duration::from_secs(3)).expect("the event");
                         // One who only looks at the end of its time finds it too.
                         assert!(start.elapsed() < NOTICE, "{:?}", start.elapsed());
                     }

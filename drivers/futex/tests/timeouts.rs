@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use farend_core::sync::{Clock, NEVER, RawShared, Refused, TimedOut, Unlock, Waited};
+use farend_core::sync::{Clock, Deadline, NEVER, RawShared, Refused, TimedOut, Unlock, Waited};
 use farend_futex::{
     linux::{Linux, Memory},
     private, shared,
@@ -38,39 +38,41 @@ type Call = (&'static str, fn(&Closed, u64) -> bool);
 
 const CALLS: [Call; 11] = [
     ("mutex", |closed, deadline_ns| {
-        matches!(closed.mutex.lock_until(deadline_ns), Err(Refused::TimedOut))
+        matches!(closed.mutex.lock_until(Deadline::at_ns(deadline_ns)), Err(Refused::TimedOut))
     }),
     ("condvar", |closed, deadline_ns| {
         let own = private::Mutex::new(());
         let guard = own.lock().unwrap();
-        closed.condvar.wait_until(guard, deadline_ns).1 == Waited::TimedOut
+        closed.condvar.wait_until(guard, Deadline::at_ns(deadline_ns)).1 == Waited::TimedOut
     }),
     ("read", |closed, deadline_ns| {
-        matches!(closed.rwlock.read_until(deadline_ns), Err(Refused::TimedOut))
+        matches!(closed.rwlock.read_until(Deadline::at_ns(deadline_ns)), Err(Refused::TimedOut))
     }),
     ("write", |closed, deadline_ns| {
-        matches!(closed.rwlock.write_until(deadline_ns), Err(Refused::TimedOut))
+        matches!(closed.rwlock.write_until(Deadline::at_ns(deadline_ns)), Err(Refused::TimedOut))
     }),
     ("semaphore", |closed, deadline_ns| {
-        closed.semaphore.acquire_until(deadline_ns) == Err(TimedOut)
+        closed.semaphore.acquire_until(Deadline::at_ns(deadline_ns)) == Err(TimedOut)
     }),
-    ("event", |closed, deadline_ns| closed.event.wait_until(deadline_ns) == Err(TimedOut)),
+    ("event", |closed, deadline_ns| {
+        closed.event.wait_until(Deadline::at_ns(deadline_ns)) == Err(TimedOut)
+    }),
     ("shared mutex", |closed, deadline_ns| {
-        closed.shared_mutex.lock_until(deadline_ns) == Err(Refused::TimedOut)
+        closed.shared_mutex.lock_until(Deadline::at_ns(deadline_ns)) == Err(Refused::TimedOut)
     }),
     ("shared read", |closed, deadline_ns| {
-        let refused = closed.shared_rwlock.read_until(deadline_ns).map(drop);
+        let refused = closed.shared_rwlock.read_until(Deadline::at_ns(deadline_ns)).map(drop);
         matches!(refused, Err(error) if error.refused() == Some(Refused::TimedOut))
     }),
     ("shared write", |closed, deadline_ns| {
-        let refused = closed.shared_rwlock.write_until(deadline_ns).map(drop);
+        let refused = closed.shared_rwlock.write_until(Deadline::at_ns(deadline_ns)).map(drop);
         matches!(refused, Err(error) if error.refused() == Some(Refused::TimedOut))
     }),
     ("shared semaphore", |closed, deadline_ns| {
-        closed.shared_semaphore.acquire_until(deadline_ns) == Err(TimedOut)
+        closed.shared_semaphore.acquire_until(Deadline::at_ns(deadline_ns)) == Err(TimedOut)
     }),
     ("shared event", |closed, deadline_ns| {
-        closed.shared_event.wait_until(deadline_ns) == Err(TimedOut)
+        closed.shared_event.wait_until(Deadline::at_ns(deadline_ns)) == Err(TimedOut)
     }),
 ];
 
@@ -136,9 +138,9 @@ fn a_far_deadline_is_far_and_a_release_ends_the_wait() {
         let guard = mutex.lock().unwrap();
         thread::scope(|scope| {
             let waiters = [
-                scope.spawn(|| semaphore.acquire_until(deadline_ns).is_ok()),
-                scope.spawn(|| event.wait_until(deadline_ns).is_ok()),
-                scope.spawn(|| mutex.lock_until(deadline_ns).is_ok()),
+                scope.spawn(|| semaphore.acquire_until(Deadline::at_ns(deadline_ns)).is_ok()),
+                scope.spawn(|| event.wait_until(Deadline::at_ns(deadline_ns)).is_ok()),
+                scope.spawn(|| mutex.lock_until(Deadline::at_ns(deadline_ns)).is_ok()),
             ];
             thread::sleep(Duration::from_millis(30));
             assert!(waiters.iter().all(|waiter| !waiter.is_finished()), "a wait ended by itself");
@@ -153,11 +155,11 @@ fn a_far_deadline_is_far_and_a_release_ends_the_wait() {
 #[test]
 fn a_time_out_of_never_is_none_and_does_not_overflow() {
     let semaphore = private::Semaphore::new(2);
-    assert_eq!(semaphore.acquire_for(NEVER), Ok(()));
-    assert_eq!(semaphore.acquire_for(NEVER - 1), Ok(()));
+    assert_eq!(semaphore.acquire_for(Duration::from_nanos(NEVER)), Ok(()));
+    assert_eq!(semaphore.acquire_for(Duration::from_nanos(NEVER - 1)), Ok(()));
     let event = private::Event::new();
     thread::scope(|scope| {
-        let waiter = scope.spawn(|| event.wait_for(NEVER - 1));
+        let waiter = scope.spawn(|| event.wait_for(Duration::from_nanos(NEVER - 1)));
         thread::sleep(Duration::from_millis(20));
         assert!(!waiter.is_finished());
         event.set();

@@ -7,12 +7,14 @@ use core::{
     marker::PhantomData,
     mem::ManuallyDrop,
     ops::{Deref, DerefMut},
+    time::Duration,
 };
 
 use zerocopy::FromBytes;
 
 use super::{
     super::{
+        deadline::Deadline,
         error::{LockError, NotOwner, Refused},
         futex::{Futex, Private, Shared},
         owners::{Owners, Permit},
@@ -75,23 +77,25 @@ impl<T, F: Futex<Private>> Mutex<T, Private, F> {
         self.raw.try_lock().map(|()| self.guard())
     }
 
-    /// Takes the mutex; waits for it at most for `timeout_ns`.
+    /// Takes the mutex; waits for it at most for `timeout`.
     ///
     /// # Errors
     /// [`Refused::TimedOut`], [`Refused::Reentrant`].
     #[inline]
-    pub fn lock_for(&self, timeout_ns: u64) -> Result<MutexGuard<'_, T, Private, F>, Refused> {
-        self.raw.lock_for(timeout_ns).map(|()| self.guard())
+    pub fn lock_for(&self, timeout: Duration) -> Result<MutexGuard<'_, T, Private, F>, Refused> {
+        self.raw.lock_for(timeout).map(|()| self.guard())
     }
 
-    /// Takes the mutex; waits for it at most until `deadline_ns` of the backend's
-    /// clock.
+    /// Takes the mutex; waits for it at most until `deadline`.
     ///
     /// # Errors
     /// [`Refused::TimedOut`], [`Refused::Reentrant`].
     #[inline]
-    pub fn lock_until(&self, deadline_ns: u64) -> Result<MutexGuard<'_, T, Private, F>, Refused> {
-        self.raw.lock_until(deadline_ns).map(|()| self.guard())
+    pub fn lock_until(
+        &self,
+        deadline: Deadline<F>,
+    ) -> Result<MutexGuard<'_, T, Private, F>, Refused> {
+        self.raw.lock_until(deadline).map(|()| self.guard())
     }
 
     /// Takes the mutex after a wait that gave it up.
@@ -153,23 +157,22 @@ impl<T: FromBytes, F: Owners> Mutex<T, Shared, F> {
         self.locked(self.raw.try_lock())
     }
 
-    /// Takes the mutex; waits for it at most for `timeout_ns`.
+    /// Takes the mutex; waits for it at most for `timeout`.
     ///
     /// # Errors
     /// [`Refused::TimedOut`], and as [`lock`](Self::lock).
     #[inline]
-    pub fn lock_for(&self, timeout_ns: u64) -> Locked<'_, T, F> {
-        self.locked(self.raw.lock_for(timeout_ns))
+    pub fn lock_for(&self, timeout: Duration) -> Locked<'_, T, F> {
+        self.locked(self.raw.lock_for(timeout))
     }
 
-    /// Takes the mutex; waits for it at most until `deadline_ns` of the backend's
-    /// clock.
+    /// Takes the mutex; waits for it at most until `deadline`.
     ///
     /// # Errors
     /// [`Refused::TimedOut`], and as [`lock`](Self::lock).
     #[inline]
-    pub fn lock_until(&self, deadline_ns: u64) -> Locked<'_, T, F> {
-        self.locked(self.raw.lock_until(deadline_ns))
+    pub fn lock_until(&self, deadline: Deadline<F>) -> Locked<'_, T, F> {
+        self.locked(self.raw.lock_until(deadline))
     }
 
     #[inline]

@@ -9,14 +9,15 @@
 //! | 0, `WAITERS` | given up; whoever did so is about to let a sleeper in |
 //! | 0, `WAITERS`, `HAND_OVER` | given up for those who have waited, to take from there |
 
-use core::{fmt, marker::PhantomData};
+use core::{fmt, marker::PhantomData, time::Duration};
 
 use super::{
     super::{
+        deadline::Deadline,
         error::{NotOwner, Refused},
         futex::{Futex, Private},
         owners::{OWNER_DIED, OWNER_ID_MASK, Permit, WAITERS},
-        patience::{Patience, deadline, deadline_after, spin_for_lock},
+        patience::{Patience, end_after, end_at, spin_for_lock},
         primitive::{AtomicU32, Ordering, const_unless_modelled},
         seeded::{Fault, is_seeded},
     },
@@ -81,28 +82,27 @@ impl<F: Futex<Private>> RawPrivate<F> {
         }
     }
 
-    /// Takes the lock; waits for it at most for `timeout_ns`.
+    /// Takes the lock; waits for it at most for `timeout`.
     ///
     /// # Errors
     /// [`Refused::TimedOut`], [`Refused::Reentrant`].
     #[inline]
-    pub fn lock_for(&self, timeout_ns: u64) -> Result<(), Refused> {
+    pub fn lock_for(&self, timeout: Duration) -> Result<(), Refused> {
         let me = F::thread_id().get();
         if self.take_free(me) {
             return Ok(());
         }
-        self.lock_slow(me, deadline_after::<F>(timeout_ns))
+        self.lock_slow(me, end_after::<F>(timeout))
     }
 
-    /// Takes the lock; waits for it at most until `deadline_ns` of the backend's
-    /// clock.
+    /// Takes the lock; waits for it at most until `deadline`.
     ///
     /// # Errors
     /// [`Refused::TimedOut`], [`Refused::Reentrant`].
     #[inline]
-    pub fn lock_until(&self, deadline_ns: u64) -> Result<(), Refused> {
+    pub fn lock_until(&self, deadline: Deadline<F>) -> Result<(), Refused> {
         let me = F::thread_id().get();
-        if self.take_free(me) { Ok(()) } else { self.lock_slow(me, deadline(deadline_ns)) }
+        if self.take_free(me) { Ok(()) } else { self.lock_slow(me, end_at(deadline)) }
     }
 
     /// Whether anybody holds the lock at this moment.

@@ -9,14 +9,15 @@
 //! | all bits of the id | given up without that: lost |
 //! | …, `WAITERS` | the same, and somebody may sleep |
 
-use core::{fmt, marker::PhantomData, mem::offset_of};
+use core::{fmt, marker::PhantomData, mem::offset_of, time::Duration};
 
 use super::{
     super::{
+        deadline::Deadline,
         error::{NotOwner, Refused},
-        futex::{NEVER, Shared},
+        futex::Shared,
         owners::{OWNER_DIED, OWNER_ID_MASK, Owners, Permit, WAITERS},
-        patience::{Patience, Slept, deadline, deadline_after, spin_for_lock},
+        patience::{Patience, Slept, end_after, end_at, spin_for_lock},
         primitive::{AtomicU32, Ordering, const_unless_modelled},
         seeded::{Fault, is_seeded},
     },
@@ -80,7 +81,7 @@ impl<F: Owners> RawShared<F> {
     /// [`Refused::Reentrant`], [`Refused::NotRecoverable`], [`Refused::NoOwner`].
     #[inline]
     pub fn lock(&self) -> Result<Taken, Refused> {
-        self.take(NEVER, |lock, me, _| lock.lock_slow(me, None))
+        self.take((), |lock, me, ()| lock.lock_slow(me, None))
     }
 
     /// Takes the lock if it is free, or its owner is known to be dead.
@@ -89,30 +90,27 @@ impl<F: Owners> RawShared<F> {
     /// [`Refused::Busy`], and as [`lock`](Self::lock).
     #[inline]
     pub fn try_lock(&self) -> Result<Taken, Refused> {
-        self.take(NEVER, |lock, me, _| {
+        self.take((), |lock, me, ()| {
             lock.look(me, 0).or_else(|| lock.recover(me)).unwrap_or(Err(Refused::Busy))
         })
     }
 
-    /// Takes the lock; waits for it at most for `timeout_ns`.
+    /// Takes the lock; waits for it at most for `timeout`.
     ///
     /// # Errors
     /// [`Refused::TimedOut`], and as [`lock`](Self::lock).
     #[inline]
-    pub fn lock_for(&self, timeout_ns: u64) -> Result<Taken, Refused> {
-        self.take(timeout_ns, |lock, me, timeout_ns| {
-            lock.lock_slow(me, deadline_after::<F>(timeout_ns))
-        })
+    pub fn lock_for(&self, timeout: Duration) -> Result<Taken, Refused> {
+        self.take(timeout, |lock, me, timeout| lock.lock_slow(me, end_after::<F>(timeout)))
     }
 
-    /// Takes the lock; waits for it at most until `deadline_ns` of the backend's
-    /// clock.
+    /// Takes the lock; waits for it at most until `deadline`.
     ///
     /// # Errors
     /// [`Refused::TimedOut`], and as [`lock`](Self::lock).
     #[inline]
-    pub fn lock_until(&self, deadline_ns: u64) -> Result<Taken, Refused> {
-        self.take(deadline_ns, |lock, me, deadline_ns| lock.lock_slow(me, deadline(deadline_ns)))
+    pub fn lock_until(&self, deadline: Deadline<F>) -> Result<Taken, Refused> {
+        self.take(deadline, |lock, me, deadline| lock.lock_slow(me, end_at(deadline)))
     }
 
     /// Says that the data is sound again after [`Taken::OwnerDied`].
@@ -136,10 +134,10 @@ impl<F: Owners> RawShared<F> {
     }
 
     #[inline]
-    fn take(
+    fn take<A>(
         &self,
-        argument: u64,
-        slow: impl FnOnce(&Self, u32, u64) -> Result<Taken, Refused>,
+        argument: A,
+        slow: impl FnOnce(&Self, u32, A) -> Result<Taken, Refused>,
     ) -> Result<Taken, Refused> {
         let caller = F::caller()?;
         let me = F::id(caller);

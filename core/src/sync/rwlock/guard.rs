@@ -6,12 +6,14 @@ use core::{
     fmt,
     marker::PhantomData,
     ops::{Deref, DerefMut},
+    time::Duration,
 };
 
 use zerocopy::FromBytes;
 
 use super::{
     super::{
+        deadline::Deadline,
         error::{LockError, NotOwner, Refused},
         futex::{Futex, Private, Shared},
         mutex::Taken,
@@ -79,11 +81,11 @@ type Written<'a, T, F> =
 /// The eight ways to take a lock, which differ only in the types of two scopes.
 macro_rules! ways_to_take {
     (
-        $( $(#[$document:meta])* $name:ident($($argument:ident)?) -> $result:ty, $finish:ident; )+
+        $( $(#[$document:meta])* $name:ident($($argument:ident: $type:ty)?) -> $result:ty, $finish:ident; )+
     ) => { $(
         $(#[$document])*
         #[inline]
-        pub fn $name(&self $(, $argument: u64)?) -> $result {
+        pub fn $name(&self $(, $argument: $type)?) -> $result {
             self.$finish(self.raw.$name($($argument)?))
         }
     )+ };
@@ -109,17 +111,16 @@ impl<T, F: Futex<Private>> RwLock<T, Private, F> {
         /// # Errors
         /// [`Refused::Busy`], and as [`read`](Self::read).
         try_read() -> Result<ReadGuard<'_, T, Private, F>, Refused>, has_read;
-        /// Takes the lock to read; waits for it at most for `timeout_ns`.
+        /// Takes the lock to read; waits for it at most for `timeout`.
         ///
         /// # Errors
         /// [`Refused::TimedOut`], and as [`read`](Self::read).
-        read_for(timeout_ns) -> Result<ReadGuard<'_, T, Private, F>, Refused>, has_read;
-        /// Takes the lock to read; waits for it at most until `deadline_ns` of the
-        /// backend's clock.
+        read_for(timeout: Duration) -> Result<ReadGuard<'_, T, Private, F>, Refused>, has_read;
+        /// Takes the lock to read; waits for it at most until `deadline`.
         ///
         /// # Errors
         /// [`Refused::TimedOut`], and as [`read`](Self::read).
-        read_until(deadline_ns) -> Result<ReadGuard<'_, T, Private, F>, Refused>, has_read;
+        read_until(deadline: Deadline<F>) -> Result<ReadGuard<'_, T, Private, F>, Refused>, has_read;
         /// Takes the lock to write; waits until nobody holds it.
         ///
         /// # Errors
@@ -130,17 +131,16 @@ impl<T, F: Futex<Private>> RwLock<T, Private, F> {
         /// # Errors
         /// [`Refused::Busy`], and as [`write`](Self::write).
         try_write() -> Result<WriteGuard<'_, T, Private, F>, Refused>, has_written;
-        /// Takes the lock to write; waits for it at most for `timeout_ns`.
+        /// Takes the lock to write; waits for it at most for `timeout`.
         ///
         /// # Errors
         /// [`Refused::TimedOut`], and as [`write`](Self::write).
-        write_for(timeout_ns) -> Result<WriteGuard<'_, T, Private, F>, Refused>, has_written;
-        /// Takes the lock to write; waits for it at most until `deadline_ns` of the
-        /// backend's clock.
+        write_for(timeout: Duration) -> Result<WriteGuard<'_, T, Private, F>, Refused>, has_written;
+        /// Takes the lock to write; waits for it at most until `deadline`.
         ///
         /// # Errors
         /// [`Refused::TimedOut`], and as [`write`](Self::write).
-        write_until(deadline_ns) -> Result<WriteGuard<'_, T, Private, F>, Refused>, has_written;
+        write_until(deadline: Deadline<F>) -> Result<WriteGuard<'_, T, Private, F>, Refused>, has_written;
     }
 
     fn has_read(
@@ -185,17 +185,16 @@ impl<T: FromBytes, F: Owners> RwLock<T, Shared, F> {
         /// # Errors
         /// [`Refused::Busy`], and as [`read`](Self::read).
         try_read() -> Read<'_, T, F>, has_read;
-        /// Takes the lock to read; waits for it at most for `timeout_ns`.
+        /// Takes the lock to read; waits for it at most for `timeout`.
         ///
         /// # Errors
         /// [`Refused::TimedOut`], and as [`read`](Self::read).
-        read_for(timeout_ns) -> Read<'_, T, F>, has_read;
-        /// Takes the lock to read; waits for it at most until `deadline_ns` of the
-        /// backend's clock.
+        read_for(timeout: Duration) -> Read<'_, T, F>, has_read;
+        /// Takes the lock to read; waits for it at most until `deadline`.
         ///
         /// # Errors
         /// [`Refused::TimedOut`], and as [`read`](Self::read).
-        read_until(deadline_ns) -> Read<'_, T, F>, has_read;
+        read_until(deadline: Deadline<F>) -> Read<'_, T, F>, has_read;
         /// Takes the lock to write; waits until nobody holds it.
         ///
         /// # Errors
@@ -208,17 +207,16 @@ impl<T: FromBytes, F: Owners> RwLock<T, Shared, F> {
         /// # Errors
         /// [`Refused::Busy`], and as [`write`](Self::write).
         try_write() -> Written<'_, T, F>, has_written;
-        /// Takes the lock to write; waits for it at most for `timeout_ns`.
+        /// Takes the lock to write; waits for it at most for `timeout`.
         ///
         /// # Errors
         /// [`Refused::TimedOut`], and as [`write`](Self::write).
-        write_for(timeout_ns) -> Written<'_, T, F>, has_written;
-        /// Takes the lock to write; waits for it at most until `deadline_ns` of the
-        /// backend's clock.
+        write_for(timeout: Duration) -> Written<'_, T, F>, has_written;
+        /// Takes the lock to write; waits for it at most until `deadline`.
         ///
         /// # Errors
         /// [`Refused::TimedOut`], and as [`write`](Self::write).
-        write_until(deadline_ns) -> Written<'_, T, F>, has_written;
+        write_until(deadline: Deadline<F>) -> Written<'_, T, F>, has_written;
     }
 
     fn has_read(&self, taken: Result<(Ticket, Taken), Refused>) -> Read<'_, T, F> {

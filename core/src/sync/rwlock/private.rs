@@ -11,13 +11,14 @@
 //! A free lock has neither of the last two for longer than the thread that freed
 //! it takes to wake somebody: so whoever is about to sleep marks a held lock.
 
-use core::{fmt, marker::PhantomData};
+use core::{fmt, marker::PhantomData, time::Duration};
 
 use super::{
     super::{
+        deadline::Deadline,
         error::Refused,
         futex::{Futex, Private},
-        patience::{Patience, deadline, deadline_after, spin_for_lock},
+        patience::{Patience, end_after, end_at, spin_for_lock},
         primitive::{AtomicU32, Ordering, const_unless_modelled},
         seeded::{Fault, is_seeded},
     },
@@ -87,23 +88,22 @@ impl<F: Futex<Private>> RawRwPrivate<F> {
         self.read_with(|| Wait::Not)
     }
 
-    /// Takes the lock to read; waits for it at most for `timeout_ns`.
+    /// Takes the lock to read; waits for it at most for `timeout`.
     ///
     /// # Errors
     /// [`Refused::TimedOut`], and as [`read`](Self::read).
     #[inline]
-    pub fn read_for(&self, timeout_ns: u64) -> Result<Ticket, Refused> {
-        self.read_with(|| Wait::Until(deadline_after::<F>(timeout_ns)))
+    pub fn read_for(&self, timeout: Duration) -> Result<Ticket, Refused> {
+        self.read_with(|| Wait::Until(end_after::<F>(timeout)))
     }
 
-    /// Takes the lock to read; waits for it at most until `deadline_ns` of the
-    /// backend's clock.
+    /// Takes the lock to read; waits for it at most until `deadline`.
     ///
     /// # Errors
     /// [`Refused::TimedOut`], and as [`read`](Self::read).
     #[inline]
-    pub fn read_until(&self, deadline_ns: u64) -> Result<Ticket, Refused> {
-        self.read_with(|| Wait::Until(deadline(deadline_ns)))
+    pub fn read_until(&self, deadline: Deadline<F>) -> Result<Ticket, Refused> {
+        self.read_with(|| Wait::Until(end_at(deadline)))
     }
 
     /// Takes the lock to write; waits until nobody holds it.
@@ -124,23 +124,22 @@ impl<F: Futex<Private>> RawRwPrivate<F> {
         self.write_with(|| Wait::Not)
     }
 
-    /// Takes the lock to write; waits for it at most for `timeout_ns`.
+    /// Takes the lock to write; waits for it at most for `timeout`.
     ///
     /// # Errors
     /// [`Refused::TimedOut`], and as [`write`](Self::write).
     #[inline]
-    pub fn write_for(&self, timeout_ns: u64) -> Result<(), Refused> {
-        self.write_with(|| Wait::Until(deadline_after::<F>(timeout_ns)))
+    pub fn write_for(&self, timeout: Duration) -> Result<(), Refused> {
+        self.write_with(|| Wait::Until(end_after::<F>(timeout)))
     }
 
-    /// Takes the lock to write; waits for it at most until `deadline_ns` of the
-    /// backend's clock.
+    /// Takes the lock to write; waits for it at most until `deadline`.
     ///
     /// # Errors
     /// [`Refused::TimedOut`], and as [`write`](Self::write).
     #[inline]
-    pub fn write_until(&self, deadline_ns: u64) -> Result<(), Refused> {
-        self.write_with(|| Wait::Until(deadline(deadline_ns)))
+    pub fn write_until(&self, deadline: Deadline<F>) -> Result<(), Refused> {
+        self.write_with(|| Wait::Until(end_at(deadline)))
     }
 
     #[inline]

@@ -12,14 +12,15 @@
 //! | id, `OWNER_DIED` | owner id holds data that another left half written |
 //! | all bits of the id | given up like that: lost |
 
-use core::fmt;
+use core::{fmt, time::Duration};
 
 use super::{
     super::{
+        deadline::Deadline,
         error::{NotOwner, Refused},
         mutex::{RawShared, Taken, Unlock},
         owners::{OWNER_DIED, OWNER_ID_MASK, Owners, Permit},
-        patience::{deadline, deadline_after},
+        patience::{end_after, end_at},
         primitive::{AtomicU32, Ordering, const_unless_modelled, fence},
         seeded::{Fault, is_seeded},
     },
@@ -80,7 +81,7 @@ impl<F: Owners> Slot<F> {
         let taken = match wait {
             Wait::Not => self.lock.try_lock(),
             Wait::Until(None) => self.lock.lock(),
-            Wait::Until(Some(deadline_ns)) => self.lock.lock_until(deadline_ns),
+            Wait::Until(Some(deadline_ns)) => self.lock.lock_until(Deadline::at_ns(deadline_ns)),
         };
         if taken? == Taken::OwnerDied {
             self.lock.make_consistent().map_err(|_| Refused::NotOwner)?;
@@ -133,21 +134,20 @@ impl<F: Owners> RawRwShared<F> {
         self.read_with(Wait::Not)
     }
 
-    /// Takes the lock to read; waits for it at most for `timeout_ns`.
+    /// Takes the lock to read; waits for it at most for `timeout`.
     ///
     /// # Errors
     /// [`Refused::TimedOut`], and as [`read`](Self::read).
-    pub fn read_for(&self, timeout_ns: u64) -> Result<(Ticket, Taken), Refused> {
-        self.read_with(Wait::Until(deadline_after::<F>(timeout_ns)))
+    pub fn read_for(&self, timeout: Duration) -> Result<(Ticket, Taken), Refused> {
+        self.read_with(Wait::Until(end_after::<F>(timeout)))
     }
 
-    /// Takes the lock to read; waits for it at most until `deadline_ns` of the
-    /// backend's clock.
+    /// Takes the lock to read; waits for it at most until `deadline`.
     ///
     /// # Errors
     /// [`Refused::TimedOut`], and as [`read`](Self::read).
-    pub fn read_until(&self, deadline_ns: u64) -> Result<(Ticket, Taken), Refused> {
-        self.read_with(Wait::Until(deadline(deadline_ns)))
+    pub fn read_until(&self, deadline: Deadline<F>) -> Result<(Ticket, Taken), Refused> {
+        self.read_with(Wait::Until(end_at(deadline)))
     }
 
     /// Takes the lock to write; waits until nobody holds it.
@@ -166,21 +166,20 @@ impl<F: Owners> RawRwShared<F> {
         self.write_with(Wait::Not)
     }
 
-    /// Takes the lock to write; waits for it at most for `timeout_ns`.
+    /// Takes the lock to write; waits for it at most for `timeout`.
     ///
     /// # Errors
     /// [`Refused::TimedOut`], and as [`write`](Self::write).
-    pub fn write_for(&self, timeout_ns: u64) -> Result<Taken, Refused> {
-        self.write_with(Wait::Until(deadline_after::<F>(timeout_ns)))
+    pub fn write_for(&self, timeout: Duration) -> Result<Taken, Refused> {
+        self.write_with(Wait::Until(end_after::<F>(timeout)))
     }
 
-    /// Takes the lock to write; waits for it at most until `deadline_ns` of the
-    /// backend's clock.
+    /// Takes the lock to write; waits for it at most until `deadline`.
     ///
     /// # Errors
     /// [`Refused::TimedOut`], and as [`write`](Self::write).
-    pub fn write_until(&self, deadline_ns: u64) -> Result<Taken, Refused> {
-        self.write_with(Wait::Until(deadline(deadline_ns)))
+    pub fn write_until(&self, deadline: Deadline<F>) -> Result<Taken, Refused> {
+        self.write_with(Wait::Until(end_at(deadline)))
     }
 
     /// Says that the data is sound again after [`Taken::OwnerDied`]. A writer's to

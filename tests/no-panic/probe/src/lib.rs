@@ -11,7 +11,7 @@ use core::{net::SocketAddr, panic::PanicInfo};
 
 use farend_core::{
     Answer, Counters, Datagram, Histogram, Kind, MacAddress, Mode, Oui, Policy, PolicyError,
-    RateLimit, RawWindow, Verdict, Window,
+    RateLimit, RawWindow, Reason, Verdict, Window,
     measure::probe::{
         Addresses, ChecksumState, Form, Headers, Probe, Question, Received, Tag, Template,
         WriteError, is_padding_intact,
@@ -60,11 +60,11 @@ entries! {
         farend_core::reflect(frame, policy, limit)
     }
 
-    fn entry_inspect_slice(frame: &[u8], policy: &Policy) -> Result<Answer, Verdict> {
+    fn entry_inspect_slice(frame: &[u8], policy: &Policy) -> Result<Answer, Reason> {
         farend_core::inspect(frame, policy)
     }
 
-    fn entry_inspect_raw(frame: &RawWindow<'_>, policy: &Policy) -> Result<Answer, Verdict> {
+    fn entry_inspect_raw(frame: &RawWindow<'_>, policy: &Policy) -> Result<Answer, Reason> {
         farend_core::inspect(frame, policy)
     }
 

@@ -1,9 +1,11 @@
 //! Every entry of the core's locks and signals.
 #![expect(unsafe_code, reason = "exports, and locks that stay where the caller has them")]
 
+use core::time::Duration;
+
 use core::num::NonZeroU32;
 
-use farend_core::sync::{
+use farend_core::sync::{Deadline, 
     Clock, Condvar, Event, Futex, LockError, Mutex, MutexGuard, NoOwner, Overflow, Owners, Permit,
     Private, RawMutex, RawShared, Refused, RwLock, Scope, Semaphore, Shared, Taken, TimedOut,
     Unlock, Waited, WriteGuard,
@@ -83,8 +85,8 @@ entries! {
     fn entry_private_mutex(mutex: &PrivateMutex, limit_ns: u64) -> Result<u64, Refused> {
         *mutex.lock()? ^= 1;
         *mutex.try_lock()? ^= 1;
-        *mutex.lock_for(limit_ns)? ^= 1;
-        Ok(*mutex.lock_until(limit_ns)?)
+        *mutex.lock_for(Duration::from_nanos(limit_ns))? ^= 1;
+        Ok(*mutex.lock_until(Deadline::at_ns(limit_ns))?)
     }
 
     fn entry_private_lock(lock: &RawMutex<Private, Restless>) -> bool {
@@ -95,8 +97,8 @@ entries! {
         for guard in [
             mutex.lock(),
             mutex.try_lock(),
-            mutex.lock_for(limit_ns),
-            mutex.lock_until(limit_ns),
+            mutex.lock_for(Duration::from_nanos(limit_ns)),
+            mutex.lock_until(Deadline::at_ns(limit_ns)),
         ] {
             match guard {
                 Ok(mut guard) => *guard ^= 1,
@@ -116,11 +118,11 @@ entries! {
 
     fn entry_private_rwlock(lock: &PrivateRwLock, limit_ns: u64) -> Result<u64, Refused> {
         let mut sum = *lock.read()? ^ *lock.try_read()?;
-        sum ^= *lock.read_for(limit_ns)? ^ *lock.read_until(limit_ns)?;
+        sum ^= *lock.read_for(Duration::from_nanos(limit_ns))? ^ *lock.read_until(Deadline::at_ns(limit_ns))?;
         *lock.write()? = sum;
         *lock.try_write()? = sum;
-        *lock.write_for(limit_ns)? = sum;
-        *lock.write_until(limit_ns)? = sum;
+        *lock.write_for(Duration::from_nanos(limit_ns))? = sum;
+        *lock.write_until(Deadline::at_ns(limit_ns))? = sum;
         Ok(sum)
     }
 
@@ -129,8 +131,8 @@ entries! {
         for guard in [
             lock.read(),
             lock.try_read(),
-            lock.read_for(limit_ns),
-            lock.read_until(limit_ns),
+            lock.read_for(Duration::from_nanos(limit_ns)),
+            lock.read_until(Deadline::at_ns(limit_ns)),
         ] {
             match guard {
                 Ok(guard) | Err(LockError::OwnerDied(guard)) => sum ^= *guard,
@@ -144,8 +146,8 @@ entries! {
         for guard in [
             lock.write(),
             lock.try_write(),
-            lock.write_for(limit_ns),
-            lock.write_until(limit_ns),
+            lock.write_for(Duration::from_nanos(limit_ns)),
+            lock.write_until(Deadline::at_ns(limit_ns)),
         ] {
             match guard {
                 Ok(mut guard) => *guard ^= 1,
@@ -162,10 +164,10 @@ entries! {
         mutex: &PrivateMutex, condvar: &Condvar<Private, Restless>, limit_ns: u64
     ) -> Result<bool, Refused> {
         let guard = condvar.wait_while(mutex.lock()?, |value| *value == 0);
-        let (guard, waited) = condvar.wait_for(condvar.wait(guard), limit_ns);
+        let (guard, waited) = condvar.wait_for(condvar.wait(guard), Duration::from_nanos(limit_ns));
         condvar.notify_one();
         condvar.notify_all();
-        Ok(condvar.wait_until(guard, limit_ns).1 == waited)
+        Ok(condvar.wait_until(guard, Deadline::at_ns(limit_ns)).1 == waited)
     }
 
     fn entry_shared_condvar(
@@ -175,7 +177,7 @@ entries! {
         let Ok(guard) = condvar.wait_while(guard, |value| *value == 0) else { return false };
         condvar.notify_one();
         condvar.notify_all();
-        condvar.wait_for(guard, limit_ns).is_ok()
+        condvar.wait_for(guard, Duration::from_nanos(limit_ns)).is_ok()
     }
 
     fn entry_semaphore_post(units: &Semaphore<Shared, Restless>) -> Result<(), Overflow> {
@@ -186,15 +188,15 @@ entries! {
         units: &Semaphore<Shared, Restless>, limit_ns: u64
     ) -> Result<(), TimedOut> {
         units.acquire();
-        units.acquire_for(limit_ns)?;
-        units.acquire_until(limit_ns)
+        units.acquire_for(Duration::from_nanos(limit_ns))?;
+        units.acquire_until(Deadline::at_ns(limit_ns))
     }
 
     fn entry_event(event: &Event<Private, Restless>, limit_ns: u64) -> Result<bool, TimedOut> {
         event.set();
         event.wait();
-        event.wait_for(limit_ns)?;
-        event.wait_until(limit_ns)?;
+        event.wait_for(Duration::from_nanos(limit_ns))?;
+        event.wait_until(Deadline::at_ns(limit_ns))?;
         Ok(event.reset())
     }
 }

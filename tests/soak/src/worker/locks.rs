@@ -57,7 +57,7 @@ impl Worker {
         let mutex = &self.world.mutex;
         let locked = match self.numbers.below(3) {
             0 => mutex.try_lock(),
-            1 => mutex.lock_for(self.wait_ns()),
+            1 => mutex.lock_for(Duration::from_nanos(self.wait_ns())),
             _ => mutex.lock(),
         };
         self.change("mutex", locked, MutexGuard::make_consistent)
@@ -65,7 +65,7 @@ impl Worker {
 
     fn read(&mut self) -> Result<()> {
         let wait_ns = self.wait_ns();
-        match self.world.rwlock.read_for(wait_ns) {
+        match self.world.rwlock.read_for(Duration::from_nanos(wait_ns)) {
             Ok(both) => ensure!(both[0] == both[1], "rwlock: {both:?} without a death"),
             // Only a writer can repair it.
             Err(LockError::OwnerDied(both)) => {
@@ -85,7 +85,7 @@ impl Worker {
         let rwlock = &self.world.rwlock;
         let locked = match self.numbers.below(3) {
             0 => rwlock.try_write(),
-            1 => rwlock.write_for(self.wait_ns()),
+            1 => rwlock.write_for(Duration::from_nanos(self.wait_ns())),
             _ => rwlock.write(),
         };
         self.change("rwlock, write", locked, WriteGuard::make_consistent)
@@ -130,7 +130,7 @@ impl Worker {
         let mut turns = self.sound(locked)?;
         if is_waiting {
             let seen = *turns;
-            match self.world.turned.wait_for(turns, wait_ns) {
+            match self.world.turned.wait_for(turns, Duration::from_nanos(wait_ns)) {
                 Ok((again, _waited)) => turns = again,
                 Err(LockError::OwnerDied(again)) => {
                     MutexGuard::make_consistent(&again)?;
@@ -173,7 +173,7 @@ impl Worker {
             return;
         }
         let wait_ns = self.wait_ns();
-        if tokens.acquire_for(wait_ns).is_ok() {
+        if tokens.acquire_for(Duration::from_nanos(wait_ns)).is_ok() {
             self.done();
         }
     }
@@ -182,7 +182,7 @@ impl Worker {
         let event = &self.world.event;
         if self.numbers.below(2) == 0 {
             event.set();
-        } else if event.wait_for(self.wait_ns()).is_ok() {
+        } else if event.wait_for(Duration::from_nanos(self.wait_ns())).is_ok() {
             event.reset();
         }
         self.done();

@@ -1,6 +1,6 @@
 use super::{OTHERS, join, spawn_all};
 use crate::sync::{
-    Condvar, Mutex, Private, Waited,
+    Condvar, Deadline, Mutex, Private, Waited,
     model::{Arc, Modelled, check, pass_time, thread},
 };
 
@@ -82,7 +82,7 @@ fn a_wait_times_out_with_the_mutex_taken() {
         let theirs = Arc::clone(&pair);
         let waiters = spawn_all(OTHERS, move |_| {
             let guard = theirs.0.lock().unwrap();
-            let (mut guard, waited) = theirs.1.wait_until(guard, 4);
+            let (mut guard, waited) = theirs.1.wait_until(guard, Deadline::at_ns(4));
             *guard += 1;
             assert_eq!(waited, Waited::TimedOut);
         });

@@ -1,6 +1,6 @@
 use super::{OTHERS, in_threads, join, spawn_all};
 use crate::sync::{
-    Event, Private, TimedOut,
+    Deadline, Event, Private, TimedOut,
     model::{Arc, Modelled, check, pass_time, thread},
     primitive::{AtomicU32, Ordering},
 };
@@ -63,7 +63,7 @@ fn a_reset_that_follows_at_once_strands_nobody() {
         let waiters = spawn_all(WAITERS, move |_| {
             theirs.1.set();
             // Released by the one set, or come after the reset and timed out.
-            let _either: Result<(), TimedOut> = theirs.0.wait_until(9);
+            let _either: Result<(), TimedOut> = theirs.0.wait_until(Deadline::at_ns(9));
         });
         shared.1.wait();
         shared.0.set();

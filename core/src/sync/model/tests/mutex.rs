@@ -1,6 +1,6 @@
 use super::{OTHERS, THREADS, Tracked, in_threads, join, spawn_all};
 use crate::sync::{
-    Private, RawMutex, Refused, Unlock,
+    Deadline, Private, RawMutex, Refused, Unlock,
     model::{Arc, Modelled, Spinning, check, pass_time, thread, until_asleep},
     primitive::{AtomicU32, Ordering},
 };
@@ -97,7 +97,7 @@ fn a_sleeper_that_times_out_takes_nobodys_wake() {
         let patient = Arc::clone(&shared);
         let patients = spawn_all(OTHERS, move |_| visit(&patient.0, &patient.1));
         let hasty = Arc::clone(&shared);
-        let hasty = thread::spawn(move || match hasty.0.lock_until(5) {
+        let hasty = thread::spawn(move || match hasty.0.lock_until(Deadline::at_ns(5)) {
             Ok(()) => {
                 hasty.1.add();
                 hasty.0.unlock().unwrap();
@@ -120,7 +120,7 @@ fn a_wait_whose_deadline_is_past_ends() {
         lock.lock().unwrap();
         let waiters: [_; THREADS] = core::array::from_fn(|_| {
             let theirs = Arc::clone(&lock);
-            thread::spawn(move || theirs.lock_until(7))
+            thread::spawn(move || theirs.lock_until(Deadline::at_ns(7)))
         });
         pass_time(7);
         for waiter in waiters {

@@ -2,7 +2,7 @@ use std::vec::Vec;
 
 use super::{OTHERS, THREADS, Tracked, join};
 use crate::sync::{
-    Private, RawRwPrivate, Refused, RwUnlock,
+    Deadline, Private, RawRwPrivate, Refused, RwUnlock,
     model::{Arc, Modelled, check, pass_time, thread},
 };
 
@@ -72,7 +72,7 @@ fn a_writer_that_times_out_lets_readers_in() {
         let pair = Arc::new((Lock::new(), Tracked::default()));
         let ticket = pair.0.read().unwrap();
         let theirs = Arc::clone(&pair);
-        let writer = thread::spawn(move || theirs.0.write_until(6));
+        let writer = thread::spawn(move || theirs.0.write_until(Deadline::at_ns(6)));
         let readers = (0..OTHERS).map(|_| spawn(&pair, |pair| assert!(read(pair) <= 9))).collect();
         pass_time(6);
         join(readers);
@@ -89,7 +89,7 @@ fn a_writer_that_times_out_takes_nobodys_turn() {
         let ticket = pair.0.read().unwrap();
         let theirs = Arc::clone(&pair);
         let hasty = thread::spawn(move || {
-            if theirs.0.write_until(6).is_ok() {
+            if theirs.0.write_until(Deadline::at_ns(6)).is_ok() {
                 theirs.0.unlock_write();
             }
         });

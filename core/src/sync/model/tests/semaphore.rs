@@ -1,6 +1,6 @@
 use super::{join, spawn_all};
 use crate::sync::{
-    Private, Semaphore, TimedOut,
+    Deadline, Private, Semaphore, TimedOut,
     model::{Arc, Modelled, check, pass_time, thread},
 };
 
@@ -49,7 +49,7 @@ fn bargers_and_time_outs_take_nobodys_wake() {
         let theirs = Arc::clone(&units);
         let hasty: [_; HASTY] = core::array::from_fn(|_| {
             let theirs = Arc::clone(&theirs);
-            thread::spawn(move || theirs.acquire_until(3))
+            thread::spawn(move || theirs.acquire_until(Deadline::at_ns(3)))
         });
         for _ in 0..PATIENT {
             units.post().unwrap();
