@@ -33,7 +33,7 @@ mod linux;
 
 #[cfg(all(target_os = "linux", feature = "sockets"))]
 pub use linux::{
-    BindMode, FrameTooLong, Layout, OpenError, Opened, Request, Socket, Statistics, WakeError,
-    open, rehearse, statistics,
+    BindMode, FrameTooLong, Layout, OpenError, Opened, ReceiveCount, Request, Socket, Statistics,
+    WakeError, open, rehearse, statistics,
 };
 pub use queue::Queue;

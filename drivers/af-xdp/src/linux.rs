@@ -13,5 +13,5 @@ pub use error::OpenError;
 pub use layout::{FrameTooLong, Layout};
 pub use mode::BindMode;
 pub use open::{Opened, Request, open, rehearse};
-pub use socket::{Socket, WakeError};
+pub use socket::{ReceiveCount, Socket, WakeError};
 pub use statistics::{Statistics, statistics};

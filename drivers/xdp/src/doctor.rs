@@ -41,40 +41,41 @@ fn state(interface: &Interface) -> Option<String> {
     (!interface.is_running).then(|| format!("has no carrier, nothing arrives: {cause}"))
 }
 
-/// The other end of a veth pair, if it is in this namespace.
+/// The other end of a veth pair, if it can be seen.
 fn veth_peer_in_sight(interface: &Interface) -> Option<Interface> {
-    let peer = interface.peer.filter(|peer| !peer.is_elsewhere)?;
-    Rtnetlink::open().ok()?.by_index(peer.index).ok()?
+    let peer = interface.peer?;
+    Rtnetlink::open().ok()?.by_peer(&peer).ok()?
 }
 
-/// A veth peer in this namespace that nothing sent natively can reach.
+/// Why nothing that this end of a veth pair sends natively reaches the other: the
+/// kernel takes such frames only where the other end's driver polls, which it does
+/// while it runs an XDP program or joins packets. An end that cannot be seen is taken
+/// to do neither, as the host's end of a container's interface does by default.
 #[must_use]
 pub(crate) fn deaf_veth_peer(interface: &Interface) -> Option<String> {
-    let peer = veth_peer_in_sight(interface)?;
-    peer.xdp.native.is_none().then(|| {
+    let elsewhere = interface.peer?.is_elsewhere;
+    let advice = "attach an XDP program there that passes all, or use --tier xdp-generic";
+    let Some(peer) = veth_peer_in_sight(interface) else {
+        return Some(format!(
+            "its veth peer is out of sight in another network namespace, and takes no frames \
+             sent by native XDP unless it runs an XDP program or joins packets (gro); {advice}"
+        ));
+    };
+    // Only drivers of this namespace can be asked.
+    let is_polling = peer.xdp.native.is_some() || (!elsewhere && peer.joins_packets());
+    let place = if elsewhere { " in another network namespace" } else { "" };
+    (!is_polling).then(|| {
         format!(
-            "its veth peer {} has no XDP program, so no answer sent by native XDP would reach it; \
-             attach one there that passes all, or use --tier xdp-generic",
+            "its veth peer {}{place} has no XDP program, so no answer sent by native XDP would \
+             reach it; {advice}",
             peer.name
         )
     })
 }
 
-/// The kernel wakes the peer of a veth for natively sent frames only if the
-/// peer runs an XDP program too.
+/// Says that answers reach nobody, on a tier that was asked for by name.
 fn veth_peer(interface: &Interface, tier: TierChoice) -> Option<String> {
-    if tier != TierChoice::Xdp || !interface.is_kind("veth") {
-        return None;
-    }
-    if interface.peer.is_some_and(|peer| peer.is_elsewhere) {
-        return Some(
-            "is a veth whose peer is out of sight in another network namespace: answers reach it \
-             only if an XDP program is attached there (one that passes all will do); else use \
-             --tier xdp-generic"
-                .to_owned(),
-        );
-    }
-    deaf_veth_peer(interface)
+    if tier == TierChoice::Xdp { deaf_veth_peer(interface) } else { None }
 }
 
 /// A veth passes no hardware that would compute the checksum of a socket's
@@ -86,6 +87,9 @@ fn unfinished_checksums(interface: &Interface, tier: TierChoice) -> Option<Strin
     }
     let fate = "datagrams of its sockets come without a valid UDP checksum, and a socket there \
                 drops the answers as corrupt";
+    if interface.is_kind("bridge") {
+        return unfinished_checksums_of_ports(interface, tier, fate);
+    }
     if interface.peer?.is_elsewhere {
         return Some(format!(
             "is a veth whose peer is out of sight in another network namespace: while transmit \
@@ -97,6 +101,27 @@ fn unfinished_checksums(interface: &Interface, tier: TierChoice) -> Option<Strin
         "its veth peer {0} has transmit checksum offload on, so {fate}: ethtool -K {0} tx off",
         peer.name
     ))
+}
+
+/// The same of the veth pairs whose one end is a port of a bridge.
+fn unfinished_checksums_of_ports(
+    bridge: &Interface,
+    tier: TierChoice,
+    fate: &str,
+) -> Option<String> {
+    if tier != TierChoice::AfXdp {
+        return None;
+    }
+    let all = Rtnetlink::open().ok()?.all().ok()?;
+    let is_port = |one: &&Interface| one.controller == Some(bridge.index) && one.is_kind("veth");
+    let names: Vec<_> = all.iter().filter(is_port).map(|port| port.name.as_str()).collect();
+    (!names.is_empty()).then(|| {
+        format!(
+            "is a bridge over veths ({}): while transmit checksum offload is on at their other \
+             ends, as it is by default, {fate}: ethtool -K PEER tx off",
+            names.join(", ")
+        )
+    })
 }
 
 /// A tag that the interface has taken out is not in the frame that is matched
@@ -198,15 +223,17 @@ mod tests {
 
     #[test]
     fn a_veth_whose_peer_is_out_of_sight_is_told_on_the_native_tier_alone() {
-        let peer = Some(crate::interface::Peer { index: 7, is_elsewhere: true });
+        let peer =
+            Some(crate::interface::Peer { index: 7, is_elsewhere: true, namespace_id: None });
         let veth = Interface { peer, ..interface(Some("veth")) };
-        assert!(examined(&veth, TierChoice::Xdp).contains("XDP program is attached there"));
-        assert!(!examined(&veth, TierChoice::XdpGeneric).contains("attached there"));
+        assert!(examined(&veth, TierChoice::Xdp).contains("out of sight"));
+        assert!(!examined(&veth, TierChoice::XdpGeneric).contains("out of sight"));
     }
 
     #[test]
     fn checksum_offload_of_a_veth_peer_is_told_where_answers_are_octets_alone() {
-        let peer = Some(crate::interface::Peer { index: 7, is_elsewhere: true });
+        let peer =
+            Some(crate::interface::Peer { index: 7, is_elsewhere: true, namespace_id: None });
         let veth = Interface { peer, ..interface(Some("veth")) };
         for (tier, is_told) in [
             (TierChoice::Xdp, true),

@@ -11,8 +11,6 @@ mod check;
 mod doctor;
 mod failure;
 #[cfg(target_os = "linux")]
-pub mod interface;
-#[cfg(target_os = "linux")]
 mod monitor;
 mod plan;
 mod run;
@@ -26,6 +24,9 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use farend_driver::{arguments::one_line, console::say};
+
+#[cfg(target_os = "linux")]
+use farend_linux as interface;
 
 pub use arguments::CommandLine;
 pub use failure::Failure;

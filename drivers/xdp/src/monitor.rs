@@ -33,6 +33,25 @@ pub(crate) enum Event {
     },
 }
 
+/// Why an interface is not here any more.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Gone {
+    /// It was deleted.
+    Deleted,
+    /// It is in another network namespace now.
+    Moved,
+}
+
+impl Gone {
+    /// What to say of it.
+    pub(crate) const fn reason(self) -> &'static str {
+        match self {
+            Self::Deleted => "the interface was deleted",
+            Self::Moved => "the interface moved to another network namespace",
+        }
+    }
+}
+
 /// The difference between two states of an interface, as events.
 #[must_use]
 pub(crate) fn compare(before: &Interface, now: &Interface) -> Vec<Event> {
@@ -72,26 +91,35 @@ impl Monitor {
         Ok(Self { changes: Rtnetlink::listen()?, questions: Rtnetlink::open()? })
     }
 
-    /// The interfaces of `indices` that changed, as they are now; `None` for
-    /// one that is gone. Never waits.
+    /// The interfaces of `indices` that changed, as they are now, or why they are
+    /// gone. Never waits.
     ///
     /// # Errors
     ///
     /// The socket fails.
-    pub(crate) fn changed(&mut self, indices: &[u32]) -> io::Result<Vec<(u32, Option<Interface>)>> {
+    pub(crate) fn changed(
+        &mut self,
+        indices: &[u32],
+    ) -> io::Result<Vec<(u32, Result<Interface, Gone>)>> {
         let mut seen = Vec::new();
         for change in self.changes.changes()? {
             match change {
                 Change::Now(interface) if indices.contains(&interface.index) => {
-                    seen.push((interface.index, Some(*interface)));
+                    seen.push((interface.index, Ok(*interface)));
                 }
-                Change::Deleted(index) if indices.contains(&index) => seen.push((index, None)),
+                Change::Deleted(index) if indices.contains(&index) => {
+                    seen.push((index, Err(Gone::Deleted)));
+                }
+                Change::Moved(index) if indices.contains(&index) => {
+                    seen.push((index, Err(Gone::Moved)));
+                }
                 Change::Overrun => {
                     for index in indices {
-                        seen.push((*index, self.questions.by_index(*index)?));
+                        let now = self.questions.by_index(*index)?;
+                        seen.push((*index, now.ok_or(Gone::Deleted)));
                     }
                 }
-                Change::Now(_) | Change::Deleted(_) => {}
+                Change::Now(_) | Change::Deleted(_) | Change::Moved(_) => {}
             }
         }
         Ok(seen)

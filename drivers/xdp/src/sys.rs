@@ -1,5 +1,5 @@
-//! System calls that no crate wraps: bpf(2) for links, ethtool's ioctl, and
-//! the layout of the kernel program's map.
+//! System calls that no crate wraps: bpf(2) for links, and the layout of the
+//! kernel program's map.
 #![expect(unsafe_code, reason = "the only raw system calls of this driver")]
 
 use std::{
@@ -20,6 +20,7 @@ unsafe impl aya::Pod for StateEntry {}
 
 /// Commands of bpf(2) (`enum bpf_cmd` of linux/bpf.h).
 mod command {
+    pub(super) const PROG_GET_FD_BY_ID: libc::c_int = 13;
     pub(super) const OBJ_GET_INFO_BY_FD: libc::c_int = 15;
     pub(super) const LINK_CREATE: libc::c_int = 28;
     pub(super) const LINK_UPDATE: libc::c_int = 29;
@@ -157,6 +158,11 @@ pub(crate) fn xdp_link_info(link: BorrowedFd<'_>) -> io::Result<Option<LinkInfo>
     Ok((kind == LINK_TYPE_XDP).then_some(LinkInfo { program_id, interface_index }))
 }
 
+/// Holds a program, in whatever namespace it was loaded. Needs `CAP_SYS_ADMIN`.
+pub(crate) fn program_by_id(id: u32) -> io::Result<OwnedFd> {
+    bpf_for_fd(command::PROG_GET_FD_BY_ID, &mut Attributes::new([id]))
+}
+
 /// Finds the link that holds an interface's XDP program, in this network
 /// namespace or any other. Needs `CAP_SYS_ADMIN`.
 pub(crate) fn xdp_link_of(program_id: u32, interface_index: u32) -> io::Result<Option<OwnedFd>> {
@@ -178,95 +184,5 @@ pub(crate) fn xdp_link_of(program_id: u32, interface_index: u32) -> io::Result<O
         if xdp_link_info(link.as_fd())? == Some(wanted) {
             return Ok(Some(link));
         }
-    }
-}
-
-/// What a driver says of an interface; see ethtool(8).
-pub(crate) mod ethtool {
-    use std::{
-        io,
-        os::fd::{AsRawFd, BorrowedFd},
-    };
-
-    /// Commands of linux/ethtool.h.
-    const GET_DRIVER: u32 = 0x3;
-    const GET_TRANSMIT_CHECKSUM: u32 = 0x16;
-    const GET_FLAGS: u32 = 0x25;
-    const GET_CHANNELS: u32 = 0x3c;
-
-    /// `struct ethtool_channels`; the command stands first.
-    const CHANNELS_WORDS: usize = 9;
-
-    /// `ETH_FLAG_RXVLAN`: received tags are taken out of the frame.
-    const FLAG_RXVLAN: u32 = 1 << 8;
-
-    /// `ETHTOOL_GDRVINFO` fills 196 octets; the command stands first.
-    const DRIVER_WORDS: usize = 49;
-
-    /// The name of the driver.
-    pub(crate) fn driver(socket: BorrowedFd<'_>, interface: &str) -> io::Result<String> {
-        let mut info = [0; DRIVER_WORDS];
-        info[0] = GET_DRIVER;
-        ioctl(socket, interface, &mut info)?;
-        // Command, then 32 octets of text that end with a zero.
-        let octets: Vec<u8> = info[1..9]
-            .iter()
-            .flat_map(|word| word.to_ne_bytes())
-            .take_while(|octet| *octet != 0)
-            .collect();
-        Ok(String::from_utf8_lossy(&octets).into_owned())
-    }
-
-    /// Whether the interface takes VLAN tags out of received frames.
-    pub(crate) fn hides_tags(socket: BorrowedFd<'_>, interface: &str) -> io::Result<bool> {
-        let mut value = [GET_FLAGS, 0];
-        ioctl(socket, interface, &mut value)?;
-        Ok(value[1] & FLAG_RXVLAN != 0)
-    }
-
-    /// Whether the interface leaves checksums of what it transmits to hardware.
-    pub(crate) fn offloads_checksums(socket: BorrowedFd<'_>, interface: &str) -> io::Result<bool> {
-        let mut value = [GET_TRANSMIT_CHECKSUM, 0];
-        ioctl(socket, interface, &mut value)?;
-        Ok(value[1] != 0)
-    }
-
-    /// Queues that receive now: those that do nothing else, and those that
-    /// transmit too.
-    pub(crate) fn receive_queues(socket: BorrowedFd<'_>, interface: &str) -> io::Result<u32> {
-        let mut channels = [0; CHANNELS_WORDS];
-        channels[0] = GET_CHANNELS;
-        ioctl(socket, interface, &mut channels)?;
-        // Command, four maxima, then receiving, transmitting, other, combined.
-        let [_, _, _, _, _, receiving, _, _, combined] = channels;
-        Ok(receiving.saturating_add(combined))
-    }
-
-    /// The largest structure that is passed.
-    const WORDS_MAX: usize = DRIVER_WORDS;
-
-    /// `SIOCETHTOOL` with a structure of `N` words; `struct ifreq` of
-    /// netdevice(7) holds the name and a pointer to it.
-    fn ioctl<const N: usize>(
-        socket: BorrowedFd<'_>,
-        interface: &str,
-        data: &mut [u32; N],
-    ) -> io::Result<()> {
-        // `data` always has room for what its command fills.
-        const { assert!(N == 2 || N == CHANNELS_WORDS || N == WORDS_MAX) };
-        // SAFETY: all zero is a value of this plain structure.
-        let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
-        if interface.len() >= request.ifr_name.len() {
-            return Err(io::ErrorKind::InvalidInput.into());
-        }
-        for (slot, octet) in request.ifr_name.iter_mut().zip(interface.bytes()) {
-            *slot = libc::c_char::from_ne_bytes([octet]);
-        }
-        request.ifr_ifru.ifru_data = std::ptr::from_mut(data).cast();
-        // SAFETY: the request is live and holds a terminated name and a pointer
-        // to `data`, live and exclusive, of the size that its command fills.
-        let result =
-            unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCETHTOOL, &raw mut request) };
-        if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
     }
 }

@@ -9,6 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use farend_linux::XdpMode as Mode;
 use rustix::process::Signal;
 use support::{
     farend::Farend,
@@ -168,7 +169,7 @@ fn a_foreign_program_is_replaced_only_when_asked() {
         let frame = probe(Ip::V4, &[], 60, 1);
         assert_eq!(ask(&pair, &frame, LONG), Some(answer(Ip::V4, &[], &frame)));
         assert_eq!(farend.stop().code, Some(0));
-        assert!(!attached(&pair));
+        assert!(attached(&pair), "the old one is not back");
     };
     {
         let _foreign = Pass::attach(&pair.far, "far");
@@ -176,7 +177,9 @@ fn a_foreign_program_is_replaced_only_when_asked() {
         refused("xdp-generic");
         replaced();
     }
-    Pass::attach_by_netlink(&pair.far, "far");
+    // It is back without its link.
+    Pass::detach_by_netlink(&pair.far, "far", Mode::Native);
+    Pass::attach_by_netlink(&pair.far, "far", Mode::Native);
     refused("xdp");
     replaced();
 }
@@ -342,11 +345,21 @@ fn a_loop_risk_is_refused_with_a_hint_that_lets_the_tester_in() {
 }
 
 #[test]
-fn auto_takes_the_best_tier_and_says_why_others_were_not_it() {
+fn auto_takes_the_best_tier_that_answers_and_says_why_others_do_not() {
     let Some(pair) = Pair::new(1_500) else { return };
-    let farend = Farend::ready(&pair.far, "far");
-    assert!(farend.wait_for("ready: ").contains("tier=xdp "));
+    let is_answered = || ask(&pair, &probe(Ip::V4, &[], 60, 1), LONG).is_some();
+    // As in a container: the peer is in another namespace and has no program.
+    let farend = Farend::ready(&pair.far, "far --stats none");
+    let line = farend.wait_for("tier xdp skipped on far");
+    assert!(line.contains("near in another network namespace has no XDP program"), "{line}");
+    assert!(farend.wait_for("ready: ").contains("tier=xdp-generic"));
+    assert!(is_answered());
     drop(farend);
+    let pass = Pass::attach(&pair.near, "near");
+    let farend = Farend::ready(&pair.far, "far --stats none");
+    assert!(farend.wait_for("ready: ").contains("tier=xdp "));
+    assert!(is_answered());
+    drop((farend, pass));
     // Both ends in one namespace: the peer is seen to have no program.
     ip(&format!("-n {} link add both type veth peer name ends", pair.far));
     let farend = Farend::ready(&pair.far, "both --stats none");

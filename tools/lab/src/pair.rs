@@ -7,8 +7,9 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use farend_core::MacAddress;
+use farend_linux::{VethEnd, ethtool};
 
-use crate::{Namespace, link, sys};
+use crate::{Namespace, link};
 
 /// The interface of the near host, the tester's side.
 const NEAR: &str = "near0";
@@ -68,8 +69,8 @@ impl Host {
         })
     }
 
-    fn end(&self, wire: Wire) -> link::End<'static> {
-        link::End {
+    fn end(&self, wire: Wire) -> VethEnd<'static> {
+        VethEnd {
             name: self.interface,
             mac: self.mac,
             mtu_octets: wire.mtu_octets,
@@ -82,9 +83,9 @@ impl Host {
         let interface = self.interface;
         // Frames must carry their checksums: nothing on a veth wire fills
         // them in, and XDP sees frames as they are.
-        sys::ethtool_set(interface, sys::ETHTOOL_STXCSUM, false)
+        ethtool::set_offloads_checksums(interface, false)
             .context("cannot turn off transmit checksum offload")?;
-        sys::ethtool_set(interface, sys::ETHTOOL_SGSO, false)
+        ethtool::set_generic_segmentation(interface, false)
             .context("cannot turn off segmentation offload")?;
         link::add_address(interface, IpAddr::V4(self.ipv4), IPV4_PREFIX_BITS)?;
         link::add_address(interface, IpAddr::V6(self.ipv6), IPV6_PREFIX_BITS)?;
@@ -137,7 +138,7 @@ impl Lab {
             link::add_veth(
                 &near.end(wire),
                 &far.end(wire),
-                std::os::fd::AsRawFd::as_raw_fd(&far.namespace),
+                std::os::fd::AsFd::as_fd(&far.namespace),
             )
         })??;
         near.namespace.run(|| near.bring_up(&far))??;

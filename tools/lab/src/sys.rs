@@ -1,8 +1,7 @@
 //! The system calls that have no safe wrapper.
-#![expect(unsafe_code, reason = "setting up a child before exec, unshare, ethtool's ioctl")]
+#![expect(unsafe_code, reason = "setting up a child before exec, unshare, bpf")]
 
 use std::{
-    ffi::c_char,
     io,
     os::{
         fd::{AsRawFd, BorrowedFd, OwnedFd},
@@ -13,15 +12,9 @@ use std::{
 
 use rustix::{
     mount::{MountFlags, MountPropagationFlags, mount, mount_change},
-    net::{AddressFamily, SocketType, socket},
     process::{Signal, set_parent_process_death_signal},
     thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space, unshare_unsafe},
 };
-
-/// Turns transmit checksum offload on or off (`linux/ethtool.h`).
-pub(crate) const ETHTOOL_STXCSUM: u32 = 0x17;
-/// Turns generic segmentation offload on or off.
-pub(crate) const ETHTOOL_SGSO: u32 = 0x24;
 
 /// Gives the calling thread a new network namespace.
 pub(crate) fn enter_new_network() -> io::Result<()> {
@@ -67,34 +60,6 @@ fn show_own_network() {
     if is_own && mount_change(c"/", private).is_ok() {
         let _best_effort = mount(c"sysfs", c"/sys", c"sysfs", MountFlags::empty(), None);
     }
-}
-
-/// `struct ethtool_value` of `linux/ethtool.h`.
-#[repr(C)]
-struct EthtoolValue {
-    command: u32,
-    data: u32,
-}
-
-/// Sets one of ethtool's on-off features of an interface in the calling
-/// thread's namespace.
-pub(crate) fn ethtool_set(interface: &str, command: u32, is_on: bool) -> io::Result<()> {
-    let socket = socket(AddressFamily::INET, SocketType::DGRAM, None)?;
-    let mut value = EthtoolValue { command, data: u32::from(is_on) };
-    let mut request = libc::ifreq {
-        ifr_name: [0; libc::IFNAMSIZ],
-        ifr_ifru: libc::__c_anonymous_ifr_ifru { ifru_data: (&raw mut value).cast::<c_char>() },
-    };
-    if interface.len() >= libc::IFNAMSIZ {
-        return Err(io::ErrorKind::InvalidInput.into());
-    }
-    for (to, from) in request.ifr_name.iter_mut().zip(interface.bytes()) {
-        *to = from.cast_signed();
-    }
-    // SAFETY: SIOCETHTOOL reads an `ifreq` that ends its name with 0 and
-    // points to an `ethtool_value`; both live on this stack until it returns.
-    let result = unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCETHTOOL, &raw mut request) };
-    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 /// `BPF_MAP_LOOKUP_ELEM` of `linux/bpf.h`.

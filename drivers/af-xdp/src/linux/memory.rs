@@ -15,7 +15,10 @@ use std::{
     ptr,
     ptr::NonNull,
     slice,
-    sync::{Arc, atomic::AtomicU32},
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
 };
 
 use rustix::{
@@ -184,8 +187,31 @@ pub(super) struct Ring<S> {
     flags: NonNull<AtomicU32>,
     slots: NonNull<S>,
     count: usize,
-    _mapping: Mapping,
+    mapping: Arc<Mapping>,
     _slots: PhantomData<[S]>,
+}
+
+/// The kernel's word of a ring that it puts entries into, for others than the ring's
+/// owner to read.
+#[derive(Debug)]
+pub(super) struct ProducerWord {
+    word: NonNull<AtomicU32>,
+    _mapping: Arc<Mapping>,
+}
+
+// SAFETY: the word is atomic, and lives as long as the mapping that is held.
+unsafe impl Send for ProducerWord {}
+// SAFETY: as before.
+unsafe impl Sync for ProducerWord {}
+
+impl ProducerWord {
+    /// Entries that the kernel ever put in, modulo 2^32.
+    pub(super) fn read(&self) -> u32 {
+        // SAFETY: placed in the mapping, aligned, and live with it.
+        let word = unsafe { self.word.as_ref() };
+        // Relaxed: a count, and no slot is read after it.
+        word.load(Ordering::Relaxed)
+    }
 }
 
 // SAFETY: all that is reached through it is atomic.
@@ -213,9 +239,16 @@ impl<S: Shared> Ring<S> {
             flags: mapping.place(flags, 1)?,
             slots: mapping.place(offsets.desc, count)?,
             count,
-            _mapping: mapping,
+            mapping: Arc::new(mapping),
             _slots: PhantomData,
         })
+    }
+}
+
+impl<S> Ring<S> {
+    /// The kernel's word, if it is a ring that the kernel puts entries into.
+    pub(super) fn producer_word(&self) -> ProducerWord {
+        ProducerWord { word: self.producer, _mapping: Arc::clone(&self.mapping) }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::{
     fmt, io,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
+    sync::Arc,
 };
 
 use farend_core::{
@@ -17,7 +18,7 @@ use rustix::{
 use super::{
     error::OpenError,
     layout::Layout,
-    memory::{Part, Ring},
+    memory::{Part, ProducerWord, Ring},
 };
 use crate::{
     queue::{Held, Kernel, Ledger, Losses, Parts, Progress, Queue, QueueError},
@@ -34,6 +35,20 @@ const BURST_FRAMES: u16 = 64;
 pub struct Socket {
     number: u32,
     queue: Queue<Xsk>,
+    received: Arc<ProducerWord>,
+}
+
+/// Counts the frames that the kernel has put into a socket's rx ring, from any
+/// thread, while another one works on the socket.
+#[derive(Clone, Debug)]
+pub struct ReceiveCount(Arc<ProducerWord>);
+
+impl ReceiveCount {
+    /// Frames so far, modulo 2^32.
+    #[must_use]
+    pub fn read(&self) -> u32 {
+        self.0.read()
+    }
 }
 
 /// The kernel will never look at a ring again.
@@ -77,6 +92,7 @@ impl Socket {
         is_zero_copy: bool,
     ) -> Result<Self, OpenError> {
         let Unwired { queue: number, fill, rx, tx, completion, part, fd } = socket;
+        let received = Arc::new(rx.producer_word());
         let parts = Parts {
             base: part.start() as u64,
             kernel: Xsk { fd, part },
@@ -97,13 +113,19 @@ impl Socket {
         };
         let queue = Queue::new(parts)
             .map_err(|error| OpenError::Rings { queue: number, reason: error.to_string() })?;
-        Ok(Self { number, queue })
+        Ok(Self { number, queue, received })
     }
 
     /// The interface's queue.
     #[must_use]
     pub const fn queue(&self) -> u32 {
         self.number
+    }
+
+    /// What counts the frames that came in.
+    #[must_use]
+    pub fn receive_count(&self) -> ReceiveCount {
+        ReceiveCount(Arc::clone(&self.received))
     }
 
     /// What was thrown away.

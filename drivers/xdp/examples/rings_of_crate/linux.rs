@@ -10,7 +10,7 @@ use aya::{
 };
 use farend_core::{Policy, RateLimit, Verdict, reflect};
 use farend_driver::signals::Signals;
-use farend_xdp::interface::{Interface, Rtnetlink};
+use farend_linux::{Interface, Rtnetlink};
 use xdp::{
     RingConfigBuilder, Umem, WakableRings,
     nic::NicIndex,

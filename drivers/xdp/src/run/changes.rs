@@ -30,8 +30,8 @@ impl Run<'_> {
             };
             let Some(at) = self.sessions.iter().position(is_it) else { continue };
             match now {
-                Some(now) => self.follow(at, now)?,
-                None => self.end_session(at, "the interface was deleted")?,
+                Ok(now) => self.follow(at, now)?,
+                Err(gone) => self.end_session(at, gone.reason())?,
             }
         }
         Ok(())

@@ -38,13 +38,17 @@ use rustix::process::{Resource, getrlimit};
 
 use self::{
     group::{Group, Shared},
-    losses::Losses,
+    losses::{Counts, Losses},
     program::{HandedOver, Redirect},
 };
 use super::{
     Threaded, Tier, TierError,
-    queues::tell,
-    xdp::{Mode, foreign, link::Link},
+    queues::{MoreQueues, tell},
+    xdp::{
+        Mode,
+        foreign::{self, Displaced},
+        link::Link,
+    },
 };
 use crate::interface::Interface;
 
@@ -85,6 +89,8 @@ pub struct AfXdp {
     /// What programs that were replaced had counted.
     before: (Counters, HandedOver),
     losses: Losses,
+    /// The program that had to make room.
+    displaced: Option<Displaced>,
     is_started: bool,
 }
 
@@ -98,19 +104,16 @@ impl AfXdp {
     pub fn open(options: &Options<'_>, policy: &Policy) -> Result<Self, TierError> {
         let Options { interface, notice, .. } = *options;
         let say = |line: &str| notice(&format!("{}: {line}", interface.name));
-        if foreign::is_there(interface) {
-            if !options.is_foreign_replaced {
-                return Err(foreign::describe(interface));
-            }
-            foreign::detach(interface)?;
+        if foreign::is_there(interface) && !options.is_foreign_replaced {
+            return Err(foreign::describe(interface));
         }
         let queues = queues::select(interface, options.queues)?;
         let shared = Shared::new(options, &queues, policy)?;
         let mut redirect = shared.load(policy)?;
         let mut refused = None;
         for mode in [BindMode::ZeroCopy, BindMode::Copy] {
-            match Self::attach(&shared, &queues, mode, &mut redirect, interface, &say) {
-                Ok((group, link)) => {
+            match Self::attach(&shared, &queues, mode, &mut redirect, options, &say) {
+                Ok((group, link, displaced)) => {
                     say(&group.describe());
                     return Ok(Self {
                         link,
@@ -120,6 +123,7 @@ impl AfXdp {
                         shared,
                         before: (Counters::new(), HandedOver::default()),
                         losses: Losses::default(),
+                        displaced,
                         is_started: false,
                     });
                 }
@@ -141,11 +145,15 @@ impl AfXdp {
         queues: &[u32],
         mode: BindMode,
         redirect: &mut Redirect,
-        interface: &Interface,
+        options: &Options<'_>,
         say: &impl Fn(&str),
-    ) -> Result<(Group, Link), Refusal> {
+    ) -> Result<(Group, Link, Option<Displaced>), Refusal> {
+        let Options { interface, is_foreign_replaced, notice, .. } = *options;
         let group = Group::open(shared, queues, mode)?;
         group.give(redirect).map_err(Refusal::Final)?;
+        // Last, so that it is back at once if it made room for nothing.
+        let displaced =
+            if is_foreign_replaced { Displaced::take(interface, notice)? } else { None };
         let link = match Link::attach(redirect.as_fd(), interface, Mode::Native) {
             Ok(link) => link,
             Err(error) if mode == BindMode::ZeroCopy => return Err(Refusal::OfMode(error)),
@@ -155,12 +163,19 @@ impl AfXdp {
                 Link::attach(redirect.as_fd(), interface, Mode::Generic).map_err(Refusal::OfMode)?
             }
         };
-        Ok((group, link))
+        Ok((group, link, displaced))
     }
 
     /// Serves queues that the interface has got since.
     fn grow(&mut self) -> Option<String> {
-        let new = self.shared.new_queues()?;
+        let new: Vec<_> = match self.shared.more_queues()? {
+            MoreQueues::New(new) => new.collect(),
+            MoreQueues::Back => {
+                // Their sockets are open still; their program may be gone.
+                let replaced = self.replace_program(&self.shared.policy.clone());
+                return replaced.err().map(|error| tell(Err(error)));
+            }
+        };
         let outcome = self.open_more(&new);
         if outcome.is_err() {
             self.shared.give_up_growing();
@@ -201,6 +216,16 @@ impl AfXdp {
         Ok(refused)
     }
 
+    /// Leaves all frames to the host from now on, by a program that has no sockets.
+    fn let_go(&mut self) {
+        let next = Redirect::load(&self.shared.policy, None);
+        let is_replaced =
+            next.and_then(|next| self.link.replace(self.redirect.as_fd(), next.as_fd())).is_ok();
+        if !is_replaced {
+            self.link.detach();
+        }
+    }
+
     fn kernel_counts(&self) -> Result<(Counters, HandedOver), TierError> {
         let (mut counters, mut handed_over) = self.before;
         counters.merge(&self.redirect.counters()?);
@@ -221,7 +246,8 @@ impl AfXdp {
             group.merge_into(&mut workers);
         }
         sum.counters.merge(&workers.counters);
-        self.losses.update(handed_over, &workers, &self.groups, is_final);
+        let counts = Counts::read(handed_over, &mut self.groups);
+        self.losses.update(counts, &workers, is_final);
         sum.losses.extend(self.losses.named(&workers.losses));
         sum.observed = workers.observed;
         sum
@@ -268,13 +294,16 @@ impl Tier for AfXdp {
     }
 
     fn stop(&mut self) -> WorkerStatistics {
-        // No more frames come in; then the workers answer those that did.
-        self.link.detach();
+        // No more frames come in; then the workers answer those that did; only then is
+        // the program detached, which makes some drivers reset the interface.
+        self.let_go();
         self.refused.iter().for_each(Threaded::request_stop);
         self.groups.iter_mut().for_each(Group::request_stop);
         self.groups.iter_mut().for_each(Group::stop);
         // It takes the last copies, and waits for nobody long.
         drop(self.refused.take());
+        self.link.detach();
+        drop(self.displaced.take());
         let kernel = self.kernel_counts().unwrap_or(self.before);
         self.sum(kernel, true)
     }

@@ -291,7 +291,9 @@ fn open_one(
 ) -> Result<Box<dyn Tier>, TierError> {
     let Target::Interface(interface) = target else { return open_udp(target, policy) };
     let attach = |mode| -> Result<Box<dyn Tier>, TierError> {
-        Ok(Box::new(xdp::Attachment::open(interface, policy, mode, plan.is_foreign_replaced)?))
+        let is_foreign_replaced = plan.is_foreign_replaced;
+        let opened = xdp::Attachment::open(interface, policy, mode, is_foreign_replaced, notice)?;
+        Ok(Box::new(opened))
     };
     match choice {
         TierChoice::Auto | TierChoice::Xdp => attach(xdp::Mode::Native),

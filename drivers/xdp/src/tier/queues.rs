@@ -10,24 +10,42 @@ pub(super) struct QueueWatch {
     interface: Interface,
     /// The most that were there at once.
     known: u32,
+    /// As many as there were last.
+    last: u32,
+}
+
+/// Queues that have come.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum MoreQueues {
+    /// These were never there before.
+    New(Range<u32>),
+    /// Some that had gone are back. Those that were gone while the link went down and
+    /// up have lost their program.
+    Back,
 }
 
 impl QueueWatch {
     /// Watches for more than these.
     pub(super) fn beyond(interface: &Interface, known: u32) -> Self {
-        Self { interface: interface.clone(), known }
+        Self { interface: interface.clone(), known, last: known }
     }
 
     /// Queues that have come since the last call; `None` if there are none.
-    /// Those that went and came back are not new: veth kept their program.
-    pub(super) fn look(&mut self) -> Option<Range<u32>> {
+    pub(super) fn look(&mut self) -> Option<MoreQueues> {
         self.grow(self.interface.active_receive_queues())
     }
 
-    fn grow(&mut self, count: u32) -> Option<Range<u32>> {
+    fn grow(&mut self, count: u32) -> Option<MoreQueues> {
+        let last = std::mem::replace(&mut self.last, count);
         let new = self.known..count;
         self.known = self.known.max(count);
-        (!new.is_empty()).then_some(new)
+        if !new.is_empty() {
+            Some(MoreQueues::New(new))
+        } else if count > last {
+            Some(MoreQueues::Back)
+        } else {
+            None
+        }
     }
 
     /// Watches for more than there are now, of the same interface: those that
@@ -51,13 +69,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_queue_is_new_once() {
+    fn queues_are_new_once_and_may_come_back() {
         let mut watch = QueueWatch::beyond(&Interface::default(), 1);
         assert_eq!(watch.grow(1), None);
-        assert_eq!(watch.grow(4), Some(1..4));
+        assert_eq!(watch.grow(4), Some(MoreQueues::New(1..4)));
         assert_eq!(watch.grow(4), None);
         assert_eq!(watch.grow(2), None);
-        assert_eq!(watch.grow(5), Some(4..5));
+        assert_eq!(watch.grow(3), Some(MoreQueues::Back));
+        assert_eq!(watch.grow(5), Some(MoreQueues::New(4..5)));
     }
 
     #[test]
@@ -65,6 +84,6 @@ mod tests {
         // No such interface: it is taken to have one queue.
         let mut watch = QueueWatch::beyond(&Interface::default(), 4).start_over();
         assert_eq!(watch.look(), None);
-        assert_eq!(watch.grow(4), Some(1..4));
+        assert_eq!(watch.grow(4), Some(MoreQueues::New(1..4)));
     }
 }

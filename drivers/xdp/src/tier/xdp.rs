@@ -20,9 +20,10 @@ use farend_driver::{
 
 use super::{
     Tier, TierError,
-    queues::{QueueWatch, tell},
+    queues::{MoreQueues, QueueWatch, tell},
 };
 use crate::interface::Interface;
+use foreign::Displaced;
 use link::Link;
 use program::{Program, Source};
 
@@ -47,6 +48,7 @@ pub enum Mode {
 
 /// The program on one interface.
 pub struct Attachment {
+    // Before what it displaced: both are dropped in this order.
     link: Link,
     program: Program,
     policy: Policy,
@@ -55,6 +57,8 @@ pub struct Attachment {
     queues: Option<QueueWatch>,
     /// What programs that were replaced had counted.
     before: Counters,
+    /// The program that had to make room.
+    displaced: Option<Displaced>,
 }
 
 impl Attachment {
@@ -69,19 +73,21 @@ impl Attachment {
         policy: &Policy,
         mode: Mode,
         is_foreign_replaced: bool,
+        notice: fn(&str),
     ) -> Result<Self, TierError> {
         if interface.mac.is_none() {
             return Err(TierError::new("it is not an Ethernet interface"));
         }
         let program = Program::load(Source::Reflect, policy)?;
-        if is_foreign_replaced {
-            foreign::detach(interface)?;
-        }
         // Counted first, so that none comes unseen.
         let count = interface.active_receive_queues();
+        // Last of all that can fail before attaching.
+        let displaced =
+            if is_foreign_replaced { Displaced::take(interface, notice)? } else { None };
         let link = Link::attach(program.as_fd(), interface, mode)?;
         let queues = (mode == Mode::Native).then(|| QueueWatch::beyond(interface, count));
-        Ok(Self { link, program, policy: policy.clone(), queues, before: Counters::new() })
+        let (policy, before) = (policy.clone(), Counters::new());
+        Ok(Self { link, program, policy, queues, before, displaced })
     }
 
     fn replace_program(&mut self, policy: &Policy) -> Result<(), TierError> {
@@ -96,9 +102,15 @@ impl Attachment {
     /// Gives queues that the interface has got since a program; the kernel
     /// takes the same one for no change.
     fn grow(&mut self) -> Option<String> {
-        let new = self.queues.as_mut()?.look()?;
+        let more = self.queues.as_mut()?.look()?;
         let replaced = self.replace_program(&self.policy.clone());
-        Some(tell(replaced.map(|()| format!("the program runs on {}", Numbers(new.collect())))))
+        match (more, replaced) {
+            (MoreQueues::New(new), replaced) => {
+                let runs = |()| format!("the program runs on {}", Numbers(new.collect()));
+                Some(tell(replaced.map(runs)))
+            }
+            (MoreQueues::Back, replaced) => replaced.err().map(|error| tell(Err(error))),
+        }
     }
 
     fn counters(&self) -> Result<Counters, TierError> {
@@ -135,6 +147,7 @@ impl Tier for Attachment {
 
     fn stop(&mut self) -> WorkerStatistics {
         self.link.detach();
+        drop(self.displaced.take());
         let counters = self.counters().unwrap_or(self.before);
         WorkerStatistics { counters, ..WorkerStatistics::default() }
     }

@@ -1,20 +1,13 @@
 //! An XDP program that passes everything: the kernel program with the closed
 //! policy that it is built with.
 
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::AsFd;
 
 use aya::{
     Ebpf,
     programs::{Xdp, XdpMode},
 };
-use netlink_packet_core::{
-    NLM_F_ACK, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload,
-};
-use netlink_packet_route::{
-    RouteNetlinkMessage,
-    link::{LinkAttribute, LinkMessage, LinkXdp},
-};
-use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
+use farend_linux::{Rtnetlink, XdpMode as Mode, index_of};
 
 use super::namespace::inside;
 
@@ -43,36 +36,20 @@ impl Pass {
     }
 
     /// Attaches it as old tools do, without a link: it stays after its owner.
-    pub(crate) fn attach_by_netlink(namespace: &str, interface: &str) {
+    pub(crate) fn attach_by_netlink(namespace: &str, interface: &str, mode: Mode) {
         inside(namespace, || {
             let mut object = load();
-            let fd = program(&mut object).fd().unwrap().as_fd().as_raw_fd();
-            set_xdp(interface, fd);
+            let index = index_of(interface).unwrap();
+            let fd = program(&mut object).fd().unwrap();
+            Rtnetlink::open().unwrap().attach_xdp(index, fd.as_fd(), mode).unwrap();
         });
     }
-}
 
-/// What `ip link set dev INTERFACE xdp` does.
-fn set_xdp(interface: &str, fd: i32) {
-    let mut socket = Socket::new(NETLINK_ROUTE).unwrap();
-    socket.bind_auto().unwrap();
-    socket.connect(&SocketAddr::new(0, 0)).unwrap();
-    let mut message = LinkMessage::default();
-    let any = std::net::UdpSocket::bind(("127.0.0.1", 0)).unwrap();
-    message.header.index = rustix::net::netdevice::name_to_index(&any, interface).unwrap();
-    message.attributes.push(LinkAttribute::Xdp(vec![LinkXdp::Fd(fd), LinkXdp::Flags(1 << 2)]));
-    let mut header = NetlinkHeader::default();
-    header.flags = NLM_F_REQUEST | NLM_F_ACK;
-    let payload = NetlinkPayload::from(RouteNetlinkMessage::SetLink(message));
-    let mut message = NetlinkMessage::new(header, payload);
-    message.finalize();
-    let mut octets = vec![0; message.buffer_len()];
-    message.serialize(&mut octets);
-    socket.send(&octets, 0).unwrap();
-    let (octets, _) = socket.recv_from_full().unwrap();
-    let answer = NetlinkMessage::<RouteNetlinkMessage>::deserialize(&octets).unwrap();
-    match answer.payload {
-        NetlinkPayload::Error(error) => assert!(error.code.is_none(), "{error:?}"),
-        other => panic!("{other:?}"),
+    /// Detaches what was attached without a link.
+    pub(crate) fn detach_by_netlink(namespace: &str, interface: &str, mode: Mode) {
+        inside(namespace, || {
+            let index = index_of(interface).unwrap();
+            Rtnetlink::open().unwrap().detach_xdp(index, mode).unwrap();
+        });
     }
 }

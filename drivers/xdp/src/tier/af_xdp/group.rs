@@ -5,7 +5,7 @@ use std::{
     sync::atomic::{AtomicUsize, Ordering},
 };
 
-use farend_af_xdp::{BindMode, Layout, OpenError, Opened, Request};
+use farend_af_xdp::{BindMode, Layout, OpenError, Opened, ReceiveCount, Request};
 use farend_core::Policy;
 use farend_driver::{
     observe::{Watch, Watchers},
@@ -21,7 +21,10 @@ use super::{
 };
 use crate::{
     interface::Interface,
-    tier::{Threaded, Tier, TierError, queues::QueueWatch},
+    tier::{
+        Threaded, Tier, TierError,
+        queues::{MoreQueues, QueueWatch},
+    },
 };
 
 /// What all queues of an interface are opened with.
@@ -79,10 +82,10 @@ impl Shared {
         &self.interface
     }
 
-    /// Queues of the interface that nobody serves and somebody should; `None`
-    /// if there are none.
-    pub(super) fn new_queues(&mut self) -> Option<Vec<u32>> {
-        Some(self.later.as_mut()?.look()?.collect())
+    /// Queues that the interface has got since; `None` if there are none, or they are
+    /// not to be served.
+    pub(super) fn more_queues(&mut self) -> Option<MoreQueues> {
+        self.later.as_mut()?.look()
     }
 
     /// The CPU of the next worker: all of this process take turns.
@@ -119,6 +122,7 @@ pub(super) struct Group {
     cpus: Vec<u32>,
     /// The sockets, beside the workers that own them too.
     sockets: Vec<OwnedFd>,
+    received: Vec<Received>,
     workers: Vec<Threaded>,
     mode: BindMode,
     description: String,
@@ -141,6 +145,7 @@ impl Group {
             queues: queues.to_vec(),
             cpus: Vec::new(),
             sockets: Vec::new(),
+            received: Vec::new(),
             workers: Vec::new(),
             mode,
             description,
@@ -156,6 +161,7 @@ impl Group {
             group.cpus.push(cpu);
             let descriptor = socket.as_fd().try_clone_to_owned().map_err(OpenError::Socket)?;
             group.sockets.push(descriptor);
+            group.received.push(Received::new(socket.receive_count()));
             group.workers.push(match shared.watchers.watcher() {
                 Some(watcher) => thread_of(Worker::new(socket, place, watcher), shared),
                 None => thread_of(Worker::new(socket, place, ()), shared),
@@ -183,6 +189,11 @@ impl Group {
     /// The queues and their sockets.
     pub(super) fn each(&self) -> impl Iterator<Item = (u32, BorrowedFd<'_>)> {
         self.queues.iter().copied().zip(self.sockets.iter().map(AsFd::as_fd))
+    }
+
+    /// Frames that the kernel has put into the sockets' rings so far.
+    pub(super) fn received(&mut self) -> u64 {
+        self.received.iter_mut().map(Received::read).sum()
     }
 
     pub(super) fn start(&mut self) -> Result<(), TierError> {
@@ -214,6 +225,28 @@ impl Group {
             let Ok(statistics) = worker.statistics() else { continue };
             sum.merge(&statistics);
         }
+    }
+}
+
+/// A socket's count of 32 bits, made one that does not wrap by looking at it at least
+/// once in 2^32 frames: the runtime does each second.
+struct Received {
+    count: ReceiveCount,
+    last: u32,
+    sum: u64,
+}
+
+impl Received {
+    fn new(count: ReceiveCount) -> Self {
+        let last = count.read();
+        Self { count, last, sum: 0 }
+    }
+
+    fn read(&mut self) -> u64 {
+        let now = self.count.read();
+        self.sum += u64::from(now.wrapping_sub(self.last));
+        self.last = now;
+        self.sum
     }
 }
 

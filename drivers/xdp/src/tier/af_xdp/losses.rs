@@ -1,14 +1,20 @@
 //! Where frames were lost between the kernel program and the workers.
 
+use std::time::{Duration, Instant};
+
 use farend_af_xdp::{Statistics, statistics};
 use farend_driver::worker::WorkerStatistics;
 
 use super::{group::Group, program::HandedOver};
 
+/// After this time a frame that was handed over is in a ring, or lost: the kernel
+/// finishes a burst of its driver's within a few milliseconds.
+const SETTLING_TIME: Duration = Duration::from_millis(100);
+
 /// What the kernel counted about all sockets (`XDP_STATISTICS`). Counters that
 /// an old kernel does not have stay 0.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-struct Sockets {
+pub(super) struct Sockets {
     /// Not put into a chunk: none was free, or the frame was too long.
     dropped: u64,
     receive_ring_full: u64,
@@ -17,6 +23,33 @@ struct Sockets {
     /// Descriptors that the kernel found wrong.
     fill_invalid: u64,
     transmit_invalid: u64,
+}
+
+/// What the kernel has counted at one moment.
+#[derive(Clone, Copy)]
+pub(super) struct Counts {
+    /// What the program did with the frames to answer: read first.
+    pub(super) handed_over: HandedOver,
+    /// Frames put into the rings of all sockets.
+    pub(super) received: u64,
+    /// What the sockets lost.
+    pub(super) sockets: Sockets,
+    /// When.
+    pub(super) now: Instant,
+}
+
+impl Counts {
+    /// Reads them, but for what the program did, which was read before.
+    pub(super) fn read(handed_over: HandedOver, groups: &mut [Group]) -> Self {
+        let received = groups.iter_mut().map(Group::received).sum();
+        let mut sockets = Sockets::default();
+        for (_, socket) in groups.iter().flat_map(Group::each) {
+            if let Ok(one) = statistics(socket) {
+                sockets.add(&one);
+            }
+        }
+        Self { handed_over, received, sockets, now: Instant::now() }
+    }
 }
 
 impl Sockets {
@@ -37,8 +70,8 @@ pub(super) struct Losses {
     /// Handed over, and then neither received by a worker nor counted by a
     /// socket.
     vanished: u64,
-    /// Handed over when it was last looked.
-    redirected_before: u64,
+    /// Frames handed over at an earlier look, and when that was.
+    settling: Option<(Instant, u64)>,
     /// Received by a worker whose policy does not answer them, just after a
     /// reload.
     refused: u64,
@@ -47,29 +80,26 @@ pub(super) struct Losses {
 }
 
 impl Losses {
-    /// Looks again. While frames are under way, only those are missing that
-    /// were handed over before the last look.
-    pub(super) fn update(
-        &mut self,
-        handed_over: HandedOver,
-        workers: &WorkerStatistics,
-        groups: &[Group],
-        is_final: bool,
-    ) {
-        let mut sockets = Sockets::default();
-        for (_, socket) in groups.iter().flat_map(Group::each) {
-            if let Ok(one) = statistics(socket) {
-                sockets.add(&one);
-            }
-        }
+    /// Looks again: `redirected` frames were handed over, `received` had been put into
+    /// the sockets' rings a moment later.
+    ///
+    /// Only frames are missing that were handed over so long before that the kernel
+    /// has finished with them, by its own counts alone: what workers count comes later.
+    pub(super) fn update(&mut self, counts: Counts, workers: &WorkerStatistics, is_final: bool) {
+        let Counts { handed_over, received, sockets, now } = counts;
         self.sockets = sockets;
-        let counters = &workers.counters;
-        let received = counters.iter().fold(0_u64, |sum, (_, frames)| sum.wrapping_add(frames));
         let known = received + sockets.dropped + sockets.receive_ring_full;
-        let expected = if is_final { handed_over.redirected } else { self.redirected_before };
-        let missing = expected.saturating_sub(known);
-        self.vanished = if is_final { missing } else { self.vanished.max(missing) };
-        self.redirected_before = handed_over.redirected;
+        let redirected = handed_over.redirected;
+        let (since, handed_over_then) = *self.settling.get_or_insert((now, redirected));
+        let mut expected = 0;
+        if is_final {
+            expected = redirected;
+        } else if now.saturating_duration_since(since) >= SETTLING_TIME {
+            expected = handed_over_then;
+            self.settling = Some((now, redirected));
+        }
+        self.vanished = self.vanished.max(expected.saturating_sub(known));
+        let counters = &workers.counters;
         self.refused = counters.passed() + counters.malformed();
         self.unclaimed = handed_over.unclaimed;
     }
@@ -92,5 +122,47 @@ impl Losses {
         ];
         named.extend(workers);
         named
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use farend_core::{Kind, Verdict};
+
+    use super::*;
+
+    fn counts(redirected: u64, received: u64, now: Instant) -> Counts {
+        let handed_over = HandedOver { redirected, unclaimed: 0 };
+        Counts { handed_over, received, sockets: Sockets::default(), now }
+    }
+
+    #[test]
+    fn frames_under_way_are_not_missing_however_often_it_is_looked() {
+        let mut losses = Losses::default();
+        let mut now = Instant::now();
+        // A worker tells what it has seen a tenth of a second later.
+        let mut workers = WorkerStatistics::default();
+        for look in 0..1_000_u64 {
+            now += Duration::from_millis(1 + look % 40);
+            losses.update(counts(1_000 * look + 64, 1_000 * look, now), &workers, false);
+            assert_eq!(losses.vanished, 0, "look {look}");
+            workers.counters.count(Verdict::Reflect(Kind::Any), 60);
+        }
+        losses.update(counts(999_064, 999_064, now), &workers, true);
+        assert_eq!(losses.vanished, 0);
+    }
+
+    #[test]
+    fn frames_that_no_ring_got_are_missing_once_they_settled() {
+        let mut losses = Losses::default();
+        let workers = WorkerStatistics::default();
+        let start = Instant::now();
+        losses.update(counts(100, 90, start), &workers, false);
+        losses.update(counts(200, 190, start + SETTLING_TIME), &workers, false);
+        assert_eq!(losses.vanished, 0, "too early to tell");
+        losses.update(counts(300, 290, start + 2 * SETTLING_TIME), &workers, false);
+        assert_eq!(losses.vanished, 0, "10 may be those of the end");
+        losses.update(counts(300, 290, start + 3 * SETTLING_TIME), &workers, false);
+        assert_eq!(losses.vanished, 10);
     }
 }

@@ -1,12 +1,16 @@
 //! An XDP program on the interface that is not ours.
 
-use std::{fs, os::fd::AsFd, process};
+use std::{
+    fs,
+    os::fd::{AsFd, OwnedFd},
+    process,
+};
 
 use aya::programs::loaded_programs;
 
 use super::TierError;
 use crate::{
-    interface::{Interface, Rtnetlink},
+    interface::{Interface, Rtnetlink, XdpMode},
     sys,
 };
 
@@ -29,22 +33,65 @@ pub(in crate::tier) fn is_there(interface: &Interface) -> bool {
     look_again(interface).xdp.any().is_some()
 }
 
-/// Detaches whatever XDP program is on the interface.
-pub(in crate::tier) fn detach(interface: &Interface) -> Result<(), TierError> {
-    let now = look_again(interface);
-    let Some(id) = now.xdp.any() else { return Ok(()) };
-    let refused = |what: &str, error: &dyn std::fmt::Display| {
-        TierError::new(format!("cannot detach XDP program {id}: {what}: {error}"))
-            .with_advice("stop its owner")
-    };
-    let link = sys::xdp_link_of(id, interface.index)
-        .map_err(|error| refused("looking for its bpf link needs CAP_SYS_ADMIN", &error))?;
-    if let Some(link) = link {
-        return sys::link_detach(link.as_fd()).map_err(|error| refused("its bpf link", &error));
+/// A program that had to make room: it gets its place back when this is dropped, be it
+/// because nothing else could be attached, or at the end.
+pub(in crate::tier) struct Displaced {
+    program: OwnedFd,
+    id: u32,
+    mode: XdpMode,
+    interface: Interface,
+    notice: fn(&str),
+}
+
+impl Displaced {
+    /// Detaches whatever XDP program is on the interface; `None` if there is none.
+    ///
+    /// A bpf link that held it stays open and attached to nothing, because the kernel
+    /// attaches none again: its program comes back without it.
+    ///
+    /// # Errors
+    ///
+    /// Why it cannot be detached; it runs on.
+    pub(in crate::tier) fn take(
+        interface: &Interface,
+        notice: fn(&str),
+    ) -> Result<Option<Self>, TierError> {
+        let now = look_again(interface);
+        let Some((id, mode)) = now.xdp.first() else { return Ok(None) };
+        let refused = |what: &str, error: &dyn std::fmt::Display| {
+            TierError::new(format!("cannot detach XDP program {id}: {what}: {error}"))
+                .with_advice("stop its owner")
+        };
+        let program = sys::program_by_id(id)
+            .map_err(|error| refused("holding it needs CAP_SYS_ADMIN", &error))?;
+        let link = sys::xdp_link_of(id, interface.index)
+            .map_err(|error| refused("looking for its bpf link needs CAP_SYS_ADMIN", &error))?;
+        let detached = match link {
+            Some(link) => {
+                sys::link_detach(link.as_fd()).map_err(|error| refused("its bpf link", &error))
+            }
+            None => Rtnetlink::open()
+                .and_then(|mut rtnetlink| rtnetlink.detach_xdp(now.index, mode))
+                .map_err(|error| refused("by netlink", &error)),
+        };
+        detached?;
+        Ok(Some(Self { program, id, mode, interface: now, notice }))
     }
-    Rtnetlink::open()
-        .and_then(|mut rtnetlink| rtnetlink.detach_xdp(&now))
-        .map_err(|error| refused("by netlink", &error))
+}
+
+impl Drop for Displaced {
+    fn drop(&mut self) {
+        let Self { program, id, mode, interface, notice } = self;
+        let attached = Rtnetlink::open().and_then(|mut rtnetlink| {
+            rtnetlink.attach_xdp(interface.index, program.as_fd(), *mode)
+        });
+        // An interface that is gone needs no program.
+        if let Err(error) = attached
+            && error.raw_os_error() != Some(libc::ENODEV)
+        {
+            notice(&format!("{}: XDP program {id} is not back: {error}", interface.name));
+        }
+    }
 }
 
 /// Its state now; the one before if it cannot be had.

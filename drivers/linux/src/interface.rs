@@ -1,19 +1,11 @@
 //! Network interfaces, as the kernel and their drivers describe them.
 
-mod netlink;
-
-use std::{
-    fmt, io,
-    net::UdpSocket,
-    os::fd::{AsFd, BorrowedFd},
-};
+use std::{fmt, io};
 
 use farend_core::MacAddress;
-use rustix::net::netdevice::index_to_name;
+use rustix::net::netdevice::{index_to_name, name_to_index};
 
-pub use netlink::{Change, Rtnetlink};
-
-use crate::sys::ethtool;
+use crate::{Rtnetlink, ethtool};
 
 /// One network interface of this network namespace.
 #[expect(clippy::struct_excessive_bools, reason = "flags of the kernel, each on its own")]
@@ -31,6 +23,8 @@ pub struct Interface {
     pub is_up: bool,
     /// Whether it has a carrier.
     pub is_running: bool,
+    /// Whether the kernel passes frames: some time after it has a carrier.
+    pub is_operational: bool,
     /// Whether it takes in frames to other stations.
     pub is_promiscuous: bool,
     /// Whether it is the loopback interface.
@@ -39,6 +33,8 @@ pub struct Interface {
     pub kind: Option<String>,
     /// Queues that receive.
     pub receive_queues: u32,
+    /// The bridge or bond that it is a port of.
+    pub controller: Option<u32>,
     /// The other end of a veth pair.
     pub peer: Option<Peer>,
     /// XDP programs attached to it.
@@ -52,8 +48,10 @@ pub struct Interface {
 pub struct Peer {
     /// Its number there.
     pub index: u32,
-    /// Whether it is in another network namespace, out of our sight.
+    /// Whether it is in another network namespace.
     pub is_elsewhere: bool,
+    /// The number that this namespace has for that one; `None` if it has none.
+    pub namespace_id: Option<i32>,
 }
 
 /// The numbers of the XDP programs on an interface.
@@ -67,7 +65,38 @@ pub struct XdpPrograms {
     pub hardware: Option<u32>,
 }
 
+/// Where the kernel runs an XDP program.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum XdpMode {
+    /// In the interface's driver.
+    Native,
+    /// After the driver.
+    Generic,
+    /// In the hardware.
+    Hardware,
+}
+
+impl XdpMode {
+    /// `XDP_FLAGS_SKB_MODE`, `XDP_FLAGS_DRV_MODE`, `XDP_FLAGS_HW_MODE` of
+    /// `linux/if_link.h`.
+    pub(crate) const fn flags(self) -> u32 {
+        match self {
+            Self::Generic => 1 << 1,
+            Self::Native => 1 << 2,
+            Self::Hardware => 1 << 3,
+        }
+    }
+}
+
 impl XdpPrograms {
+    /// One of them and where it runs, if there is any.
+    #[must_use]
+    pub fn first(&self) -> Option<(u32, XdpMode)> {
+        let native = self.native.map(|id| (id, XdpMode::Native));
+        let generic = self.generic.map(|id| (id, XdpMode::Generic));
+        native.or(generic).or(self.hardware.map(|id| (id, XdpMode::Hardware)))
+    }
+
     /// One of them, if there is any.
     #[must_use]
     pub fn any(&self) -> Option<u32> {
@@ -116,7 +145,7 @@ pub struct Unknown {
 
 impl fmt::Display for Unknown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "no interface is named {:?}; there are: {}", self.name, self.existing.join(", "))
+        write!(f, "there is no interface {:?}; there are: {}", self.name, self.existing.join(", "))
     }
 }
 
@@ -153,6 +182,12 @@ impl Interface {
         self.ask(ethtool::offloads_checksums).unwrap_or(false)
     }
 
+    /// Whether received packets are joined (generic receive offload).
+    #[must_use]
+    pub fn joins_packets(&self) -> bool {
+        self.ask(ethtool::joins_packets).unwrap_or(false)
+    }
+
     /// Receive queues in use now; 1 where the driver does not tell.
     #[must_use]
     pub fn active_receive_queues(&self) -> u32 {
@@ -160,10 +195,9 @@ impl Interface {
     }
 
     /// Asks its driver, by the name that it has now.
-    fn ask<T>(&self, question: fn(BorrowedFd<'_>, &str) -> io::Result<T>) -> Option<T> {
-        let socket = UdpSocket::bind(("127.0.0.1", 0)).ok()?;
-        let name = index_to_name(&socket, self.index).ok()?;
-        question(socket.as_fd(), &name).ok()
+    fn ask<T>(&self, question: fn(&str) -> io::Result<T>) -> Option<T> {
+        let name = index_to_name(ethtool::socket().ok()?, self.index).ok()?;
+        question(&name).ok()
     }
 
     /// Whether it is a virtual interface of this kind.
@@ -171,4 +205,13 @@ impl Interface {
     pub fn is_kind(&self, kind: &str) -> bool {
         self.kind.as_deref() == Some(kind)
     }
+}
+
+/// The number of the interface with this name.
+///
+/// # Errors
+///
+/// There is none.
+pub fn index_of(name: &str) -> io::Result<u32> {
+    Ok(name_to_index(ethtool::socket()?, name)?)
 }
