@@ -30,7 +30,6 @@ use crate::{
         ethernet::{self, EtherType},
         ipv4, ipv6, udp,
     },
-    reflect::verdict::Code,
 };
 
 /// Why a frame is not answered, before it is known whether octets that could
@@ -127,9 +126,8 @@ where
     W: Window + ?Sized,
     L: Limit,
 {
-    match plain::look(window, policy) {
-        Some(Ok(kind)) if limit.admit(policy.rate_cap()) => plain::turn_round(window, kind),
-        Some(Ok(_)) => Verdict::Refuse(Reason::RateCap),
+    match plain::reflect(window, policy) {
+        Some(Ok(kind)) => Verdict::Reflect(kind),
         Some(Err(reason)) => Verdict::Refuse(reason),
         None => reflect_after_a_close_look(window, policy, limit),
     }
@@ -141,50 +139,43 @@ where
     W: Window + ?Sized,
     L: Limit,
 {
-    match inspect(window, policy) {
-        Ok(answer) if limit.admit(policy.rate_cap()) => {
-            turn_round(window, answer, policy.mode());
-            Verdict::Reflect(answer.kind)
-        }
-        Ok(_) => Verdict::Refuse(Reason::RateCap),
+    match reflect_closely(window, policy, limit) {
+        Ok(kind) => Verdict::Reflect(kind),
         Err(reason) => Verdict::Refuse(reason),
     }
 }
 
-/// The common case alone, as [`reflect`] takes it first: the verdict as one
-/// number, or `None` if this is another case.
+/// The common case alone, as [`reflect`] takes it first; `None` if this is
+/// another case.
 ///
 /// With [`reflect_closely`] it is what `reflect` does, in two pieces: a caller
 /// that is short of registers, as the kernel program is, makes a window of its
 /// own for each, and keeps nothing of the first for the second.
 #[inline(always)]
-pub fn reflect_common<W, L>(window: &mut W, policy: &Policy, limit: &mut L) -> Option<Code>
+pub fn reflect_common<W>(window: &mut W, policy: &Policy) -> Option<Result<Kind, Reason>>
 where
     W: Window + ?Sized,
-    L: Limit,
 {
-    Some(match plain::look(window, policy)? {
-        Ok(kind) if limit.admit(policy.rate_cap()) => plain::turn_round(window, kind).into(),
-        Ok(_) => Reason::RateCap.into(),
-        Err(reason) => reason.into(),
-    })
+    plain::reflect(window, policy)
 }
 
 /// Every case, without the short cut of [`reflect_common`].
+///
+/// # Errors
+///
+/// Why the frame is not answered.
 #[inline(always)]
-pub fn reflect_closely<W, L>(window: &mut W, policy: &Policy, limit: &mut L) -> Code
+pub fn reflect_closely<W, L>(window: &mut W, policy: &Policy, limit: &mut L) -> Result<Kind, Reason>
 where
     W: Window + ?Sized,
     L: Limit,
 {
-    match inspect(window, policy) {
-        Ok(answer) if limit.admit(policy.rate_cap()) => {
-            turn_round(window, answer, policy.mode());
-            answer.kind.into()
-        }
-        Ok(_) => Reason::RateCap.into(),
-        Err(reason) => reason.into(),
+    let answer = inspect(window, policy)?;
+    if !limit.admit(policy.rate_cap()) {
+        return Err(Reason::RateCap);
     }
+    turn_round(window, answer, policy.mode());
+    Ok(answer.kind)
 }
 
 /// Parses one Ethernet frame and decides, without touching it.

@@ -4,6 +4,7 @@
 //! An object of its own: no driver loads it.
 //!
 //! **Invariant:** no byte offset of any header stands here.
+#![feature(asm_experimental_arch)]
 #![no_std]
 #![no_main]
 #![deny(unsafe_code)]

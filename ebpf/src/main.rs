@@ -22,38 +22,40 @@ use aya_ebpf::{
     macros::{classifier, xdp},
     programs::{TcContext, XdpContext},
 };
-use farend_core::{Window, inspect, reflect_closely, reflect_common};
+use farend_core::{Window, inspect, reflect::verdict::Code, reflect_closely, reflect_common};
 
-use crate::{limit::PerCpuLimit, skb::SkbWindow, window::XdpWindow};
+use crate::{limit::PerCpuLimit, skb::SkbWindow, window::{Parked, XdpWindow}};
 
 /// Turns test traffic round; everything else goes on to the host.
 #[xdp(frags)]
 pub fn farend_reflect(mut context: XdpContext) -> u32 {
-    let policy = policy::current();
+    let parked = Parked::new(&mut context);
     // One window after the other: each is alone with the frame while it lives.
     let common = {
         let mut window = XdpWindow::new(&mut context);
-        let code = reflect_common(&mut window, policy, &mut PerCpuLimit);
-        code.map(|code| (code, window.len()))
+        let verdict = reflect_common(&mut window, policy::current());
+        verdict.map(|verdict| verdict.map(|kind| (kind, window.len())))
     };
-    let (code, octets) = match common {
-        Some(counted) => counted,
+    let verdict = match common {
+        Some(verdict) => verdict,
         None => {
+            let mut context = parked.back();
             let mut window = XdpWindow::new(&mut context);
-            let code = reflect_closely(&mut window, policy, &mut PerCpuLimit);
-            (code, window.known_octets())
+            let verdict = reflect_closely(&mut window, policy::current(), &mut PerCpuLimit);
+            verdict.map(|kind| (kind, window.known_octets()))
         }
     };
     // Last, so that no call stands between the looks at the frame: a call
     // takes half of the registers.
-    state::count(code, octets);
-    // This program has no services: what is sent was turned round.
-    if code.is_reflect() {
-        XDP_TX
-    } else if code.is_drop() {
-        XDP_DROP
-    } else {
-        XDP_PASS
+    match verdict {
+        Ok((kind, octets)) => {
+            state::count_reflected(kind, octets);
+            XDP_TX
+        }
+        Err(reason) => {
+            state::count_refused(reason);
+            if Code::from(reason).is_drop() { XDP_DROP } else { XDP_PASS }
+        }
     }
 }
 

@@ -28,12 +28,12 @@ use crate::window::XdpWindow;
 pub fn farend_redirect(mut context: XdpContext) -> u32 {
     let refused = {
         let window = XdpWindow::new(&mut context);
-        inspect(&window, policy::current()).map_err(|reason| (reason, window.known_octets()))
+        inspect(&window, policy::current())
     };
     match refused {
         Ok(_) => sockets::redirect(&context),
-        Err((reason, octets)) => {
-            state::count(reason.into(), octets);
+        Err(reason) => {
+            state::count_refused(reason);
             refused::copy_if_due(&context, reason);
             XDP_PASS
         }

@@ -1,7 +1,7 @@
 //! The window over an XDP frame.
 #![expect(unsafe_code, reason = "the only access to the XDP context")]
 
-use core::cell::UnsafeCell;
+use core::{arch::asm, cell::UnsafeCell, hint::assert_unchecked};
 
 use aya_ebpf::{bindings::xdp_md, helpers::generated::bpf_xdp_get_buff_len, programs::XdpContext};
 use farend_core::{RawWindow, Window};
@@ -14,6 +14,28 @@ pub struct XdpWindow<'frame> {
     /// Octets in the frame, once the kernel was asked, else 0. In memory, not
     /// in a register, of which the look has none to spare.
     whole: UnsafeCell<u32>,
+}
+
+/// A context that waits in memory, not in a register, for a second look.
+pub struct Parked(UnsafeCell<*mut xdp_md>);
+
+impl Parked {
+    /// Keeps it.
+    #[inline(always)]
+    pub fn new(context: &mut XdpContext) -> Self {
+        let parked = Self(UnsafeCell::new(core::ptr::null_mut()));
+        // Volatile, so that it is written now and read again later.
+        // SAFETY: the field was just made.
+        unsafe { parked.0.get().write_volatile(context.ctx) };
+        parked
+    }
+
+    /// Gives it back.
+    #[inline(always)]
+    pub fn back(self) -> XdpContext {
+        // SAFETY: the field is this one's own.
+        XdpContext::new(unsafe { self.0.get().read_volatile() })
+    }
 }
 
 impl<'frame> XdpWindow<'frame> {
@@ -61,7 +83,7 @@ impl Window for XdpWindow<'_> {
 
     #[inline(always)]
     fn at_mut<const N: usize>(&mut self, offset: usize) -> Option<&mut [u8; N]> {
-        self.first.at_mut(offset)
+        self.first.at_mut(offset).map(anew)
     }
 
     #[inline(always)]
@@ -78,6 +100,21 @@ impl Window for XdpWindow<'_> {
         unsafe { self.whole.get().write_volatile(octets as u32) };
         octets as usize
     }
+}
+
+/// The same octets, of which the compiler has forgotten what it read: what a
+/// look kept of them would lie on the stack until they are exchanged.
+#[inline(always)]
+fn anew<const N: usize>(octets: &mut [u8; N]) -> &mut [u8; N] {
+    let mut octets: *mut [u8; N] = octets;
+    // A move onto itself and not nothing: two places of the source at one
+    // instruction are refused by the kernel.
+    // SAFETY: it changes nothing.
+    unsafe { asm!("{0} = {0}", inout(reg) octets, options(pure, nomem, nostack, preserves_flags)) };
+    // SAFETY: it is what was borrowed above.
+    unsafe { assert_unchecked(!octets.is_null()) };
+    // SAFETY: as before, for as long.
+    unsafe { &mut *octets }
 }
 
 /// Tells the compiler to keep registers for the other path.

@@ -1,5 +1,5 @@
-//! The common case on a short cut: a policy without filters, a frame without
-//! tag, IPv4 without options, UDP, a built-in signature.
+//! The common case on a short cut: a policy without filters and rate cap, a
+//! frame without tag, IPv4 without options, UDP, a built-in signature.
 //!
 //! Everything that is asked stands in the first octets of the frame, so one
 //! compare with its end is enough and every field is at a fixed place. The
@@ -8,7 +8,7 @@
 //! That both agree is tested on every frame of the corpus and by fuzzing.
 
 use crate::{
-    Kind, Policy, Reason, Verdict, Window,
+    Kind, Policy, Reason, Window,
     frame::checksum::Sum,
     frame::wire::{
         ethernet::{self, EtherType},
@@ -24,13 +24,20 @@ const PAYLOAD: usize = UDP + udp::HEADER_OCTETS;
 /// Octets that the short cut looks at.
 const OCTETS: usize = PAYLOAD + PAYLOAD_OCTETS_MIN;
 
-/// Takes the short cut, if the frame is long enough for it.
+/// Takes the short cut, if the frame is long enough for it, and turns the frame
+/// round if it is ours; `None` if this is another case.
 #[inline(always)]
-pub(super) fn look<W: Window + ?Sized>(
-    window: &W,
+pub(super) fn reflect<W: Window + ?Sized>(
+    window: &mut W,
     policy: &Policy,
 ) -> Option<Result<Kind, Reason>> {
-    inspect(window.at(0)?, window.len(), policy)
+    let verdict = inspect(window.at(0)?, window.len(), policy)?;
+    if verdict.is_ok()
+        && let Some(octets) = window.at_mut(0)
+    {
+        turn_round(octets);
+    }
+    Some(verdict)
 }
 
 /// Decides on the common case; `None` if this is another.
@@ -47,10 +54,15 @@ fn inspect(
         return None;
     }
     let (destination, source) = (link.destination(), link.source());
-    if policy.is_foreign(destination) {
-        return (!destination.is_group()).then_some(Err(Reason::ForeignDestinationMac));
+    if destination != policy.own_mac_bits() {
+        if policy.is_foreign(destination) {
+            return (!destination.is_group()).then_some(Err(Reason::ForeignDestinationMac));
+        }
+        if source == destination {
+            return None;
+        }
     }
-    if source.is_group() || source == policy.own_mac_bits() || source == destination {
+    if source.is_group() || source == policy.own_mac_bits() {
         return None;
     }
     // Each value is asked for where it is read, not where the close look asks:
@@ -75,8 +87,7 @@ fn inspect(
         return policy.has_built_in_kinds_only().then_some(Err(Reason::Signature));
     };
     let is_answered = policy.kinds().contains(kind)
-        && ip.source().is_surely_host()
-        && ip.destination().is_surely_host()
+        && ip.is_surely_between_hosts()
         && Sum::of_ipv4(ip.0).is_sound();
     is_answered.then_some(Ok(kind))
 }
@@ -88,9 +99,8 @@ fn inspect(
 /// ones above all, more than the jump.
 #[cfg_attr(target_arch = "bpf", inline(always))]
 #[cfg_attr(not(target_arch = "bpf"), inline(never))]
-pub(super) fn turn_round<W: Window + ?Sized>(window: &mut W, kind: Kind) -> Verdict {
-    if let Some(octets) = window.at_mut::<OCTETS>(0)
-        && let Some((link, octets)) = octets.split_first_chunk_mut()
+fn turn_round(octets: &mut [u8; OCTETS]) {
+    if let Some((link, octets)) = octets.split_first_chunk_mut()
         && let Some((ip, octets)) = octets.split_first_chunk_mut()
         && let Some(udp) = octets.first_chunk_mut()
     {
@@ -98,5 +108,4 @@ pub(super) fn turn_round<W: Window + ?Sized>(window: &mut W, kind: Kind) -> Verd
         ipv4::swap_addresses(ip);
         udp::swap_ports(udp);
     }
-    Verdict::Reflect(kind)
 }

@@ -199,7 +199,7 @@ pub struct Policy {
     /// 1 if sources are of one OUI, or VLAN ids among `vlans`, alone.
     pub(crate) is_link_filtered: u8,
     /// 1 if the common case may be decided on the short cut: mode `all`, and
-    /// neither link filters nor prefixes. Derived from the other fields.
+    /// neither link filters nor prefixes nor rate cap. Derived from the other fields.
     is_plain: u8,
     /// 1 if only the VLAN ids of `vlans` are answered.
     pub(crate) is_vlan_filtered: u8,
@@ -376,6 +376,7 @@ impl Policy {
         matches!(self.mode(), Mode::All)
             && !self.is_link_filtered()
             && !self.has_prefixes()
+            && self.rate_cap.is_unlimited()
             && self.loop_risk != LoopRisk::EVERY_PORT
     }
 
@@ -412,7 +413,7 @@ impl Policy {
 
     #[inline(always)]
     pub(crate) const fn is_port_wanted(&self, port: u16) -> bool {
-        (port ^ self.port) & self.port_mask == 0
+        port == self.port || self.port_mask == 0
     }
 
     /// Whether a reflector answers on this port, as far as we know.

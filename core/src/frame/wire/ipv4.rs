@@ -89,6 +89,13 @@ impl Header<'_> {
         self.0[PROTOCOL]
     }
 
+    /// Whether both addresses [are surely hosts](Address::is_surely_host). Reads
+    /// no more than their first octets.
+    #[inline(always)]
+    pub(crate) const fn is_surely_between_hosts(&self) -> bool {
+        is_host_class(self.0[SOURCE]) && is_host_class(self.0[DESTINATION])
+    }
+
     #[inline(always)]
     pub(crate) const fn source(&self) -> Address {
         Address::parse(get::<SOURCE, 4, _>(self.0))
@@ -162,8 +169,15 @@ impl Address {
     /// nearly every host: 1 to 126 or 128 to 223.
     #[inline(always)]
     pub(crate) const fn is_surely_host(self) -> bool {
-        self.first().wrapping_sub(1) < 223 && self.first() != 127
+        is_host_class(self.first())
     }
+}
+
+/// Whether an address that begins so is in class A, B or C, and neither in
+/// 0.0.0.0/8 nor in 127.0.0.0/8.
+#[inline(always)]
+const fn is_host_class(first: u8) -> bool {
+    first.wrapping_sub(1) < 223 && first != 127
 }
 
 #[cfg(test)]
