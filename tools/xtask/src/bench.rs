@@ -7,10 +7,12 @@
 mod af_packet;
 mod af_xdp;
 mod cases;
+mod counts;
 mod instructions;
 mod kernel;
 mod machine;
 mod program;
+mod record;
 mod report;
 mod samples;
 mod sync;
@@ -22,6 +24,13 @@ use anyhow::{Result, bail};
 
 use self::{machine::Machine, report::Report};
 use crate::{host, shell::Shell};
+
+/// Fails if the README's figures are not the recorded ones, or a count is worse
+/// than its newest record.
+pub(crate) fn check(shell: &Shell) -> Result<()> {
+    record::check()?;
+    counts::check(shell)
+}
 
 /// What to measure and how to tell.
 #[derive(Debug, Default, clap::Args)]
@@ -42,6 +51,9 @@ pub(crate) struct Arguments {
     /// Also the rows that take minutes
     #[arg(long)]
     long: bool,
+    /// Keep the run in benches/results and write the README's figures anew
+    #[arg(long, conflicts_with = "quick")]
+    record: bool,
 }
 
 /// How long to measure.
@@ -82,17 +94,27 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let effort = Effort { turns: if arguments.quick { 3 } else { 11 }, is_long: arguments.long };
     let mut report = Report::new(arguments.json);
     let machine = Machine::look();
+    let mut measured = Vec::new();
     for group in groups {
         if group.needs_root && !farend_lab::is_root() {
             host::skip(&shell, &format!("the group {} needs root", group.name))?;
             continue;
         }
         (group.measure)(&shell, effort, &mut report)?;
+        measured.push(group.name);
     }
     report.print_table();
     report.remark(&machine.describe());
     for warning in machine.warnings() {
         report.warn(&warning);
+    }
+    if arguments.record {
+        let is_whole = measured.len() == GROUPS.len();
+        let scope = record::Scope { groups: measured, turns: effort.turns, is_whole };
+        counts::append(report.rows())?;
+        record::append(&report, &machine, scope)?;
+    } else {
+        record::tell_unknown_cpu(&report);
     }
     if arguments.check && report.is_broken() {
         bail!("something that must hold does not");

@@ -14,6 +14,9 @@ use serde::Deserialize;
 /// Wait for stragglers after one size, in milliseconds.
 const STRAGGLERS_MS: &str = "150";
 
+/// Least part of an asked rate that must be offered.
+const OFFERED_MIN: f64 = 0.95;
+
 /// What to send.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Asked<'a> {
@@ -42,6 +45,7 @@ pub(crate) struct Run {
     sort: String,
     #[serde(default)]
     frame_octets: usize,
+    pub(crate) offered: Option<Rate>,
     pub(crate) returned: Option<Rate>,
     #[serde(default)]
     pub(crate) sent: u64,
@@ -62,6 +66,15 @@ pub(crate) struct RoundTrip {
     pub(crate) p50: u64,
     pub(crate) p99: u64,
     pub(crate) max: u64,
+}
+
+impl Run {
+    /// Whether frames were sent at least at this part of the asked rate, in
+    /// frames a second: what was lost at a lower one says nothing.
+    pub(crate) fn is_offered(&self, rate_fps: u32) -> bool {
+        let offered = self.offered.as_ref().map_or(0.0, |rate| rate.frames_per_s);
+        self.sent > 0 && offered >= OFFERED_MIN * f64::from(rate_fps)
+    }
 }
 
 /// Runs the tester; one result for each size.
@@ -104,4 +117,20 @@ fn read(mut process: Process, wanted: &[usize]) -> Result<Vec<Run>> {
         bail!("the tester did not measure every size: {}", complaint.trim());
     }
     Ok(runs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rate_that_was_not_offered_is_seen() {
+        let run = |offered: &str| -> Run {
+            let line = format!(r#"{{"record":"run","sent":9,"offered":{offered}}}"#);
+            serde_json::from_str(&line).unwrap()
+        };
+        assert!(run(r#"{"frames_per_s":96.0}"#).is_offered(100));
+        assert!(!run(r#"{"frames_per_s":94.0}"#).is_offered(100));
+        assert!(!run("null").is_offered(100));
+    }
 }

@@ -15,7 +15,7 @@ use super::{
     tier::{self, Running, Steady, Tier},
     veth::Exchange,
 };
-use crate::{programs::Programs, shell::Shell};
+use crate::{probe::Run, programs::Programs, shell::Shell};
 
 /// The worker on the CPU that the source does not use.
 const TIER: Tier = Tier { name: "af-xdp", options: &["--queues", "0", "--cpus", "0"] };
@@ -24,7 +24,7 @@ const OTHER_CPU: usize = 1;
 
 const SIZES: [usize; 4] = [64, 128, 512, 1518];
 /// Least part of testpmd's rate.
-const PEER_RATIO_MIN: f64 = 1.25;
+const PEER_RATIO_MIN: f64 = 1.0;
 /// Least part of the floor's rate, where testpmd is not installed.
 const FLOOR_RATIO_MIN: f64 = 0.2;
 /// A rate that must pass without loss.
@@ -114,24 +114,41 @@ fn recovery(
     effort: Effort,
     report: &mut Report,
 ) -> Result<()> {
-    let cycles = if effort.is_long { 100 } else { 10 };
+    let cycles: u32 = if effort.is_long { 100 } else { 10 };
     let _running = Running::start(programs, lab, TIER)?;
+    let mut times = Samples::default();
     let mut recovered = 0_u32;
-    for _cycle in 0..cycles {
+    for cycle in 1..=cycles {
         tier::overload_for(lab, exchange, 0.1)?;
         let start = Instant::now();
-        while start.elapsed().as_secs_f64() < RECOVERY_S_MAX {
-            let run = AFTERWARDS.probe(programs, lab)?;
-            if run.sent > 0 && run.lost == 0 {
-                recovered += 1;
-                break;
-            }
+        let mut run = AFTERWARDS.probe(programs, lab)?;
+        while !is_calm(&run) && start.elapsed().as_secs_f64() < RECOVERY_S_MAX {
+            run = AFTERWARDS.probe(programs, lab)?;
+        }
+        // The clean probe itself, and the wait for its stragglers, are in it.
+        let took_s = start.elapsed().as_secs_f64();
+        times.push(took_s);
+        if is_calm(&run) && took_s <= RECOVERY_S_MAX {
+            recovered += 1;
+        } else {
+            report.warn(&format!(
+                "af-xdp: overload {cycle}: after {took_s:.2} s a probe lost {} of {}",
+                run.lost, run.sent
+            ));
         }
     }
+    let must = format!(
+        "each time; {:.2} s, half a second of probes and their start included",
+        times.median()
+    );
     let name = format!("af-xdp: recovered within {RECOVERY_S_MAX} s, of {cycles} overloads");
-    let must = "each time".to_owned();
     report.push(Row::plain(name, recovered.into(), "times", must, recovered == cycles));
     Ok(())
+}
+
+/// Whether a probe after an overload was offered and lost nothing.
+fn is_calm(run: &Run) -> bool {
+    run.is_offered(AFTERWARDS.rate_fps) && run.lost == 0
 }
 
 /// What it costs to wait, and how soon the first frame is answered then.

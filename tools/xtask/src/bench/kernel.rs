@@ -102,9 +102,9 @@ fn pairs(case: &Case, program: &Program, floor: &Program, pairs: usize) -> Resul
     Ok(Row {
         name: case.name.to_owned(),
         value: times.median(),
-        unit: "ns/frame",
+        unit: "ns/frame".into(),
         spread: over.spread(),
-        against: Some("farend_floor"),
+        against: Some("farend_floor".into()),
         against_value: Some(floors.median()),
         ratio: Some(times.zip(&floors, |time, floor| time / floor).median()),
         must: Some(format!("floor {:+.2} ns, at most +{most}", over.median())),

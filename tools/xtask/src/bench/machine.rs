@@ -1,4 +1,5 @@
-//! The machine during a run: whether others used it, and one CPU for us.
+//! The machine during a run: its kind of CPU, whether others used it, and one
+//! CPU for us.
 
 use std::fs;
 
@@ -8,6 +9,40 @@ use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 const LOAD_MAX: f64 = 0.7;
 /// Percent of the CPU time that the host took away, from which on it matters.
 const STEAL_PERCENT_MAX: f64 = 1.0;
+
+/// A kind of CPU, as `/proc/cpuinfo` names it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Cpu {
+    /// Its kind, fit for a file's name: vendor, family, model.
+    pub(crate) kind: String,
+    /// Its name for people.
+    pub(crate) model: String,
+}
+
+impl Cpu {
+    /// The CPU of this machine; its architecture alone where the kernel does
+    /// not tell more.
+    pub(crate) fn of_this_machine() -> Self {
+        Self::parse(&fs::read_to_string("/proc/cpuinfo").unwrap_or_default())
+    }
+
+    fn parse(text: &str) -> Self {
+        let field = |name: &str| {
+            let line = text.lines().find(|line| {
+                line.split_once(':').is_some_and(|(field, _)| field.trim_end() == name)
+            });
+            line.and_then(|line| line.split_once(':')).map(|(_, value)| value.trim())
+        };
+        let parts = [
+            field("vendor_id").or(field("CPU implementer")).unwrap_or(std::env::consts::ARCH),
+            field("cpu family").or(field("CPU architecture")).unwrap_or("unknown"),
+            field("model").or(field("CPU part")).unwrap_or("unknown"),
+        ];
+        let kind = parts.join("-").to_lowercase().replace(|c: char| !c.is_alphanumeric(), "-");
+        let model = field("model name").unwrap_or(std::env::consts::ARCH).to_owned();
+        Self { kind, model }
+    }
+}
 
 /// What the machine was like at the start.
 #[derive(Debug)]
@@ -26,6 +61,11 @@ impl Machine {
     /// Looks before the run.
     pub(crate) fn look() -> Self {
         Self { load: load(), times: Times::read() }
+    }
+
+    /// Runnable tasks of the last minute, before the run and now.
+    pub(crate) fn loads(&self) -> [Option<f64>; 2] {
+        [self.load, load()]
     }
 
     /// How busy it was, in words.
@@ -104,5 +144,21 @@ impl Drop for Pinned {
         if let Some(before) = &self.before {
             let _best_effort = sched_setaffinity(None, before);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cpu_kind_is_vendor_family_and_model() {
+        let text = "processor\t: 0\nvendor_id\t: AuthenticAMD\ncpu family\t: 25\n\
+            model\t\t: 17\nmodel name\t: AMD EPYC 9R14\n\n";
+        let cpu = Cpu::parse(text);
+        assert_eq!(cpu.kind, "authenticamd-25-17");
+        assert_eq!(cpu.model, "AMD EPYC 9R14");
+        let unknown = Cpu::parse("");
+        assert!(unknown.kind.ends_with("-unknown-unknown"), "{unknown:?}");
     }
 }

@@ -64,7 +64,7 @@ fn row(name: &str, value: u32, most: Option<u32>) -> Row {
     Row {
         name: format!("program: {name}"),
         value: value.into(),
-        unit: "instructions",
+        unit: "instructions".into(),
         spread: 0.0,
         against: None,
         against_value: None,

@@ -1,22 +1,24 @@
 //! The rows, as a table or as JSON lines.
 
-use serde::Serialize;
+use std::{borrow::Cow, cell::RefCell};
+
+use serde::{Deserialize, Serialize};
 
 use super::samples::Samples;
 
 /// One number and what it is compared with.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, PartialEq, Debug, Deserialize, Serialize)]
 pub(crate) struct Row {
     /// What was measured.
     pub(crate) name: String,
     /// Its median.
     pub(crate) value: f64,
     /// Unit of `value`, `spread` and `against`.
-    pub(crate) unit: &'static str,
+    pub(crate) unit: Cow<'static, str>,
     /// Distance between the quartiles.
     pub(crate) spread: f64,
     /// Name of what it is compared with.
-    pub(crate) against: Option<&'static str>,
+    pub(crate) against: Option<Cow<'static, str>>,
     /// Median of what it is compared with.
     pub(crate) against_value: Option<f64>,
     /// Median of the ratios of each turn.
@@ -39,7 +41,7 @@ impl Row {
         Self {
             name,
             value,
-            unit,
+            unit: unit.into(),
             spread: 0.0,
             against: None,
             against_value: None,
@@ -62,9 +64,9 @@ impl Row {
         Self {
             name,
             value: samples.median(),
-            unit,
+            unit: unit.into(),
             spread: samples.spread(),
-            against: Some(against),
+            against: Some(against.into()),
             against_value: Some(others.median()),
             ratio: Some(ratio),
             must: Some(format!("ratio at least {ratio_min}")),
@@ -114,11 +116,12 @@ pub(crate) struct Report {
     is_json: bool,
     rows: Vec<Row>,
     details: Vec<Detail>,
+    warnings: RefCell<Vec<String>>,
 }
 
 impl Report {
     pub(crate) fn new(is_json: bool) -> Self {
-        Self { is_json, rows: Vec::new(), details: Vec::new() }
+        Self { is_json, rows: Vec::new(), details: Vec::new(), warnings: RefCell::default() }
     }
 
     /// Takes one row.
@@ -150,6 +153,7 @@ impl Report {
 
     /// Warns of something about the whole run.
     pub(crate) fn warn(&self, warning: &str) {
+        self.warnings.borrow_mut().push(warning.to_owned());
         if self.is_json {
             print_json(&Warning { warning });
         } else {
@@ -162,33 +166,22 @@ impl Report {
         self.rows.iter().any(|row| row.holds == Some(false))
     }
 
+    /// The rows so far.
+    pub(crate) fn rows(&self) -> &[Row] {
+        &self.rows
+    }
+
+    /// What was warned of so far.
+    pub(crate) fn warnings(&self) -> Vec<String> {
+        self.warnings.borrow().clone()
+    }
+
     /// Prints the table, unless every row was printed already.
     pub(crate) fn print_table(&self) {
         if self.is_json {
             return;
         }
-        println!(
-            "\n{:<44} {:>12} {:>9} {:<12} {:>12} {:>7}  must",
-            "what", "value", "spread", "unit", "against", "ratio"
-        );
-        for row in &self.rows {
-            let number = |value: Option<f64>| value.map_or(String::new(), format_number);
-            let ratio = row.ratio.map_or(String::new(), |ratio| format!("{ratio:.3}"));
-            let holds = match row.holds {
-                None => "",
-                Some(true) => "holds: ",
-                Some(false) => "BROKEN: ",
-            };
-            println!(
-                "{:<44} {:>12} {:>9} {:<12} {:>12} {ratio:>7}  {holds}{}",
-                row.name,
-                format_number(row.value),
-                format_number(row.spread),
-                row.unit,
-                number(row.against_value),
-                row.must.as_deref().unwrap_or(""),
-            );
-        }
+        print!("\n{}", table(&self.rows));
         self.print_details();
     }
 
@@ -218,6 +211,35 @@ impl Report {
             );
         }
     }
+}
+
+/// Rows as a table, a line each.
+pub(crate) fn table(rows: &[Row]) -> String {
+    let mut table = format!(
+        "{:<44} {:>12} {:>9} {:<12} {:>12} {:>7}  must\n",
+        "what", "value", "spread", "unit", "against", "ratio"
+    );
+    for row in rows {
+        let number = |value: Option<f64>| value.map_or(String::new(), format_number);
+        let ratio = row.ratio.map_or(String::new(), |ratio| format!("{ratio:.3}"));
+        let holds = match row.holds {
+            None => "",
+            Some(true) => "holds: ",
+            Some(false) => "BROKEN: ",
+        };
+        let line = format!(
+            "{:<44} {:>12} {:>9} {:<12} {:>12} {ratio:>7}  {holds}{}",
+            row.name,
+            format_number(row.value),
+            format_number(row.spread),
+            row.unit,
+            number(row.against_value),
+            row.must.as_deref().unwrap_or(""),
+        );
+        table.push_str(line.trim_end());
+        table.push('\n');
+    }
+    table
 }
 
 fn print_json(value: &impl Serialize) {

@@ -17,7 +17,7 @@ use crate::shell::Shell;
 /// Frames of one sample.
 const FRAMES: u32 = 600_000;
 /// Least part of the floor's rate.
-const RATIO_MIN: f64 = 0.95;
+const RATIO_MIN: f64 = 0.97;
 /// Least part of the frames that must come back for a sample to count.
 const RETURNED_MIN: f64 = 0.5;
 

@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use crate::{
-    darwin, demo, ebpf, fuzz, host, models,
+    bench, darwin, demo, ebpf, fuzz, host, models,
     shell::{Shell, cargo, target},
     soak, test, tidy,
 };
@@ -22,7 +22,7 @@ pub(crate) struct Step {
 
 /// Every step, those first that fail fastest. The tests are last, so that
 /// their results end the output.
-pub(crate) const STEPS: [Step; 12] = [
+pub(crate) const STEPS: [Step; 13] = [
     Step { name: "fmt", what: "formatting", is_loud: false, run: fmt },
     Step { name: "tidy", what: "the project's own rules", is_loud: false, run: tidy::run },
     Step { name: "clippy", what: "lints, warnings are errors", is_loud: false, run: clippy },
@@ -62,6 +62,12 @@ pub(crate) const STEPS: [Step; 12] = [
         what: "ten seconds of locks and rings while processes are killed",
         is_loud: false,
         run: soak::short,
+    },
+    Step {
+        name: "figures",
+        what: "figures are recorded ones, and no count has grown",
+        is_loud: false,
+        run: bench::check,
     },
     Step { name: "demo", what: "every tier answers", is_loud: false, run: demo::short },
     Step { name: "test", what: "all tests", is_loud: true, run: all_tests },
