@@ -36,7 +36,7 @@ pub(crate) fn check(shell: &Shell) -> Result<()> {
 #[derive(Debug, Default, clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "switches of the command line")]
 pub(crate) struct Arguments {
-    /// Only groups whose name contains this: program, kernel, veth, instructions,
+    /// Only groups whose name contains one of these, with commas between: program, kernel, veth, instructions,
     /// af-packet, af-xdp, sync
     filter: Option<String>,
     /// Print one JSON object a line
@@ -86,7 +86,10 @@ const GROUPS: [Group; 7] = [
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let shell = Shell::loud();
     let filter = arguments.filter.as_deref().unwrap_or("");
-    let groups: Vec<&Group> = GROUPS.iter().filter(|group| group.name.contains(filter)).collect();
+    let groups: Vec<&Group> = GROUPS
+        .iter()
+        .filter(|group| filter.split(',').any(|part| group.name.contains(part)))
+        .collect();
     if groups.is_empty() {
         let names = GROUPS.map(|group| group.name).join(", ");
         bail!("no group {filter}; there are {names}");
