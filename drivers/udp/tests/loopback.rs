@@ -6,8 +6,9 @@ use std::{net::UdpSocket, time::Duration};
 
 use farend_core::{Kind, Mode, Reason, Verdict, reflect::policy::RateCap};
 use farend_driver::clock::TICKS_PER_SECOND;
+use farend_effort::own_port;
 use farend_udp::{OpenError, Options, Worker};
-use support::{Running, answered, await_open, client, drain, is_answered, own_port, policy, probe};
+use support::{Running, answered, await_open, client, drain, is_answered, policy, probe};
 
 #[test]
 fn a_wildcard_socket_answers_from_the_asked_address() {

@@ -242,7 +242,7 @@ fn what_a_stopped_process_cannot_take_is_counted_and_the_rest_answered() {
                 thread::sleep(Duration::from_millis(1));
             }
         }
-        thread::sleep(SHORT);
+        wait_until("delivered", || frames_of_queues(&pair).iter().sum::<u64>() >= u64::from(sent));
         farend.signal(Signal::CONT);
         let mut back = 0;
         while raw.receive_probe(Duration::from_millis(300)).is_some() {
@@ -311,7 +311,7 @@ fn a_ring_that_stands_still_is_named_and_its_answers_are_kept() {
     for number in 0..100 {
         assert!(raw.send(&probe(Ip::V4, &[], 60, number)));
     }
-    thread::sleep(SHORT);
+    wait_until("delivered", || frames_of_queues(&pair).iter().sum::<u64>() >= 100);
     ip(&format!("-n {} link set far down", pair.far));
     farend.signal(Signal::CONT);
     let line = farend.wait_for("has stood still for 2 s");

@@ -145,12 +145,13 @@ fn mac(octets: [u8; 6]) -> Value {
 fn refused_frames_and_answers_are_sampled_where_asked_for() {
     let Some(pair) = Pair::new(1_500) else { return };
     let scratch = Scratch::new("of");
-    let options = format!("{} --sample-of all --sample-answers", scratch.options(1));
+    let options =
+        format!("{} --sample-of all --sample-answers --stats-interval 0.05", scratch.options(1));
     let farend = ready(&pair, "af-packet", &options);
     ask(&pair, 0..2);
     bother(&pair, 1);
-    // Nothing comes back that says that it was seen.
-    thread::sleep(Duration::from_millis(300));
+    // Nothing comes back that says that it was seen; the statistics do.
+    farend.wait_for("\"ip_protocol\":1");
     let end = farend.stop();
     if !has_tshark() {
         return;

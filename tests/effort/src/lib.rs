@@ -1,5 +1,10 @@
-//! How much tests and checks do, as the environment asks.
+//! What tests share: how much they do, as the environment asks, what they skip, and
+//! ports of their own.
 #![deny(unsafe_code)]
+
+mod port;
+
+pub use port::own_port;
 
 use std::{
     env,

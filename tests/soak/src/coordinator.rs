@@ -81,7 +81,7 @@ impl Soak {
         let mut soak = Self {
             shared: Shared::create()?,
             workers: Vec::new(),
-            numbers: Numbers(u64::from(std::process::id())),
+            numbers: Numbers::new(u64::from(std::process::id())),
             generation: 0,
             begin: Instant::now(),
             is_interrupted,

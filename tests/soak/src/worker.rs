@@ -47,7 +47,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         seat,
         generation: arguments.generation,
         name: arguments.name.clone(),
-        numbers: Numbers(arguments.generation),
+        numbers: Numbers::new(arguments.generation),
     };
     match SEATS.get(arguments.seat).context("no such seat")? {
         Role::Locker => worker.lock(),

@@ -13,7 +13,7 @@ use std::{
         atomic::{AtomicBool, AtomicU32, Ordering},
     },
     thread::{self, JoinHandle},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use common::{Probed, TESTER, number, read};
@@ -152,6 +152,11 @@ impl Reflector {
 
     fn faithful(lab: &Lab) -> Self {
         Self::new(lab, |builder| builder, |_, _| ())
+    }
+
+    /// How many frames it has answered so far.
+    fn answered(&self) -> usize {
+        self.seen.lock().unwrap().len()
     }
 
     fn seen(&self) -> Vec<Vec<u8>> {
@@ -354,10 +359,14 @@ fn an_interface_without_an_address_can_be_given_one_to_send_from() {
 #[test]
 fn an_interface_that_goes_down_ends_the_run_with_a_reason() {
     let Some(lab) = Lab::new() else { return };
-    let _reflector = Reflector::faithful(&lab);
+    let reflector = Reflector::faithful(&lab);
     thread::scope(|scope| {
         let probed = scope.spawn(|| lab.probe("198.18.0.2 --duration 20 --frame-octets 64"));
-        thread::sleep(Duration::from_millis(800));
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while reflector.answered() < 100 {
+            assert!(Instant::now() < deadline, "the tester does not send");
+            thread::sleep(Duration::from_millis(2));
+        }
         assert!(ip(&format!("-n {} link set {TESTER_IF} down", lab.near)));
         let probed = probed.join().unwrap();
         assert_eq!(probed.code, Some(1));

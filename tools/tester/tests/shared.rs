@@ -128,6 +128,15 @@ fn frames_are_told_one_a_line_until_the_count_is_there() {
     assert!(errors.contains("2 frames shown, 0 missed"), "{errors}");
 }
 
+/// Whether all threads of a process stand still.
+fn is_stopped(pid: &str) -> bool {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+    tasks.map(|task| std::fs::read_to_string(task.unwrap().path().join("stat")).unwrap()).all(
+        // Behind the name, which may hold blanks.
+        |stat| stat.rsplit_once(") ").unwrap().1.starts_with('T'),
+    )
+}
+
 #[test]
 fn a_reader_that_is_too_slow_says_how_much_it_missed() {
     let name = name("slow");
@@ -136,7 +145,9 @@ fn a_reader_that_is_too_slow_says_how_much_it_missed() {
     // It is stopped while more comes than the ring holds.
     let pid = running.child.id().to_string();
     Command::new("kill").args(["-STOP", &pid]).status().unwrap();
-    thread::sleep(Duration::from_millis(50));
+    while !is_stopped(&pid) {
+        thread::sleep(Duration::from_millis(1));
+    }
     (0..100).for_each(|number| show(&mut ring, Verdict::Reflect(Kind::Any), number));
     Command::new("kill").args(["-CONT", &pid]).status().unwrap();
     let (code, rest, errors) = running.end();

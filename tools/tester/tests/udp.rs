@@ -8,10 +8,10 @@ use std::{
     process::{Child, Command, Stdio},
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     thread::{self, JoinHandle},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use common::{Probed, TESTER, number, read};
@@ -33,6 +33,8 @@ fn probe(arguments: &str) -> Probed {
 struct Echo {
     address: SocketAddr,
     stop: Arc<AtomicBool>,
+    /// Answers that were sent so far.
+    sent: Arc<AtomicUsize>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -53,6 +55,8 @@ impl Echo {
         let address = socket.local_addr().unwrap();
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
+        let sent = Arc::new(AtomicUsize::new(0));
+        let answers_sent = Arc::clone(&sent);
         let thread = thread::spawn(move || {
             let mut octets = vec![0; 65_536];
             let mut number = 0;
@@ -60,11 +64,21 @@ impl Echo {
                 let Ok((length, from)) = socket.recv_from(&mut octets) else { continue };
                 for answer in answer(number, octets[..length].to_vec()) {
                     let _ = socket.send_to(&answer, from);
+                    answers_sent.fetch_add(1, Ordering::Relaxed);
                 }
                 number += 1;
             }
         });
-        Self { address, stop, thread: Some(thread) }
+        Self { address, stop, sent, thread: Some(thread) }
+    }
+
+    /// Waits until so many answers were sent.
+    fn await_answers(&self, wanted: usize) {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while self.sent.load(Ordering::Relaxed) < wanted {
+            assert!(Instant::now() < deadline, "{} answers", self.sent.load(Ordering::Relaxed));
+            thread::sleep(Duration::from_millis(2));
+        }
     }
 
     fn probe(&self, arguments: &str) -> Probed {
@@ -254,9 +268,9 @@ fn silence_says_what_to_check() {
 
 #[test]
 fn a_closed_port_is_told_from_silence() {
-    let free = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let closed = farend_effort::own_port();
     let probed =
-        probe(&format!("127.0.0.1 --port {free} --count 5 --frame-octets 64 --wait-ms 100"));
+        probe(&format!("127.0.0.1 --port {closed} --count 5 --frame-octets 64 --wait-ms 100"));
     assert_eq!(probed.code, Some(1));
     assert!(probed.count("undeliverable") > 0);
     assert!(probed.stderr.contains("unreachable"), "{}", probed.stderr);
@@ -322,7 +336,7 @@ fn signal(child: &Child, signal: Signal) {
 fn an_interrupt_ends_sending_and_reports_what_there_is() {
     let echo = Echo::new(|_, octets| vec![octets]);
     let child = start(&echo, "--duration 60 --frame-octets 64,128");
-    thread::sleep(Duration::from_millis(700));
+    echo.await_answers(20);
     signal(&child, Signal::INT);
     let probed = read(child.wait_with_output().unwrap());
     assert_eq!(probed.code, Some(0), "{}", probed.stderr);
@@ -338,7 +352,6 @@ fn a_full_receive_buffer_is_our_own_loss() {
     let mut held: Vec<Vec<u8>> = Vec::new();
     let (go, wait) = std::sync::mpsc::channel::<()>();
     let (ready, all_held) = std::sync::mpsc::channel::<()>();
-    let (done, answered) = std::sync::mpsc::channel::<()>();
     let echo = Echo::new(move |number, octets| {
         held.push(octets);
         if number < 99 {
@@ -349,18 +362,13 @@ fn a_full_receive_buffer_is_our_own_loss() {
         // Far more than any buffer holds, then the real answers.
         let mut answers = vec![held[0].clone(); 4_000];
         answers.append(&mut held);
-        let done = done.clone();
-        thread::spawn(move || {
-            thread::sleep(Duration::from_millis(800));
-            let _ = done.send(());
-        });
         answers
     });
     let child = start(&echo, "--count 100 --rate 500 --frame-octets 9018 --wait-ms 4000");
     all_held.recv_timeout(Duration::from_secs(10)).unwrap();
     signal(&child, Signal::STOP);
     go.send(()).unwrap();
-    answered.recv_timeout(Duration::from_secs(10)).unwrap();
+    echo.await_answers(4_100);
     signal(&child, Signal::CONT);
     let probed = read(child.wait_with_output().unwrap());
     assert_eq!(probed.count("sent"), 100);

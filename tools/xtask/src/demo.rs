@@ -6,8 +6,6 @@
 
 mod table;
 
-use std::net::UdpSocket;
-
 use anyhow::{Context, Result};
 use aya::programs::XdpMode;
 use farend_lab::{Lab, Reflector, Wire, kernel::Program};
@@ -112,7 +110,7 @@ fn measure_tier(shell: &Shell, programs: &Programs, tier: &str, form: Form) -> R
 
 /// The udp tier where this process is.
 fn measure_loopback(shell: &Shell, programs: &Programs, form: Form) -> Result<Vec<Cell>> {
-    let port = UdpSocket::bind("127.0.0.1:0")?.local_addr()?.port();
+    let port = farend_effort::own_port();
     let arguments = ["127.0.0.1", "--tier", "udp", "--stats", "none", "--port", &port.to_string()];
     let _reflector = Reflector::start(None, &programs.reflector, &arguments).context("tier udp")?;
     measure(shell, programs, "udp, loopback", Target::Datagrams { port }, form)

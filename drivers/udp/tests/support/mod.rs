@@ -3,9 +3,7 @@
 
 use std::{
     io::ErrorKind,
-    iter, mem,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs, UdpSocket},
-    ops::Range,
+    net::{IpAddr, SocketAddr, ToSocketAddrs, UdpSocket},
     sync::Arc,
     thread::{self, JoinHandle},
     time::{Duration, Instant},
@@ -27,26 +25,6 @@ pub(crate) fn probe(number: u32, octets: usize) -> Vec<u8> {
 /// A policy for sockets on loopback.
 pub(crate) fn policy(port: u16) -> Builder {
     Policy::builder().any_destination().port(port).guards(Guards::ALL.without(Guards::LOOPBACK))
-}
-
-/// A UDP port of this process alone.
-///
-/// A port that was free a moment ago may be taken since. So each is held by a TCP
-/// listener, for as long as the process lives, and lies below those that systems
-/// hand out by themselves (49152 and above, on Linux 32768).
-pub(crate) fn own_port() -> u16 {
-    const PORTS: Range<u16> = 20_000..32_000;
-    let drawn = iter::repeat_with(|| fastrand::u16(PORTS)).take(1_000);
-    for port in drawn {
-        let any = (Ipv4Addr::UNSPECIFIED, port);
-        let Ok(holder) = TcpListener::bind(any) else { continue };
-        // Neither has a program that is none of ours.
-        if UdpSocket::bind(any).is_ok() && UdpSocket::bind((Ipv6Addr::UNSPECIFIED, port)).is_ok() {
-            mem::forget(holder);
-            return port;
-        }
-    }
-    panic!("all ports of {PORTS:?} are taken");
 }
 
 pub(crate) struct Running {

@@ -182,7 +182,7 @@ mod tests {
     #[test]
     fn a_message_is_opened_as_it_was_made_and_not_otherwise() {
         let mut message = Message::default();
-        let mut numbers = Numbers(1);
+        let mut numbers = Numbers::new(1);
         for number in 0..100 {
             let octets = message.make(7, number, &mut numbers).to_vec();
             assert_eq!(open(&octets).unwrap(), (7, number));
