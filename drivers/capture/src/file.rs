@@ -31,20 +31,40 @@ pub fn create_file(path: &Path) -> io::Result<File> {
     }
     let mut file = options.open(path)?;
     if file.metadata()?.is_file() {
-        let mut start = [0; pcapng::MAGIC.len()];
-        match file.read_exact(&mut start) {
-            Ok(()) if start != pcapng::MAGIC => {
-                return Err(other("is there and no pcapng file: name another, or remove it"));
-            }
-            Err(_) if file.metadata()?.len() > 0 => {
-                return Err(other("is there and no pcapng file: name another, or remove it"));
-            }
-            _ => {}
-        }
+        refuse_foreign(&mut file)?;
         file.set_len(0)?;
         file.seek(SeekFrom::Start(0))?;
     }
     Ok(file)
+}
+
+/// Whether [`create_file`] would work, without changing what is there. A new
+/// file is made and removed.
+///
+/// # Errors
+///
+/// As in [`create_file`].
+pub fn check_file(path: &Path) -> io::Result<()> {
+    if !path.exists() {
+        drop(create_file(path)?);
+        return std::fs::remove_file(path);
+    }
+    if path.metadata().is_ok_and(|metadata| is_pipe(metadata.file_type())) {
+        return create_file(path).map(drop);
+    }
+    let mut file = OpenOptions::new().read(true).write(true).open(path)?;
+    if file.metadata()?.is_file() { refuse_foreign(&mut file) } else { Ok(()) }
+}
+
+/// Refuses a file that holds something that is no capture.
+fn refuse_foreign(file: &mut File) -> io::Result<()> {
+    let mut start = [0; pcapng::MAGIC.len()];
+    let is_capture = match file.read_exact(&mut start) {
+        Ok(()) => start == pcapng::MAGIC,
+        Err(_) => file.metadata()?.len() == 0,
+    };
+    let foreign = || other("is there and no pcapng file: name another, or remove it");
+    if is_capture { Ok(()) } else { Err(foreign()) }
 }
 
 #[cfg(unix)]

@@ -10,5 +10,5 @@ pub mod pcapng;
 pub mod tap;
 mod verdict;
 
-pub use file::create_file;
+pub use file::{check_file, create_file};
 pub use verdict::describe;

@@ -1,171 +1,107 @@
-//! The options that every driver has. A driver flattens them into its own.
+//! The command line of a driver, from what its options declare.
 
-use std::path::PathBuf;
+use std::{ffi::OsString, path::PathBuf};
 
-use clap::{ArgAction, Args};
-use farend_core::{Mode, Oui};
+use clap::{Arg, ArgAction, Command};
 
 use crate::{
-    observe,
-    settings::Choices,
-    values::{
-        Format, Guard, Port, Prefix, Rate, Seconds, SignatureSet, SourceOui, UserSignature, VlanId,
-        parse_mode, parse_oui,
-    },
+    options::Options,
+    settings::{Choices, Common},
 };
 
-/// Options on what to answer, on statistics and on the configuration file.
-#[expect(clippy::doc_markdown, reason = "doc comments of options are their plain help")]
-#[derive(Args, Clone, Debug, Default)]
-pub struct Arguments {
-    /// UDP destination port to answer, or any [default: 3842]
-    #[arg(long, value_name = "N|any", help_heading = "What to answer")]
-    pub port: Option<Port>,
-
-    /// Answer only this source OUI, and take it for a tester's [default: any]
-    #[arg(long, value_name = "XX:XX:XX|any", help_heading = "What to answer")]
-    pub oui: Option<SourceOui>,
-
-    /// Signatures to answer, with commas between: probeot, data_ot, latency,
-    /// rfc2544, y1564, msnseed; or any, or none [default: all of them]
-    #[arg(long, value_name = "LIST|any|none", help_heading = "What to answer")]
-    pub signatures: Option<SignatureSet>,
-
-    /// One more signature of your own, up to eight: payload offset and octets
-    /// in hexadecimal, as 5:50524f4245 or, with a mask, 0:ab00/ff00
-    #[arg(
-        long = "signature",
-        value_name = "OFFSET:HEX[/MASKHEX]",
-        value_delimiter = ',',
-        action = ArgAction::Append,
-        help_heading = "What to answer"
-    )]
-    pub user_signatures: Option<Vec<UserSignature>>,
-
-    /// What to exchange: mac (MAC addresses), mac-ip (and IP addresses), all
-    /// (and UDP ports) [default: all]
-    #[arg(
-        long,
-        value_name = "mac|mac-ip|all",
-        value_parser = parse_mode,
-        help_heading = "What to answer"
-    )]
-    pub mode: Option<Mode>,
-
-    /// VLAN ids to answer, with commas between; 0 stands for frames without a
-    /// tag [default: every one]
-    #[arg(
-        long = "vlan",
-        value_name = "ID",
-        value_delimiter = ',',
-        action = ArgAction::Append,
-        help_heading = "What to answer"
-    )]
-    pub vlans: Option<Vec<VlanId>>,
-
-    /// Testers' addresses, with commas between, as 10.0.0.0/8,fd00::/8; all
-    /// others get no answer [default: everybody]
-    #[arg(
-        long,
-        value_name = "CIDR",
-        value_delimiter = ',',
-        action = ArgAction::Append,
-        help_heading = "Who is a tester, and the guards"
-    )]
-    pub allow: Option<Vec<Prefix>>,
-
-    /// OUIs of testers that send from a port that reflectors serve, beside
-    /// 00:c0:17 and 00:19:b3
-    #[arg(
-        long = "tester-oui",
-        value_name = "OUI",
-        value_parser = parse_oui,
-        value_delimiter = ',',
-        action = ArgAction::Append,
-        help_heading = "Who is a tester, and the guards"
-    )]
-    pub tester_ouis: Option<Vec<Oui>>,
-
-    /// Most frames a second that each receiving CPU or worker answers; what is
-    /// over is dropped [default: no cap]
-    #[arg(long, value_name = "PPS", help_heading = "Who is a tester, and the guards")]
-    pub max_rate: Option<Rate>,
-
-    /// DANGER: answer every unicast destination MAC, not only our own
-    #[arg(
-        long,
-        value_name = "true|false",
-        num_args = 0..=1,
-        require_equals = true,
-        default_missing_value = "true",
-        help_heading = "Who is a tester, and the guards"
-    )]
-    pub any_destination: Option<bool>,
-
-    /// DANGER: switch off guards, with commas between: own-source-mac,
-    /// equal-macs, checksum, hop-limit, loop-risk, loopback (udp tier)
-    #[arg(
-        long = "disable-guard",
-        value_name = "NAME",
-        value_delimiter = ',',
-        action = ArgAction::Append,
-        help_heading = "Who is a tester, and the guards"
-    )]
-    pub disabled_guards: Option<Vec<Guard>>,
-
-    #[command(flatten)]
-    #[expect(missing_docs, reason = "flattened: a doc comment would become help")]
-    pub observe: observe::Arguments,
-
-    /// Stop after so many seconds [default: run until a signal]
-    #[arg(long, value_name = "S", help_heading = "Running and statistics")]
-    pub duration: Option<Seconds>,
-
-    /// Form of the statistics on standard output [default: text]
-    #[arg(
-        long = "stats",
-        value_name = "text|json|csv|none",
-        help_heading = "Running and statistics"
-    )]
-    pub format: Option<Format>,
-
-    /// Seconds between statistics [default: 10]
-    #[arg(long, value_name = "S", help_heading = "Running and statistics")]
-    pub stats_interval: Option<Seconds>,
-
-    /// Read settings from a file, TOML (docs/configuration.md) or the YAML of
-    /// the C reflector; options win over it, SIGHUP reads it again
-    #[arg(long, value_name = "FILE", help_heading = "Running and statistics")]
-    pub config: Option<PathBuf>,
-
-    /// Check options, file, interfaces and privileges, print what would be in
-    /// force, and exit
-    #[arg(long, help_heading = "Running and statistics")]
-    pub check: bool,
+/// What a driver says of itself.
+#[derive(Clone, Copy, Debug)]
+pub struct Program {
+    /// Its name.
+    pub name: &'static str,
+    /// Its version.
+    pub version: &'static str,
+    /// What it does, in one sentence.
+    pub about: &'static str,
+    /// What the targets are, for help.
+    pub targets_help: &'static str,
+    /// Examples, for help.
+    pub examples: &'static str,
 }
 
-impl Arguments {
-    /// What the command line says of the settings.
+impl Program {
+    /// Name and version in one.
     #[must_use]
-    pub fn choices(&self) -> Choices {
-        Choices {
-            port: self.port,
-            oui: self.oui,
-            tester_ouis: self.tester_ouis.clone(),
-            signatures: self.signatures,
-            user_signatures: self.user_signatures.clone(),
-            mode: self.mode,
-            allow: self.allow.clone(),
-            vlans: self.vlans.clone(),
-            any_destination: self.any_destination,
-            disabled_guards: self.disabled_guards.clone(),
-            max_rate: self.max_rate,
-            observe: self.observe.choices(),
-            duration: self.duration,
-            format: self.format,
-            stats_interval: self.stats_interval,
-        }
+    pub fn label(&self) -> String {
+        format!("{} {}", self.name, self.version)
     }
+}
+
+/// What a command line says.
+#[derive(Clone, Debug, Default)]
+pub struct CommandLine<C> {
+    /// Interfaces or addresses.
+    pub targets: Vec<String>,
+    /// The configuration file.
+    pub config: Option<PathBuf>,
+    /// Whether only to check.
+    pub is_check: bool,
+    /// Options that every driver has.
+    pub common: Choices,
+    /// Options of the driver itself.
+    pub own: C,
+}
+
+/// How signals and exit codes are explained, below the examples.
+const AFTER: &str = "\
+Signals: SIGINT or SIGTERM stop, SIGHUP reads --config again without losing a frame.
+Exit code: 0 after a stop, 1 if something failed while running, 2 for wrong usage.";
+
+/// The parser of a driver's command line.
+#[must_use]
+pub fn command<O: Options>(program: &Program) -> Command {
+    let command = Command::new(program.name)
+        .version(program.version)
+        .about(program.about)
+        .after_help(format!("Examples:\n{}\n\n{AFTER}", program.examples))
+        .arg(Arg::new("IFACE").value_name("IFACE").num_args(0..).help(program.targets_help));
+    let command = O::arguments(command);
+    Common::arguments(command)
+        .arg(
+            Arg::new("config")
+                .long("config")
+                .value_name("FILE")
+                .value_parser(clap::value_parser!(PathBuf))
+                .help_heading("Running and statistics")
+                .help(
+                    "Read settings from a file, TOML (docs/configuration.md) or the YAML of the \
+                     C reflector; options win over it, SIGHUP reads it again",
+                ),
+        )
+        .arg(
+            Arg::new("check")
+                .long("check")
+                .action(ArgAction::SetTrue)
+                .help_heading("Running and statistics")
+                .help(
+                    "Check options, file, interfaces and privileges, print what would be in \
+                     force, and exit",
+                ),
+        )
+}
+
+/// Reads a command line.
+///
+/// # Errors
+///
+/// Clap's, which is also how help and version are asked for.
+pub fn parse<O: Options>(
+    program: &Program,
+    line: impl IntoIterator<Item = impl Into<OsString> + Clone>,
+) -> Result<CommandLine<O::Choices>, clap::Error> {
+    let matches = command::<O>(program).try_get_matches_from(line)?;
+    Ok(CommandLine {
+        targets: matches.get_many("IFACE").into_iter().flatten().cloned().collect(),
+        config: matches.get_one("config").cloned(),
+        is_check: matches.get_flag("check"),
+        common: Common::from_matches(&matches),
+        own: O::from_matches(&matches),
+    })
 }
 
 /// An error of the command line as one line, without the usage that help
@@ -184,45 +120,54 @@ pub fn one_line(error: &clap::Error) -> String {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
-
     use super::*;
+    use crate::values::VlanId;
 
-    #[derive(Parser, Debug)]
-    struct Program {
-        interfaces: Vec<String>,
-        #[command(flatten)]
-        arguments: Arguments,
-    }
+    const PROGRAM: Program =
+        Program { name: "p", version: "1", about: "x", targets_help: "x", examples: "  p x" };
 
-    fn parse(line: &str) -> Result<Program, clap::Error> {
-        Program::try_parse_from(std::iter::once("p").chain(line.split_whitespace()))
+    fn read(line: &str) -> Result<CommandLine<()>, clap::Error> {
+        parse::<()>(&PROGRAM, std::iter::once("p").chain(line.split_whitespace()))
     }
 
     #[test]
-    fn lists_come_by_commas_and_by_repetition() {
+    fn list_takes_commas_and_repetition() {
         let line = "eth0 --vlan 1,2 --vlan 3 --allow 10.0.0.0/8,::/0 eth1";
-        let program = parse(line).unwrap();
-        assert_eq!(program.interfaces, ["eth0", "eth1"]);
-        let choices = program.arguments.choices();
-        assert_eq!(choices.vlans, Some(vec![VlanId(1), VlanId(2), VlanId(3)]));
-        assert_eq!(choices.allow.map(|list| list.len()), Some(2));
+        let line = read(line).unwrap();
+        assert_eq!(line.targets, ["eth0", "eth1"]);
+        assert_eq!(line.common.vlans, Some(vec![VlanId(1), VlanId(2), VlanId(3)]));
+        assert_eq!(line.common.allow.map(|list| list.len()), Some(2));
     }
 
     #[test]
-    fn a_flag_takes_back_what_a_file_says_only_when_told() {
-        assert_eq!(parse("e --any-destination").unwrap().arguments.any_destination, Some(true));
-        let program = parse("--any-destination=false e").unwrap();
-        assert_eq!(program.arguments.any_destination, Some(false));
-        assert_eq!(parse("e").unwrap().arguments.any_destination, None);
+    fn flag_has_three_forms_and_the_last_wins() {
+        for (line, expected) in [
+            ("e", None),
+            ("e --any-destination", Some(true)),
+            ("--any-destination e", Some(true)),
+            ("--any-destination=false e", Some(false)),
+            ("--no-any-destination e", Some(false)),
+            ("--any-destination --no-any-destination e", Some(false)),
+            ("--no-any-destination --any-destination e", Some(true)),
+        ] {
+            assert_eq!(read(line).unwrap().common.any_destination, expected, "{line}");
+        }
     }
 
     #[test]
-    fn an_error_is_one_line_with_option_value_and_accepted_form() {
-        let line = one_line(&parse("e --oui 00:c0").unwrap_err());
+    fn error_is_one_line_with_option_value_and_accepted_form() {
+        let line = one_line(&read("e --oui 00:c0").unwrap_err());
         assert!(!line.contains('\n'));
         assert!(line.contains("00:c0") && line.contains("--oui") && line.contains("00:c0:17"));
-        let line = one_line(&parse("e --prot 7").unwrap_err());
+        let line = one_line(&read("e --prot 7").unwrap_err());
         assert!(line.contains("--prot") && line.contains("--port"), "{line}");
+    }
+
+    #[test]
+    fn help_names_every_declared_option() {
+        let help = command::<()>(&PROGRAM).render_long_help().to_string();
+        for one in Common::declared() {
+            assert!(help.contains(&format!("--{}", one.name)), "{}", one.name);
+        }
     }
 }

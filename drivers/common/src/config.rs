@@ -3,8 +3,9 @@
 //!
 //! Every error names the file, the line, the key and what was expected there.
 
-mod document;
-mod own;
+pub(crate) mod document;
+#[cfg(test)]
+mod own_tests;
 mod reference;
 mod toml;
 mod yaml;
@@ -13,53 +14,47 @@ use std::{
     collections::BTreeMap,
     fmt, fs,
     io::Read,
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
 
 use farend_core::PolicyError;
 
+use self::document::{Entry, Table};
 use crate::{
-    settings::Choices,
-    values::{BusyPoll, Numbers},
+    options::Options,
+    settings::{Choices, Common},
 };
 
 /// More octets than this are no configuration.
 const FILE_OCTETS_MAX: u64 = 1 << 20;
 
 /// What a file says.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Config {
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Config<C = ()> {
     /// Where it was read.
     pub path: PathBuf,
-    /// Settings that every driver has.
-    pub choices: Choices,
     /// Interfaces or addresses to serve.
     pub targets: Option<Vec<String>>,
-    /// The tier, which the driver knows the names of.
-    pub tier: Option<String>,
-    /// Whether to take the place of somebody else's program.
-    pub replace: Option<bool>,
-    /// Receive queues to serve.
-    pub queues: Option<Numbers>,
-    /// CPUs that workers are pinned to.
-    pub cpus: Option<Numbers>,
-    /// How long the kernel looks for frames by itself.
-    pub busy_poll: Option<BusyPoll>,
+    /// Settings that every driver has.
+    pub choices: Choices,
+    /// Settings of one driver.
+    pub own: C,
     /// What a person should know about the file: one line each.
     pub notes: Vec<String>,
     lines: BTreeMap<String, usize>,
 }
 
-impl Config {
+impl<C: Clone + Default> Config<C> {
     /// Reads a file: `.toml` and `.yaml` or `.yml` by their names, others by
-    /// what is in them.
+    /// what is in them. `O` are the options of the driver itself.
     ///
     /// # Errors
     ///
     /// [`ConfigError`] says where, and what was expected.
-    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+    pub fn read<O: Options<Choices = C>>(path: &Path) -> Result<Self, ConfigError> {
         let text = read_text(path).map_err(|message| ConfigError::of_file(path, message))?;
-        Self::parse(path, &text)
+        Self::parse::<O>(path, &text)
     }
 
     /// Reads text that came from this path.
@@ -67,18 +62,20 @@ impl Config {
     /// # Errors
     ///
     /// As in [`read`](Self::read).
-    pub fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
+    pub fn parse<O: Options<Choices = C>>(path: &Path, text: &str) -> Result<Self, ConfigError> {
         let mut config = Self { path: path.to_owned(), ..Self::default() };
         if is_toml(path, text) {
             let table = toml::parse(text).map_err(|error| error.at(path))?;
-            own::read(&mut config, &table).map_err(|error| error.at(path))?;
+            read_own::<O>(&mut config, &table).map_err(|error| error.at(path))?;
         } else {
             let table = yaml::parse(text).map_err(|error| error.at(path))?;
             reference::read(&mut config, &table).map_err(|error| error.at(path))?;
         }
         Ok(config)
     }
+}
 
+impl<C> Config<C> {
     /// An error about the value of a key, if the file has that key.
     #[must_use]
     pub fn error_at(&self, key: &str, message: impl Into<String>) -> Option<ConfigError> {
@@ -132,9 +129,33 @@ impl fmt::Display for ConfigError {
 
 impl std::error::Error for ConfigError {}
 
+/// Takes over what our own TOML says: its keys are the options' names.
+fn read_own<O: Options>(config: &mut Config<O::Choices>, table: &Table) -> Result<(), Fault> {
+    for entry in table.flat() {
+        let key = entry.key();
+        if key == "interfaces" {
+            config.targets = Some(entry.texts()?.into_iter().map(str::to_owned).collect());
+        } else {
+            Common::read(&mut config.choices, &entry)
+                .or_else(|| O::read(&mut config.own, &entry))
+                .unwrap_or_else(|| Err(unknown::<O>(&entry)))?;
+        }
+        config.lines.insert(entry.key.clone(), entry.line);
+    }
+    Ok(())
+}
+
+fn unknown<O: Options>(entry: &Entry) -> Fault {
+    let declared = [O::declared(), Common::declared()].concat();
+    let names: Vec<_> = declared.iter().map(|one| one.name).collect();
+    let message = format!("is no key: expected one of interfaces, {}", names.join(", "));
+    Fault { line: Some(entry.line), key: entry.key.clone(), message }
+}
+
 /// An error before it is known which file it is in.
+#[doc(hidden)]
 #[derive(Clone, PartialEq, Eq, Debug)]
-struct Fault {
+pub struct Fault {
     line: Option<usize>,
     /// With the tables it stands in, and dots between.
     key: String,
@@ -148,7 +169,14 @@ impl Fault {
 }
 
 fn read_text(path: &Path) -> Result<String, String> {
-    let file = fs::File::open(path).map_err(|error| format!("cannot be read: {error}"))?;
+    // A FIFO would wait for somebody who writes, and signals with it.
+    let mut options = fs::OpenOptions::new();
+    options.read(true).custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed());
+    let file = options.open(path).map_err(|error| format!("cannot be read: {error}"))?;
+    let metadata = file.metadata().map_err(|error| format!("cannot be read: {error}"))?;
+    if !metadata.is_file() {
+        return Err("is no regular file: save the settings in one".to_owned());
+    }
     let mut octets = Vec::new();
     let read = file.take(FILE_OCTETS_MAX + 1).read_to_end(&mut octets);
     read.map_err(|error| format!("cannot be read: {error}"))?;
@@ -186,7 +214,7 @@ mod tests {
     use super::*;
 
     pub(super) fn parse(name: &str, text: &str) -> Result<Config, String> {
-        Config::parse(Path::new(name), text).map_err(|error| error.to_string())
+        Config::parse::<()>(Path::new(name), text).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -201,10 +229,14 @@ mod tests {
 
     #[test]
     fn an_unreadable_file_is_named() {
-        let error = Config::read(Path::new("/nonexistent/farend.toml")).unwrap_err().to_string();
+        let read = |path| Config::read::<()>(Path::new(path)).unwrap_err().to_string();
+        let error = read("/nonexistent/farend.toml");
         assert!(error.starts_with("/nonexistent/farend.toml: cannot be read"), "{error}");
-        let error = Config::read(Path::new("/")).unwrap_err().to_string();
-        assert!(error.starts_with("/: cannot be read"), "{error}");
+        let error = read("/");
+        assert!(error.starts_with("/: is no regular file"), "{error}");
+        // Which would never end.
+        let error = read("/dev/zero");
+        assert!(error.starts_with("/dev/zero: is no regular file"), "{error}");
     }
 
     #[test]

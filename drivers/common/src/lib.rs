@@ -1,4 +1,5 @@
-//! What every Farend driver shares.
+//! What every Farend driver shares: the runtime that serves, and the parts that
+//! it is made of.
 //!
 //! **Invariant:** nothing here knows one operating system's packet I/O, and
 //! nothing here parses a frame.
@@ -7,13 +8,22 @@
 pub mod arguments;
 pub mod clock;
 pub mod config;
-pub mod console;
+pub mod event;
+pub mod failure;
 pub mod hints;
 pub mod observe;
-#[cfg(target_os = "linux")]
+pub mod options;
+pub mod plan;
 pub mod privileges;
+pub mod runtime;
 pub mod settings;
 pub mod signals;
+pub mod sink;
 pub mod statistics;
+pub mod threaded;
+pub mod tier;
 pub mod values;
 pub mod worker;
+
+#[doc(hidden)]
+pub use clap;

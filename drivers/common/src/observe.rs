@@ -22,6 +22,6 @@ pub(crate) use observed::busiest;
 pub use observed::{Captured, Copies, Observed, TesterTable};
 pub use refused::{RefusedSample, RefusedSampler};
 pub use residence::Residence;
-pub use settings::{Arguments, Choices, Settings};
+pub use settings::{Choices, Observing, Settings};
 pub use watcher::{Watch, Watcher};
 pub use watchers::{Place, Watchers};

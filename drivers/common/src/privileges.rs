@@ -1,56 +1,24 @@
-//! Linux capabilities: which are missing, and dropping those not needed.
+//! Capabilities: which are missing, and giving up those not needed.
+//!
+//! Linux keeps them for each thread. The thread that steers keeps what reloads
+//! need; every other thread is started by [`spawn`] and holds none. Other
+//! systems have none at all.
 
-use std::{io, path::PathBuf};
+#[cfg(target_os = "linux")]
+mod linux;
+#[cfg(not(target_os = "linux"))]
+mod none;
 
-use rustix::thread::{
-    CapabilitySet, capabilities, capability_is_in_bounding_set, clear_ambient_capability_set,
-    remove_capability_from_bounding_set, set_capabilities, set_no_new_privs,
+use std::{
+    io,
+    path::PathBuf,
+    thread::{self, JoinHandle},
 };
 
-/// A capability that some driver needs, and its name in `capabilities(7)`.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Capability {
-    /// As in `setcap`, in lower case and without `cap_`.
-    pub name: &'static str,
-    set: CapabilitySet,
-    /// An older capability that grants the same.
-    grown_from: CapabilitySet,
-}
-
-impl Capability {
-    /// Attach to interfaces, change their filters.
-    pub const NET_ADMIN: Self = Self::new("net_admin", CapabilitySet::NET_ADMIN);
-    /// Packet sockets.
-    pub const NET_RAW: Self = Self::new("net_raw", CapabilitySet::NET_RAW);
-    /// Lock more memory than the limit allows.
-    pub const IPC_LOCK: Self = Self::new("ipc_lock", CapabilitySet::IPC_LOCK);
-    /// UDP ports below 1024.
-    pub const NET_BIND_SERVICE: Self =
-        Self::new("net_bind_service", CapabilitySet::NET_BIND_SERVICE);
-    /// Load programs and maps (Linux 5.8; before, `sys_admin`).
-    pub const BPF: Self =
-        Self { name: "bpf", set: CapabilitySet::BPF, grown_from: CapabilitySet::SYS_ADMIN };
-
-    /// Programs that compute with pointers (Linux 5.8; before, `sys_admin`).
-    pub const PERFMON: Self =
-        Self { name: "perfmon", set: CapabilitySet::PERFMON, grown_from: CapabilitySet::SYS_ADMIN };
-    /// Everything that is not finer; here, to reach other programs' bpf links.
-    pub const SYS_ADMIN: Self = Self::new("sys_admin", CapabilitySet::SYS_ADMIN);
-
-    /// Take capabilities out of the bounding set.
-    pub const SETPCAP: Self = Self::new("setpcap", CapabilitySet::SETPCAP);
-
-    const fn new(name: &'static str, set: CapabilitySet) -> Self {
-        Self { name, set, grown_from: CapabilitySet::empty() }
-    }
-
-    /// Whether this process may use it now.
-    #[must_use]
-    pub fn is_held(self) -> bool {
-        let Ok(sets) = capabilities(None) else { return false };
-        sets.effective.intersects(self.set.union(self.grown_from))
-    }
-}
+#[cfg(target_os = "linux")]
+pub use linux::{Capability, drop_all_but, drop_of_thread, without_file_rights};
+#[cfg(not(target_os = "linux"))]
+pub use none::{Capability, drop_all_but, drop_of_thread, without_file_rights};
 
 /// Those that are not held.
 #[must_use]
@@ -63,71 +31,26 @@ pub fn missing(wanted: &[Capability]) -> Vec<Capability> {
 pub fn advice(wanted: &[Capability]) -> String {
     let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("PROGRAM"));
     let names: Vec<_> = wanted.iter().map(|one| format!("cap_{}", one.name)).collect();
-    format!("run as root, or once: setcap {}+ep {}", names.join(","), program.display())
+    let (names, program) = (names.join(","), program.display());
+    if rustix::process::geteuid().is_root() {
+        // Root without capabilities, as in a container.
+        return format!("grant {names} to this container or service");
+    }
+    format!("run as root, or once: setcap {names}+ep {program}")
 }
 
-/// Gives up every capability except these, for good: no program that this one
-/// might start gets any back. Call before any thread is started; the kernel
-/// keeps capabilities for each thread.
-///
-/// Gives the names of those that are still held.
+/// Starts a thread that holds no capability.
 ///
 /// # Errors
 ///
-/// The kernel refuses.
-pub fn drop_all_but(kept: &[Capability]) -> io::Result<Vec<&'static str>> {
-    let mut sets = capabilities(None)?;
-    let mut wanted = CapabilitySet::empty();
-    for capability in kept {
-        let direct = capability.set.intersection(sets.permitted);
-        // Where the finer capability is not there, the coarser one it came
-        // from has to stay.
-        wanted |= if direct.is_empty() { capability.grown_from } else { direct };
-    }
-    // Without SETPCAP the bounding set stays, and no_new_privs does its work.
-    if sets.effective.contains(CapabilitySet::SETPCAP) {
-        for bit in 0..u64::BITS {
-            let Some(one) = CapabilitySet::from_bits(1 << bit) else { continue };
-            if !wanted.contains(one) && matches!(capability_is_in_bounding_set(one), Ok(true)) {
-                remove_capability_from_bounding_set(one)?;
-            }
-        }
-    }
-    clear_ambient_capability_set()?;
-    sets.permitted &= wanted;
-    sets.effective = sets.permitted;
-    sets.inheritable = CapabilitySet::empty();
-    set_capabilities(None, sets)?;
-    set_no_new_privs(true)?;
-    let held = kept.iter().filter(|capability| capability.is_held());
-    Ok(held.map(|capability| capability.name).collect())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn advice_is_a_line_to_paste() {
-        let advice = advice(&[Capability::NET_ADMIN, Capability::BPF]);
-        assert!(advice.contains("setcap cap_net_admin,cap_bpf+ep /"), "{advice}");
-    }
-
-    #[test]
-    fn dropping_leaves_what_was_kept_and_nothing_else() {
-        // Capabilities belong to a thread: this one alone loses them.
-        let dropped = std::thread::spawn(|| {
-            if !Capability::NET_ADMIN.is_held() {
-                farend_effort::skip("dropping capabilities needs root");
-                return;
-            }
-            assert_eq!(drop_all_but(&[Capability::NET_ADMIN]).unwrap(), ["net_admin"]);
-            assert!(Capability::NET_ADMIN.is_held());
-            assert_eq!(
-                missing(&[Capability::NET_ADMIN, Capability::NET_RAW, Capability::BPF]),
-                [Capability::NET_RAW, Capability::BPF]
-            );
-        });
-        dropped.join().unwrap();
-    }
+/// The system starts no thread.
+pub fn spawn<T: Send + 'static>(
+    name: &str,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> io::Result<JoinHandle<T>> {
+    thread::Builder::new().name(name.to_owned()).spawn(move || {
+        // A kernel that refuses to take rights away leaves them as they are.
+        let _ = drop_of_thread();
+        work()
+    })
 }

@@ -1,5 +1,4 @@
-//! What a user asked for, from the command line and from a file, and the
-//! policy that it makes.
+//! The options of every driver that reflects, and the policy that they make.
 
 use std::time::Duration;
 
@@ -9,104 +8,77 @@ use farend_core::{
 };
 
 use crate::{
-    observe,
+    observe, options,
+    options::{Flag, List, Maybe, One, Options},
     values::{
         Format, Guard, Port, Prefix, Rate, Seconds, SignatureSet, SourceOui, UserSignature, VlanId,
-        mode_name,
     },
 };
 
-/// What one source of settings says; `None` is what it does not speak of.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-#[expect(missing_docs, reason = "each field is the option of the same name")]
-pub struct Choices {
-    pub port: Option<Port>,
-    pub oui: Option<SourceOui>,
-    pub tester_ouis: Option<Vec<Oui>>,
-    pub signatures: Option<SignatureSet>,
-    pub user_signatures: Option<Vec<UserSignature>>,
-    pub mode: Option<Mode>,
-    pub allow: Option<Vec<Prefix>>,
-    pub vlans: Option<Vec<VlanId>>,
-    pub any_destination: Option<bool>,
-    pub disabled_guards: Option<Vec<Guard>>,
-    pub max_rate: Option<Rate>,
-    /// What to look at beside reflecting.
-    pub observe: observe::Choices,
-    pub duration: Option<Seconds>,
-    pub format: Option<Format>,
-    pub stats_interval: Option<Seconds>,
-}
+const MATCHING: &str = "Matching";
+const GUARDS: &str = "Testers and guards";
+const RUNNING: &str = "Running and statistics";
 
-impl Choices {
-    /// What this says, and where it says nothing what `lower` says. A list
-    /// replaces a list.
-    #[must_use]
-    pub fn over(self, lower: Self) -> Self {
-        Self {
-            port: self.port.or(lower.port),
-            oui: self.oui.or(lower.oui),
-            tester_ouis: self.tester_ouis.or(lower.tester_ouis),
-            signatures: self.signatures.or(lower.signatures),
-            user_signatures: self.user_signatures.or(lower.user_signatures),
-            mode: self.mode.or(lower.mode),
-            allow: self.allow.or(lower.allow),
-            vlans: self.vlans.or(lower.vlans),
-            any_destination: self.any_destination.or(lower.any_destination),
-            disabled_guards: self.disabled_guards.or(lower.disabled_guards),
-            max_rate: self.max_rate.or(lower.max_rate),
-            observe: self.observe.over(lower.observe),
-            duration: self.duration.or(lower.duration),
-            format: self.format.or(lower.format),
-            stats_interval: self.stats_interval.or(lower.stats_interval),
-        }
-    }
+options! {
+    /// What every driver that reflects can be told.
+    pub struct Common, Choices, Settings;
+    include { observe: observe::Observing }
 
-    /// Fills in the defaults.
-    #[must_use]
-    pub fn settle(self) -> Settings {
-        Settings {
-            port: self.port.unwrap_or(Port::ITO),
-            oui: self.oui.unwrap_or(SourceOui::Any),
-            tester_ouis: self.tester_ouis.unwrap_or_default(),
-            signatures: self.signatures.unwrap_or(SignatureSet(KindSet::BUILT_IN)),
-            user_signatures: self.user_signatures.unwrap_or_default(),
-            mode: self.mode.unwrap_or_default(),
-            allow: self.allow.unwrap_or_default(),
-            vlans: self.vlans.unwrap_or_default(),
-            any_destination: self.any_destination.unwrap_or(false),
-            disabled_guards: self.disabled_guards.unwrap_or_default(),
-            max_rate: self.max_rate,
-            observe: self.observe.settle(),
-            duration: self.duration.map(|seconds| seconds.0),
-            format: self.format.unwrap_or(Format::Text),
-            stats_interval: self.stats_interval.map_or(Duration::from_secs(10), |s| s.0),
-        }
-    }
-}
+    /// UDP destination port to answer, or any
+    port("port", "N|any", "3842", MATCHING, Live, yaml = "filtering.port"): One<Port> = Port::ITO;
 
-/// All that is settled.
-#[derive(Clone, PartialEq, Eq, Debug)]
-#[expect(missing_docs, reason = "each field is the option of the same name")]
-pub struct Settings {
-    pub port: Port,
-    pub oui: SourceOui,
-    pub tester_ouis: Vec<Oui>,
-    pub signatures: SignatureSet,
-    pub user_signatures: Vec<UserSignature>,
-    pub mode: Mode,
-    pub allow: Vec<Prefix>,
-    pub vlans: Vec<VlanId>,
-    pub any_destination: bool,
-    pub disabled_guards: Vec<Guard>,
-    /// `None` for no cap.
-    pub max_rate: Option<Rate>,
-    /// What to look at beside reflecting.
-    pub observe: observe::Settings,
-    /// `None` for until a signal comes.
-    pub duration: Option<Duration>,
-    pub format: Format,
-    pub stats_interval: Duration,
+    /// Answer only this source OUI, and take it for a tester's
+    oui("oui", "XX:XX:XX|any", "any", MATCHING, Live, yaml = "filtering.oui"):
+        One<SourceOui> = SourceOui::Any;
+
+    /// Signatures to answer, with commas between: probeot, data_ot, latency,
+    /// rfc2544, y1564, msnseed; or any, or none
+    signatures("signatures", "LIST|any|none", "all of them", MATCHING, Live):
+        One<SignatureSet> = SignatureSet(KindSet::BUILT_IN);
+
+    /// One more signature of your own, up to eight: payload offset and octets
+    /// in hexadecimal, as 5:50524f4245 or, with a mask, 0:ab00/ff00
+    user_signatures("signature", "OFFSET:HEX[/MASKHEX]", "none", MATCHING, Live):
+        List<UserSignature> = Vec::new();
+
+    /// What to exchange: mac (MAC addresses), mac-ip (and IP addresses), all
+    /// (and UDP ports)
+    mode("mode", "mac|mac-ip|all", "all", MATCHING, Live, yaml = "reflection.mode"):
+        One<Mode> = Mode::default();
+
+    /// VLAN ids to answer, with commas between; 0 stands for frames without a
+    /// tag, and of two tags the outer one counts
+    vlans("vlan", "ID", "every one", MATCHING, Live): List<VlanId> = Vec::new();
+
+    /// Testers' addresses, with commas between, as 10.0.0.0/8,fd00::/8; all
+    /// others get no answer; at most 16 of each IP version
+    allow("allow", "CIDR", "everybody", GUARDS, Live): List<Prefix> = Vec::new();
+
+    /// OUIs of testers that send from a port that reflectors serve, beside
+    /// 00:c0:17 and 00:19:b3; six at most
+    tester_ouis("tester-oui", "OUI", "none", GUARDS, Live): List<Oui> = Vec::new();
+
+    /// Most frames a second that each receiving CPU or worker answers, as
+    /// 250000 or 250k; what is over is dropped and counted as rate_cap
+    max_rate("max-rate", "PPS", "no cap", GUARDS, Live): Maybe<Rate> = None;
+
+    /// DANGER: answer every unicast destination MAC, not only our own
+    any_destination("any-destination", "true|false", "", GUARDS, Live): Flag = false;
+
+    /// DANGER: switch off guards, with commas between: own-source-mac,
+    /// equal-macs, checksum, hop-limit, loop-risk, loopback (udp tier)
+    disabled_guards("disable-guard", "NAME", "none", GUARDS, Live): List<Guard> = Vec::new();
+
+    /// Stop after so many seconds
+    duration("duration", "S", "run until a signal", RUNNING, Restart): Maybe<Seconds> = None;
+
+    /// Form of the statistics on standard output
+    format("stats", "text|json|csv|none", "text", RUNNING, Restart, yaml = "stats.format"):
+        One<Format> = Format::Text;
+
+    /// Seconds between statistics
+    stats_interval("stats-interval", "S", "10", RUNNING, Live, yaml = "stats.interval"):
+        One<Seconds> = Seconds(Duration::from_secs(10));
 }
 
 impl Settings {
@@ -171,45 +143,23 @@ impl Settings {
     /// `docs/configuration.md`.
     #[must_use]
     pub fn to_toml(&self) -> String {
-        let mut lines = vec![
-            match self.port {
-                Port::Any => "port = \"any\"".to_owned(),
-                Port::Only(port) => format!("port = {port}"),
-            },
-            format!("oui = \"{}\"", self.oui),
-            format!("tester-oui = {}", list(self.tester_ouis.iter().map(quoted))),
-            format!("signatures = \"{}\"", self.signatures),
-            format!("signature = {}", list(self.user_signatures.iter().map(quoted))),
-            format!("mode = \"{}\"", mode_name(self.mode)),
-            format!("allow = {}", list(self.allow.iter().map(quoted))),
-            format!("vlan = {}", list(self.vlans.iter().map(|vlan| vlan.0.to_string()))),
-            format!("any-destination = {}", self.any_destination),
-            format!(
-                "disable-guard = {}",
-                list(self.disabled_guards.iter().map(|guard| quoted(&guard.name)))
-            ),
-        ];
-        lines.push(match self.max_rate {
-            Some(rate) => format!("max-rate = {}", rate.0),
-            None => "# max-rate: none".to_owned(),
-        });
-        lines.extend(self.observe.to_toml());
-        lines.push(match self.duration {
-            Some(duration) => format!("duration = {}", Seconds(duration)),
-            None => "# duration: until a signal comes".to_owned(),
-        });
-        lines.push(format!("stats = \"{}\"", self.format));
-        lines.push(format!("stats-interval = {}", Seconds(self.stats_interval)));
-        lines.join("\n") + "\n"
+        Common::to_toml(self).join("\n") + "\n"
     }
 }
 
-fn quoted(value: &impl ToString) -> String {
-    format!("\"{}\"", value.to_string())
-}
+impl Choices {
+    /// What this says, and where it says nothing what `lower` says. A list
+    /// replaces a list.
+    #[must_use]
+    pub fn over(self, lower: Self) -> Self {
+        Common::over(self, lower)
+    }
 
-fn list(values: impl Iterator<Item = String>) -> String {
-    format!("[{}]", values.collect::<Vec<_>>().join(", "))
+    /// Fills in the defaults.
+    #[must_use]
+    pub fn settle(self) -> Settings {
+        Common::settle(self)
+    }
 }
 
 #[cfg(test)]

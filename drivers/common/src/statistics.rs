@@ -4,10 +4,12 @@
 //! are described in `docs/statistics.md`.
 
 mod csv;
+pub(crate) mod describe;
 mod json;
 mod page;
 mod rates;
 mod reporter;
+pub mod schema;
 mod text;
 
 use std::time::Duration;
@@ -40,13 +42,8 @@ impl InterfaceStatistics {
         Self {
             interface: self.interface.clone(),
             tier: self.tier,
-            worker: WorkerStatistics {
-                counters: self.worker.counters.since(&earlier.worker.counters),
-                losses: since(&self.worker.losses, &earlier.worker.losses),
-                // Of these only the whole can be told.
-                observed: self.worker.observed.clone(),
-            },
-            interface_drops: since(&self.interface_drops, &earlier.interface_drops),
+            worker: self.worker.since(&earlier.worker),
+            interface_drops: named_since(&self.interface_drops, &earlier.interface_drops),
         }
     }
 
@@ -66,6 +63,11 @@ impl InterfaceStatistics {
     }
 }
 
+/// A JSON line with these counts, and the rates of their whole time.
+pub(crate) fn statistics_line(event: &str, snapshot: &Snapshot) -> String {
+    json::statistics(event, reporter::unix_ms(), snapshot, snapshot)
+}
+
 /// Adds counts of the same name.
 pub fn merge_named(sum: &mut Vec<(&'static str, u64)>, more: &[(&'static str, u64)]) {
     for (name, frames) in more {
@@ -76,7 +78,11 @@ pub fn merge_named(sum: &mut Vec<(&'static str, u64)>, more: &[(&'static str, u6
     }
 }
 
-fn since(now: &[(&'static str, u64)], earlier: &[(&'static str, u64)]) -> Vec<(&'static str, u64)> {
+/// What was counted since `earlier`, by name.
+pub(crate) fn named_since(
+    now: &[(&'static str, u64)],
+    earlier: &[(&'static str, u64)],
+) -> Vec<(&'static str, u64)> {
     let before = |name| earlier.iter().find(|(known, _)| *known == name).map_or(0, |(_, n)| *n);
     now.iter().map(|(name, frames)| (*name, frames.saturating_sub(before(*name)))).collect()
 }
@@ -104,7 +110,9 @@ impl Snapshot {
                 tier if tier == one.tier => tier,
                 _ => "several",
             };
-            total.worker.merge(&one.worker);
+            // Numbers of queues mean nothing over several interfaces.
+            let queues = Vec::new();
+            total.worker.merge(&WorkerStatistics { queues, ..one.worker.clone() });
             merge_named(&mut total.interface_drops, &one.interface_drops);
         }
         total

@@ -23,7 +23,8 @@ pub use signature::{SignatureSet, UserSignature};
 pub struct Expected(pub(crate) String);
 
 impl Expected {
-    pub(crate) fn new(what: impl Into<String>) -> Self {
+    /// Names it, as in "a UDP port, 1 to 65535".
+    pub fn new(what: impl Into<String>) -> Self {
         Self(what.into())
     }
 }
@@ -176,6 +177,12 @@ impl FromStr for VlanId {
     }
 }
 
+impl fmt::Display for VlanId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
 /// One guard, by its stable name.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Guard {
@@ -197,6 +204,12 @@ impl FromStr for Guard {
     }
 }
 
+impl fmt::Display for Guard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
 /// Frames a second that one CPU or worker answers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Rate(pub u64);
@@ -209,10 +222,22 @@ impl FromStr for Rate {
     type Err = Expected;
 
     fn from_str(text: &str) -> Result<Self, Expected> {
-        match text.replace('_', "").parse() {
-            Ok(rate @ 1..=RATE_FRAMES_PER_S_MAX) => Ok(Self(rate)),
-            _ => Err(Expected::new("frames a second, 1 to 10000000000, as 250000")),
+        let (digits, unit) = match text.as_bytes().last() {
+            Some(b'k' | b'K') => (&text[..text.len() - 1], 1_000),
+            Some(b'M') => (&text[..text.len() - 1], 1_000_000),
+            _ => (text, 1),
+        };
+        let rate = digits.replace('_', "").parse().ok().and_then(|n: u64| n.checked_mul(unit));
+        match rate {
+            Some(rate @ 1..=RATE_FRAMES_PER_S_MAX) => Ok(Self(rate)),
+            _ => Err(Expected::new("frames a second, 1 to 10000000000, as 250000 or 250k")),
         }
+    }
+}
+
+impl fmt::Display for Rate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
     }
 }
 
@@ -318,6 +343,15 @@ mod tests {
         assert!(refusal::<VlanId>("4095").contains("1 to 4094"));
         assert!(refusal::<Guard>("loop").contains("loop-risk"));
         assert!(refusal::<Format>("xml").contains("csv"));
+    }
+
+    #[test]
+    fn rate_takes_decimal_prefixes() {
+        for (text, rate) in [("250k", 250_000), ("1_000", 1_000), ("2M", 2_000_000)] {
+            assert_eq!(text.parse(), Ok(Rate(rate)));
+        }
+        assert!(refusal::<Rate>("k").contains("250k"));
+        assert!(refusal::<Rate>("20000000000000M").contains("250k"));
     }
 
     #[test]

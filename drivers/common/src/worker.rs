@@ -5,13 +5,17 @@
 //! its counters. Nothing is shared per frame.
 
 use std::sync::{
-    Arc, Mutex, PoisonError,
+    Arc, Mutex, MutexGuard, PoisonError,
     atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
 use farend_core::{Counters, Policy};
+use serde::{Deserialize, Serialize};
 
-use crate::{observe::Observed, statistics::merge_named};
+use crate::{
+    observe::Observed,
+    statistics::{merge_named, named_since},
+};
 
 /// The policy in force, replaced as a whole while workers run.
 #[derive(Debug)]
@@ -74,44 +78,151 @@ impl PolicyReader {
 
 /// What one worker has counted, for others to read.
 ///
-/// The outcomes of frames are the core's [`Counters`]; what the driver itself
-/// lost stands beside them, by name.
+/// The outcomes of frames are the core's [`Counters`]: what was decided. What
+/// became of the answers, and what the driver itself lost, stands beside them.
 #[derive(Clone, Debug, Default)]
 pub struct WorkerStatistics {
     /// Outcomes of the frames this worker saw.
     pub counters: Counters,
+    /// Answers that were sent, as far as the driver is told; `None` where it is
+    /// not.
+    pub sent: Option<u64>,
     /// Frames lost by this worker or for it, by stable `snake_case` name:
     /// `transmit_refused`, `receive_ring_full`, ...
     pub losses: Vec<(&'static str, u64)>,
+    /// The same by receive queue, where there is one worker for each.
+    pub queues: Vec<QueueCounts>,
     /// What else it was asked to look at.
     pub observed: Observed,
 }
 
+/// What became of the frames of one receive queue.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct QueueCounts {
+    /// Its number.
+    pub queue: u32,
+    /// Answers: frames to be sent back, in their own form or as a service's.
+    pub answers: u64,
+    /// Answers that were sent; `None` if that is unknown.
+    pub sent: Option<u64>,
+    /// Frames that were lost.
+    pub lost: u64,
+}
+
 impl WorkerStatistics {
-    /// Adds what another worker has counted.
+    /// Adds what another worker of the same interface, or another interface,
+    /// has counted.
     pub fn merge(&mut self, other: &Self) {
+        let is_nothing = self.is_nothing();
         self.counters.merge(&other.counters);
+        self.sent = match (self.sent, other.sent) {
+            (Some(mine), Some(theirs)) => Some(mine.wrapping_add(theirs)),
+            // What one does not tell, the sum does not either.
+            (None, theirs) if is_nothing => theirs,
+            (mine, _) if other.is_nothing() => mine,
+            _ => None,
+        };
         merge_named(&mut self.losses, &other.losses);
+        for theirs in &other.queues {
+            match self.queues.iter_mut().find(|mine| mine.queue == theirs.queue) {
+                Some(mine) => mine.merge(*theirs),
+                None => self.queues.push(*theirs),
+            }
+        }
         self.observed.merge(&other.observed);
+    }
+
+    /// What was counted since `earlier`. Of what else was looked at only the
+    /// whole can be told.
+    #[must_use]
+    pub fn since(&self, earlier: &Self) -> Self {
+        let before = |queue| earlier.queues.iter().find(|one| one.queue == queue).copied();
+        Self {
+            counters: self.counters.since(&earlier.counters),
+            sent: self.sent.map(|now| now.wrapping_sub(earlier.sent.unwrap_or(0))),
+            losses: named_since(&self.losses, &earlier.losses),
+            queues: self
+                .queues
+                .iter()
+                .map(|now| now.since(before(now.queue).unwrap_or_default()))
+                .collect(),
+            observed: self.observed.clone(),
+        }
+    }
+
+    /// Whether it has counted nothing and knows of no queue.
+    fn is_nothing(&self) -> bool {
+        self.sent.is_none()
+            && self.losses.is_empty()
+            && self.queues.is_empty()
+            && self.counters.iter().all(|(_, frames)| frames == 0)
     }
 }
 
-/// Where one worker leaves copies of its statistics.
+impl QueueCounts {
+    fn merge(&mut self, other: Self) {
+        self.answers = self.answers.wrapping_add(other.answers);
+        self.sent = self.sent.zip(other.sent).map(|(mine, theirs)| mine.wrapping_add(theirs));
+        self.lost = self.lost.wrapping_add(other.lost);
+    }
+
+    fn since(self, earlier: Self) -> Self {
+        Self {
+            queue: self.queue,
+            answers: self.answers.wrapping_sub(earlier.answers),
+            sent: self.sent.map(|now| now.wrapping_sub(earlier.sent.unwrap_or(0))),
+            lost: self.lost.wrapping_sub(earlier.lost),
+        }
+    }
+}
+
+/// Where one worker leaves its statistics.
+///
+/// It fills a buffer that nobody else sees, and then exchanges two pointers;
+/// readers clone a pointer. So the lock is held for a few instructions, and the
+/// worker does not wait even for those: where a reader is at it just then, it
+/// comes again the next time.
 #[derive(Debug, Default)]
-pub struct StatisticsCell(Mutex<WorkerStatistics>);
+pub struct StatisticsCell {
+    latest: Mutex<Arc<WorkerStatistics>>,
+    /// The worker's alone.
+    spare: Mutex<Arc<WorkerStatistics>>,
+}
 
 impl StatisticsCell {
     /// Leaves a copy. Call when idle and now and then under load, not per
-    /// frame, and once at the very end.
+    /// frame, and [`publish_last`](Self::publish_last) once at the very end.
     pub fn publish(&self, statistics: &WorkerStatistics) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone_from(statistics);
+        self.fill(statistics);
+        if let Ok(mut latest) = self.latest.try_lock() {
+            std::mem::swap(&mut *latest, &mut *lock(&self.spare));
+        }
     }
 
-    /// The last copy left.
-    #[must_use]
-    pub fn read(&self) -> WorkerStatistics {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// Leaves the last copy, after which nobody comes again.
+    pub fn publish_last(&self, statistics: &WorkerStatistics) {
+        self.fill(statistics);
+        std::mem::swap(&mut *lock(&self.latest), &mut *lock(&self.spare));
     }
+
+    /// The last copy left. Takes no more than a pointer.
+    #[must_use]
+    pub fn read(&self) -> Arc<WorkerStatistics> {
+        Arc::clone(&lock(&self.latest))
+    }
+
+    fn fill(&self, statistics: &WorkerStatistics) {
+        let mut spare = lock(&self.spare);
+        match Arc::get_mut(&mut spare) {
+            Some(spare) => spare.clone_from(statistics),
+            // A reader still looks at it.
+            None => *spare = Arc::new(statistics.clone()),
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Asks workers to finish: answer what they hold, publish, return.
@@ -157,5 +268,40 @@ mod tests {
         assert_eq!(reader.current().port(), Some(1));
         cell.replace(policy(2));
         assert_eq!(reader.current().port(), Some(2));
+    }
+
+    #[test]
+    fn worker_never_waits_for_a_reader_of_its_statistics() {
+        let cell = StatisticsCell::default();
+        let mine = |lost| WorkerStatistics { losses: vec![("x", lost)], ..Default::default() };
+        cell.publish(&mine(1));
+        let seen = cell.read();
+        // Held as long as a reader likes, even in the lock.
+        let reader = cell.latest.lock().unwrap();
+        cell.publish(&mine(2));
+        drop(reader);
+        assert_eq!((seen.losses[0].1, cell.read().losses[0].1), (1, 1));
+        cell.publish(&mine(3));
+        assert_eq!(cell.read().losses[0].1, 3);
+        cell.publish_last(&mine(4));
+        assert_eq!((seen.losses[0].1, cell.read().losses[0].1), (1, 4));
+    }
+
+    #[test]
+    fn sent_is_known_only_where_all_tell() {
+        let told = |sent| {
+            let mut one = WorkerStatistics { sent, ..Default::default() };
+            one.losses.push(("x", 0));
+            one
+        };
+        let mut sum = WorkerStatistics::default();
+        sum.merge(&told(Some(3)));
+        sum.merge(&told(Some(4)));
+        assert_eq!(sum.sent, Some(7));
+        assert_eq!(sum.since(&told(Some(3))).sent, Some(4));
+        sum.merge(&told(None));
+        assert_eq!(sum.sent, None);
+        sum.merge(&told(Some(1)));
+        assert_eq!(sum.sent, None);
     }
 }

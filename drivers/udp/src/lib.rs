@@ -1,4 +1,5 @@
-//! The tier that needs no privileges: plain UDP sockets, Linux and macOS.
+//! Plain UDP sockets, which need no privileges, on Linux and macOS: the program
+//! `farend-udp`, and the tier `udp` of other drivers.
 //!
 //! The kernel gives payloads, not frames, and writes new headers for the
 //! answers. So what comes back is no true reflection of the link layer: VLAN
@@ -10,13 +11,20 @@
 //! counted as a loss by name.
 #![deny(unsafe_code)]
 
+mod addresses;
 mod burst;
 mod control;
 mod error;
+mod mover;
 mod name;
+mod platform;
 mod socket;
 mod sys;
+pub mod tier;
 mod worker;
 
+pub use addresses::Addresses;
 pub use error::{OpenError, RunError};
+pub use mover::Mover;
+pub use platform::Udp;
 pub use worker::{Options, Worker};

@@ -16,6 +16,7 @@ use crate::{
     burst::{BURST_DATAGRAMS, Burst},
     control,
     error::{OpenError, RunError},
+    mover::Mover,
     name,
     socket::{Socket, open_all},
     sys,
@@ -42,8 +43,8 @@ const NOTICE_INTERVAL_TICKS: u64 = 60 * TICKS_PER_SECOND;
 pub struct Options {
     /// Addresses of this host to listen on; none for all, IPv4 and IPv6.
     pub addresses: Vec<IpAddr>,
-    /// The UDP port, or `None` for any, which is refused. After that the
-    /// policy's port counts: when it changes, the worker moves.
+    /// The UDP port, or `None` for any, which is refused. A [`Mover`] moves the
+    /// worker to another.
     pub port: Option<u16>,
     /// Octets to ask of the kernel for datagrams that wait, for each socket.
     pub buffer_octets: usize,
@@ -89,7 +90,7 @@ impl Losses {
 /// Answers datagrams from plain UDP sockets.
 pub struct Worker {
     sockets: Vec<Socket>,
-    port: u16,
+    mover: Mover,
     options: Options,
     burst: Burst,
     answers: Vec<u8>,
@@ -97,6 +98,7 @@ pub struct Worker {
     clock: TickClock,
     statistics: WorkerStatistics,
     losses: Losses,
+    sent: u64,
     next_publish_tick: u64,
     next_notice_tick: u64,
 }
@@ -111,8 +113,8 @@ impl Worker {
         let port = options.port.ok_or(OpenError::AnyPort)?;
         let sockets = open_all(&options.addresses, port, options.buffer_octets, options.notice)?;
         let worker = Self {
+            mover: Mover::new(options, port, &sockets),
             sockets,
-            port,
             options: options.clone(),
             burst: Burst::new(),
             answers: Vec::with_capacity(BURST_DATAGRAMS),
@@ -120,6 +122,7 @@ impl Worker {
             clock: TickClock::start(),
             statistics: WorkerStatistics::default(),
             losses: Losses::default(),
+            sent: 0,
             next_publish_tick: 0,
             next_notice_tick: 0,
         };
@@ -154,6 +157,7 @@ impl Worker {
     ) -> Result<(), RunError> {
         let outcome = self.answer_until(policy, stop, statistics);
         self.publish(statistics);
+        statistics.publish_last(&self.statistics);
         outcome
     }
 
@@ -165,7 +169,7 @@ impl Worker {
     ) -> Result<(), RunError> {
         while !stop.is_requested() {
             let policy = policy.current();
-            self.follow_port(policy);
+            self.follow_move(policy);
             if self.turn(policy)? {
                 if self.limit.now_tick >= self.next_publish_tick {
                     self.publish(statistics);
@@ -184,18 +188,24 @@ impl Worker {
         Ok(())
     }
 
-    /// Moves to another port if the policy did. The old sockets go when the
-    /// new ones are there; if those are not to be had, the worker stays and
-    /// says so.
-    fn follow_port(&mut self, policy: &Policy) {
-        let Some(port) = policy.port().filter(|port| *port != self.port) else { return };
-        // Tried once for each change.
-        self.port = port;
-        let Options { addresses, buffer_octets, notice, .. } = &self.options;
-        match open_all(addresses, port, *buffer_octets, *notice) {
-            Ok(sockets) => self.sockets = sockets,
-            Err(error) => notice(&format!("{error}; still listening on the port before")),
+    /// What moves it to other addresses or to another port while it runs.
+    #[must_use]
+    pub fn mover(&self) -> Mover {
+        self.mover.clone()
+    }
+
+    /// Moves to sockets that a [`Mover`] has bound, once the policy is the one
+    /// that they are for.
+    fn follow_move(&mut self, policy: &Policy) {
+        let Some(moved) = self.mover.take(policy.port()) else { return };
+        let (kept, gone): (Vec<_>, Vec<_>) = std::mem::take(&mut self.sockets)
+            .into_iter()
+            .partition(|socket| moved.wanted.contains(&socket.address));
+        for mut socket in gone {
+            self.losses.receive_buffer_full += socket.take_dropped();
         }
+        self.sockets = kept;
+        self.sockets.extend(moved.sockets);
     }
 
     /// Receives and answers at most one burst from each socket. Says whether
@@ -256,6 +266,7 @@ impl Worker {
         while let Some((first, others)) = rest.split_first() {
             match sys::send(fd, slots, octets, rest) {
                 Ok(sent) => {
+                    self.sent += sent as u64;
                     rest = rest.get(sent..).unwrap_or_default();
                     tries = 0;
                 }
@@ -302,6 +313,7 @@ impl Worker {
         for socket in &mut self.sockets {
             self.losses.receive_buffer_full += socket.take_dropped();
         }
+        self.statistics.sent = Some(self.sent);
         self.statistics.losses.clear();
         self.statistics.losses.extend(self.losses.list());
         cell.publish(&self.statistics);

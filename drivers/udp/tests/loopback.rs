@@ -117,17 +117,53 @@ fn a_rate_cap_holds_and_what_is_over_it_is_counted() {
 }
 
 #[test]
-fn a_new_policy_is_taken_and_its_port_followed() {
+fn worker_moves_with_its_policy_to_another_port() {
     let port = own_port();
     let other_port = own_port();
     let running = Running::start(&["127.0.0.1"], policy(port).build().unwrap());
     let first = client("127.0.0.1", format!("127.0.0.1:{port}").parse().unwrap());
     assert!(is_answered(&first, &probe(1, 64)));
+    running.mover.prepare(&["127.0.0.1".parse().unwrap()], Some(other_port)).unwrap();
+    // Nothing has changed yet.
+    assert!(is_answered(&first, &probe(2, 64)));
+    running.mover.commit();
     running.policy.replace(policy(other_port).mode(Mode::All).build().unwrap());
     let second = client("127.0.0.1", format!("127.0.0.1:{other_port}").parse().unwrap());
     await_open(&second);
-    assert!(is_answered(&second, &probe(2, 64)));
-    assert!(!is_answered(&first, &probe(3, 64)), "the old port is closed");
+    second.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    assert!(is_answered(&second, &probe(3, 64)));
+    assert!(!is_answered(&first, &probe(4, 64)), "the old port is closed");
+    assert_eq!(running.finish().counters.reflected(), 3);
+}
+
+#[test]
+fn busy_port_leaves_the_worker_where_it_is() {
+    let port = own_port();
+    let running = Running::start(&["127.0.0.1"], policy(port).build().unwrap());
+    let busy = UdpSocket::bind(("127.0.0.1", 0)).unwrap();
+    let address = "127.0.0.1".parse().unwrap();
+    let busy_port = busy.local_addr().unwrap().port();
+    let error = running.mover.prepare(&[address], Some(busy_port)).unwrap_err();
+    assert!(error.to_string().contains("another program listens there"), "{error}");
+    running.mover.commit();
+    let client = client("127.0.0.1", format!("127.0.0.1:{port}").parse().unwrap());
+    assert!(is_answered(&client, &probe(1, 64)));
+    assert_eq!(running.finish().counters.reflected(), 1);
+}
+
+#[test]
+fn worker_takes_an_address_that_came_later_and_keeps_the_others() {
+    let port = own_port();
+    let running = Running::start(&["127.0.0.1"], policy(port).build().unwrap());
+    let addresses = ["127.0.0.1".parse().unwrap(), "127.0.0.9".parse().unwrap()];
+    running.mover.prepare(&addresses, Some(port)).unwrap();
+    running.mover.commit();
+    for address in ["127.0.0.1", "127.0.0.9"] {
+        let client = client("127.0.0.1", format!("{address}:{port}").parse().unwrap());
+        await_open(&client);
+        client.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        assert!(is_answered(&client, &probe(1, 64)));
+    }
     assert_eq!(running.finish().counters.reflected(), 2);
 }
 

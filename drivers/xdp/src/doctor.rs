@@ -1,16 +1,20 @@
 //! Traps of an interface that make a test fail without a word, and the way
 //! out of each.
 
-use farend_driver::settings::Settings;
+use farend_driver::{event::Finding, settings::Settings};
 
 use crate::{
     interface::{Interface, Rtnetlink},
     tier::TierChoice,
 };
 
-/// What is wrong with an interface for a tier, one line each, with the fix.
+/// What is wrong with an interface for a tier.
 #[must_use]
-pub(crate) fn examine(interface: &Interface, tier: TierChoice, settings: &Settings) -> Vec<String> {
+pub(crate) fn examine(
+    interface: &Interface,
+    tier: TierChoice,
+    settings: &Settings,
+) -> Vec<Finding> {
     let checks = [
         state(interface),
         veth_peer(interface, tier),
@@ -29,16 +33,21 @@ const fn has_program(tier: TierChoice) -> bool {
 }
 
 /// Says that nothing will arrive at all.
-fn state(interface: &Interface) -> Option<String> {
+fn state(interface: &Interface) -> Option<Finding> {
+    let name = &interface.name;
     if !interface.is_up {
-        return Some(format!("is down, nothing arrives: ip link set {} up", interface.name));
+        let finding = Finding::new("link_down", "is down", "nothing arrives")
+            .fixed_by(format!("ip link set {name} up"))
+            .undone_by(format!("ip link set {name} down"));
+        return Some(finding);
     }
-    let cause = if interface.is_kind("veth") {
+    let fix = if interface.is_kind("veth") {
         "set its peer up"
     } else {
         "look at the cable and at the other end"
     };
-    (!interface.is_running).then(|| format!("has no carrier, nothing arrives: {cause}"))
+    (!interface.is_running)
+        .then(|| Finding::new("no_carrier", "has no carrier", "nothing arrives").fixed_by(fix))
 }
 
 /// The other end of a veth pair, if it can be seen.
@@ -74,98 +83,115 @@ pub(crate) fn deaf_veth_peer(interface: &Interface) -> Option<String> {
 }
 
 /// Says that answers reach nobody, on a tier that was asked for by name.
-fn veth_peer(interface: &Interface, tier: TierChoice) -> Option<String> {
-    if tier == TierChoice::Xdp { deaf_veth_peer(interface) } else { None }
+fn veth_peer(interface: &Interface, tier: TierChoice) -> Option<Finding> {
+    let what = deaf_veth_peer(interface).filter(|_| tier == TierChoice::Xdp)?;
+    Some(Finding::new("veth_peer_without_program", what, ""))
 }
 
 /// A veth passes no hardware that would compute the checksum of a socket's
 /// datagram. The kernel notes that it is missing, and the other tiers keep the
 /// note with the answer; here octets alone go back.
-fn unfinished_checksums(interface: &Interface, tier: TierChoice) -> Option<String> {
+fn unfinished_checksums(interface: &Interface, tier: TierChoice) -> Option<Finding> {
     if !matches!(tier, TierChoice::Xdp | TierChoice::AfXdp) {
         return None;
     }
-    let fate = "datagrams of its sockets come without a valid UDP checksum, and a socket there \
-                drops the answers as corrupt";
+    let finding = |what: String, peer: &str| {
+        Finding::new(
+            "veth_peer_checksum_offload",
+            what,
+            "so datagrams of its sockets come without a valid UDP checksum, and a socket there \
+             drops the answers as corrupt",
+        )
+        .fixed_by(format!("ethtool -K {peer} tx off"))
+        .undone_by(format!("ethtool -K {peer} tx on"))
+    };
     if interface.is_kind("bridge") {
-        return unfinished_checksums_of_ports(interface, tier, fate);
+        let names = veth_ports(interface).filter(|_| tier == TierChoice::AfXdp)?;
+        let what = format!(
+            "is a bridge over veths ({names}), and transmit checksum offload is on at their other \
+             ends, as it is by default"
+        );
+        return Some(finding(what, "PEER"));
     }
     if interface.peer?.is_elsewhere {
-        return Some(format!(
-            "is a veth whose peer is out of sight in another network namespace: while transmit \
-             checksum offload is on there, as it is by default, {fate}: ethtool -K PEER tx off"
-        ));
+        let what = "its veth peer may have transmit checksum offload on, as is the default";
+        return Some(finding(what.to_owned(), "PEER"));
     }
     let peer = veth_peer_in_sight(interface).filter(Interface::offloads_checksums)?;
-    Some(format!(
-        "its veth peer {0} has transmit checksum offload on, so {fate}: ethtool -K {0} tx off",
-        peer.name
-    ))
+    let what = format!("its veth peer {} has transmit checksum offload on", peer.name);
+    Some(finding(what, &peer.name))
 }
 
-/// The same of the veth pairs whose one end is a port of a bridge.
-fn unfinished_checksums_of_ports(
-    bridge: &Interface,
-    tier: TierChoice,
-    fate: &str,
-) -> Option<String> {
-    if tier != TierChoice::AfXdp {
-        return None;
-    }
+/// Names of the veths that are ports of a bridge.
+fn veth_ports(bridge: &Interface) -> Option<String> {
     let all = Rtnetlink::open().ok()?.all().ok()?;
     let is_port = |one: &&Interface| one.controller == Some(bridge.index) && one.is_kind("veth");
     let names: Vec<_> = all.iter().filter(is_port).map(|port| port.name.as_str()).collect();
-    (!names.is_empty()).then(|| {
-        format!(
-            "is a bridge over veths ({}): while transmit checksum offload is on at their other \
-             ends, as it is by default, {fate}: ethtool -K PEER tx off",
-            names.join(", ")
-        )
-    })
+    (!names.is_empty()).then(|| names.join(", "))
 }
 
 /// A tag that the interface has taken out is not in the frame that is matched
 /// and sent back.
-fn hidden_tags(interface: &Interface, tier: TierChoice, needs_tags: bool) -> Option<String> {
+fn hidden_tags(interface: &Interface, tier: TierChoice, needs_tags: bool) -> Option<Finding> {
     if !has_program(tier) || !interface.hides_tags() {
         return None;
     }
+    let name = &interface.name;
     if interface.is_kind("veth") {
         // Its tags hide only where the peer hands them over apart from the
         // frame; a warning is for those who wait for tags.
         return needs_tags.then(|| {
-            "is a veth: its peer may hand VLAN tags over beside the frame, where XDP does not see \
-             them: ethtool -K PEER txvlan off"
-                .to_owned()
+            Finding::new(
+                "veth_peer_vlan_offload",
+                "is a veth",
+                "its peer may hand VLAN tags over beside the frame, where XDP does not see them",
+            )
+            .fixed_by("ethtool -K PEER txvlan off")
+            .undone_by("ethtool -K PEER txvlan on")
         });
     }
-    Some(format!(
-        "takes VLAN tags out of received frames before XDP sees them, so tagged frames go back \
-         untagged: ethtool -K {} rxvlan off",
-        interface.name
-    ))
+    let finding = Finding::new(
+        "vlan_tags_stripped",
+        "strips VLAN tags before XDP sees the frame",
+        "so tagged frames go back untagged",
+    );
+    Some(
+        finding
+            .fixed_by(format!("ethtool -K {name} rxvlan off"))
+            .undone_by(format!("ethtool -K {name} rxvlan on")),
+    )
 }
 
 /// XDP on a bond sees frames only if every slave's driver can.
-fn bond(interface: &Interface, tier: TierChoice) -> Option<String> {
-    (has_program(tier) && interface.is_kind("bond"))
-        .then(|| "is a bond: attach to its slaves instead, by naming each of them".to_owned())
-}
-
-/// An interface keeps frames to other stations from everybody unless told.
-fn promiscuity(interface: &Interface, tier: TierChoice, settings: &Settings) -> Option<String> {
-    (has_program(tier) && settings.any_destination && !interface.is_promiscuous).then(|| {
-        format!(
-            "most interfaces deliver frames to other MAC addresses, which --any-destination \
-             answers, only when promiscuous: ip link set {} promisc on",
-            interface.name
-        )
+fn bond(interface: &Interface, tier: TierChoice) -> Option<Finding> {
+    (has_program(tier) && interface.is_kind("bond")).then(|| {
+        Finding::new("bond_master", "is a bond", "which sees frames only if all its slaves can")
+            .fixed_by("attach to its slaves instead, by naming each of them")
     })
 }
 
-fn generic_mode(tier: TierChoice) -> Option<String> {
+/// An interface keeps frames to other stations from everybody unless told.
+fn promiscuity(interface: &Interface, tier: TierChoice, settings: &Settings) -> Option<Finding> {
+    let name = &interface.name;
+    (has_program(tier) && settings.any_destination && !interface.is_promiscuous).then(|| {
+        Finding::new(
+            "not_promiscuous",
+            "is not promiscuous",
+            "and most interfaces deliver frames to other MAC addresses, which --any-destination \
+             answers, only then",
+        )
+        .fixed_by(format!("ip link set {name} promisc on"))
+        .undone_by(format!("ip link set {name} promisc off"))
+    })
+}
+
+fn generic_mode(tier: TierChoice) -> Option<Finding> {
     (tier == TierChoice::XdpGeneric).then(|| {
-        "runs the program after the driver: about a third of the speed of native XDP".to_owned()
+        Finding::new(
+            "generic_mode",
+            "runs the program after the driver",
+            "at about a third of the speed of native XDP",
+        )
     })
 }
 
@@ -186,8 +212,12 @@ mod tests {
         }
     }
 
+    fn joined(findings: &[Finding]) -> String {
+        findings.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+    }
+
     fn examined(interface: &Interface, tier: TierChoice) -> String {
-        examine(interface, tier, &Choices::default().settle()).join("\n")
+        joined(&examine(interface, tier, &Choices::default().settle()))
     }
 
     #[test]
@@ -216,7 +246,7 @@ mod tests {
         let choices = Choices { any_destination: Some(true), ..Choices::default() };
         let settings = choices.settle();
         let told = examine(&interface(None), TierChoice::Xdp, &settings);
-        assert!(told.join(" ").contains("promisc on"), "{told:?}");
+        assert!(joined(&told).contains("promisc on"), "{told:?}");
         let promiscuous = Interface { is_promiscuous: true, ..interface(None) };
         assert!(examine(&promiscuous, TierChoice::Xdp, &settings).is_empty());
     }

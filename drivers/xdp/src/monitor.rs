@@ -5,7 +5,12 @@ use std::{
     os::fd::{AsFd, BorrowedFd},
 };
 
-use crate::interface::{Change, Interface, Rtnetlink};
+use farend_driver::{event::Code, runtime};
+
+use crate::{
+    interface::{Change, Interface, Rtnetlink},
+    target::Target,
+};
 
 /// What became of one interface.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -72,6 +77,40 @@ pub(crate) fn compare(before: &Interface, now: &Interface) -> Vec<Event> {
         _ => {}
     }
     events
+}
+
+/// What the runtime is to do and to tell about the difference.
+#[must_use]
+pub(crate) fn change(before: &Interface, now: Interface) -> runtime::Change<Target> {
+    let mut policy = None;
+    let mut told = Vec::new();
+    for event in compare(before, &now) {
+        told.push(match event {
+            Event::Down { is_set_down: true } => {
+                (Code::Warning, format!("was set down, waiting: ip link set {} up", now.name))
+            }
+            Event::Down { is_set_down: false } => {
+                (Code::Warning, "has lost its carrier, waiting".to_owned())
+            }
+            Event::Up => (Code::Notice, "is up again".to_owned()),
+            // Nothing to attach again: a driver that cannot run the program
+            // with an MTU refuses the MTU, and packet sockets take any.
+            Event::Mtu { before, now } => {
+                (Code::Notice, format!("MTU is now {now} octets, was {before}"))
+            }
+            Event::Renamed { name } => {
+                (Code::Notice, format!("is now named {name}; statistics keep the old name"))
+            }
+            // Another own address is another policy.
+            Event::Mac => {
+                policy = now.mac.map(|mac| format!("its own MAC is now {mac}"));
+                continue;
+            }
+        });
+    }
+    // Its drops stay those at the start, which others are compared with.
+    let now = Interface { drops: before.drops, ..now };
+    runtime::Change::Now { target: Target::Interface(Box::new(now)), told, policy }
 }
 
 /// Listens to the kernel.

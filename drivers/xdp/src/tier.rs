@@ -1,8 +1,4 @@
-//! The ways to reflect, best first, behind one small trait.
-//!
-//! Every tier is opened with all privileges, may lose them, is started, and
-//! from then on answers questions until it is stopped. A tier in user space is
-//! a worker with a `run` loop; [`Threaded`] makes a tier of it.
+//! The ways to reflect on Linux, best first.
 
 #[cfg(target_os = "linux")]
 pub mod af_packet;
@@ -11,59 +7,23 @@ pub mod af_xdp;
 mod open;
 #[cfg(target_os = "linux")]
 mod queues;
-mod threaded;
 #[cfg(target_os = "linux")]
 pub mod xdp;
 
-use std::fmt;
+use std::{fmt, str::FromStr};
 
-use clap::ValueEnum;
-use farend_core::Policy;
-use farend_driver::worker::WorkerStatistics;
+use farend_driver::{option_values, tier::TierName, values::Expected};
 
-pub(crate) use open::notice;
-pub use open::{Opened, PolicyRefusal, check_policy, open, policy, rehearse};
-pub use threaded::Threaded;
-
-/// What reflects on one interface, or on some addresses.
-pub trait Tier {
-    /// Begins to answer, if opening did not.
-    ///
-    /// # Errors
-    ///
-    /// Why it cannot.
-    fn start(&mut self) -> Result<(), TierError>;
-
-    /// Puts another policy in force without losing a frame.
-    ///
-    /// # Errors
-    ///
-    /// Why it cannot; the policy before stays in force.
-    fn replace_policy(&mut self, policy: &Policy) -> Result<(), TierError>;
-
-    /// What it has done so far.
-    ///
-    /// # Errors
-    ///
-    /// The kernel does not give the counters.
-    fn statistics(&mut self) -> Result<WorkerStatistics, TierError>;
-
-    /// Why it stopped by itself, if it did.
-    fn failure(&mut self) -> Option<TierError>;
-
-    /// Looks after itself; called about once a second. Gives what a person
-    /// should know, each thing once.
-    fn look_after(&mut self) -> Vec<String> {
-        Vec::new()
-    }
-
-    /// Answers what it holds, lets go of the interface, and gives the final
-    /// counts.
-    fn stop(&mut self) -> WorkerStatistics;
-}
+pub use farend_driver::{
+    threaded::Threaded,
+    tier::{Tier, TierError},
+};
+#[cfg(target_os = "linux")]
+pub(crate) use open::forecast;
+pub(crate) use open::{check_af_xdp, open, policy, rehearse, unfit};
 
 /// The tiers that `--tier` names.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum TierChoice {
     /// The best one that works here
     Auto,
@@ -79,10 +39,11 @@ pub enum TierChoice {
     Udp,
 }
 
-impl TierChoice {
-    /// The name in options, files and statistics.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
+impl TierName for TierChoice {
+    const LADDER: &'static [Self] =
+        &[Self::Xdp, Self::XdpGeneric, Self::AfXdp, Self::AfPacket, Self::Udp];
+
+    fn name(self) -> &'static str {
         match self {
             Self::Auto => "auto",
             Self::Xdp => "xdp",
@@ -94,32 +55,21 @@ impl TierChoice {
     }
 }
 
-/// Why a tier does not work, and what to do about it.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct TierError {
-    reason: String,
-    advice: Option<String>,
-}
+impl FromStr for TierChoice {
+    type Err = Expected;
 
-impl TierError {
-    /// A reason that nothing is to be done about here.
-    pub fn new(reason: impl Into<String>) -> Self {
-        Self { reason: reason.into(), advice: None }
-    }
-
-    /// Adds what to do.
-    #[must_use]
-    pub fn with_advice(mut self, advice: impl Into<String>) -> Self {
-        self.advice = Some(advice.into());
-        self
+    fn from_str(text: &str) -> Result<Self, Expected> {
+        let mut all = [Self::Auto].iter().chain(Self::LADDER);
+        all.find(|tier| tier.name() == text)
+            .copied()
+            .ok_or_else(|| Expected::new("one of auto, xdp, xdp-generic, af-xdp, af-packet, udp"))
     }
 }
 
-impl fmt::Display for TierError {
+impl fmt::Display for TierChoice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.reason)?;
-        self.advice.as_ref().map_or(Ok(()), |advice| write!(f, "; {advice}"))
+        f.write_str(self.name())
     }
 }
 
-impl std::error::Error for TierError {}
+option_values!(TierChoice);

@@ -29,7 +29,7 @@ fn refused(end: &End, code: i32, parts: &[&str]) {
 fn wrong_usage_is_one_line_and_exit_code_2() {
     let Some(pair) = Pair::new(1_500) else { return };
     let run = |arguments: &str| Farend::run(&pair.far, "", arguments);
-    refused(&run(""), 2, &["no interface is named"]);
+    refused(&run(""), 2, &["name an interface: farend-xdp IFACE"]);
     refused(&run("nosuch"), 2, &["nosuch", "there are: lo, far"]);
     refused(&run("far far"), 2, &["named twice"]);
     refused(&run("198.18.0.1"), 2, &["is an address", "--tier udp"]);
@@ -108,15 +108,35 @@ fn dangers_are_told_at_the_start() {
 }
 
 #[test]
-fn statistics_that_nobody_reads_end_it() {
+fn statistics_that_nobody_reads_do_not_end_it() {
     let Some(pair) = Pair::new(1_500) else { return };
-    let mut command = farend::command(&pair.far, "", "far --tier xdp-generic --stats-interval 0.1");
-    let mut child = command.spawn().unwrap();
+    let arguments = "far --tier xdp-generic --stats-interval 0.1 --duration 1";
+    let mut child = farend::command(&pair.far, "", arguments).spawn().unwrap();
     drop(child.stdout.take());
+    let started = std::time::Instant::now();
     let output = child.wait_with_output().unwrap();
     let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(started.elapsed() > Duration::from_millis(900), "{stderr}");
     assert_eq!(output.status.code(), Some(1), "{stderr}");
-    assert!(stderr.contains("cannot write statistics to standard output"), "{stderr}");
+    assert!(stderr.contains("lines lost so far: Broken pipe"), "{stderr}");
+}
+
+#[test]
+fn table_of_options_in_the_document_is_what_is_declared() {
+    use farend_driver::{options, options::Options, settings::Common};
+    use farend_xdp::XdpOptions;
+
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/configuration.md");
+    let text = std::fs::read_to_string(path).unwrap();
+    let (begin, end) = ("<!-- options: begin -->\n", "<!-- options: end -->");
+    let (before, rest) = text.split_once(begin).unwrap();
+    let (table, after) = rest.split_once(end).unwrap();
+    let wanted = options::table(&[XdpOptions::declared(), Common::declared()].concat());
+    if table != wanted && std::env::var_os("FAREND_BLESS").is_some() {
+        std::fs::write(path, format!("{before}{begin}{wanted}{end}{after}")).unwrap();
+        return;
+    }
+    assert_eq!(table, wanted, "FAREND_BLESS=1 writes it");
 }
 
 #[test]

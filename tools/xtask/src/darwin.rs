@@ -20,9 +20,12 @@ use crate::{host, shell::Shell};
 /// Both kinds of Mac.
 const TARGETS: [&str; 2] = ["aarch64-apple-darwin", "x86_64-apple-darwin"];
 
-/// Packages whose types and lints are checked for a Mac, beside the one that is
+/// Packages whose types and lints are checked for a Mac, beside those that are
 /// linked.
-const CHECKED: [&str; 3] = ["farend-shm", "farend-udp", "farend-tester"];
+const CHECKED: [&str; 3] = ["farend-shm", "farend-driver", "farend-memory-driver"];
+
+/// Packages whose programs are offered for a Mac.
+const PROGRAMS: [&str; 3] = ["farend-udp", "farend-xdp", "farend-tester"];
 
 /// The package with the blocking backends.
 const LINKED: &str = "farend-futex";
@@ -44,6 +47,11 @@ pub(crate) fn check(shell: &Shell) -> Result<()> {
     for target in TARGETS {
         for package in CHECKED {
             shell.run(&mut toolchain.clippy(target, package, &[]))?;
+        }
+        for package in PROGRAMS {
+            shell.run(&mut toolchain.clippy(target, package, &[]))?;
+            let programs = programs::linked(shell, &toolchain, target, package, &[])?;
+            private_names_only_if(false, &programs)?;
         }
         for features in [&[][..], &[PRIVATE_FEATURE]] {
             shell.run(&mut toolchain.clippy(target, LINKED, features))?;

@@ -33,7 +33,7 @@ pub(super) struct Table {
 
 /// A key, with the tables it stands in and dots between, and its value.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct Entry {
+pub struct Entry {
     pub(super) key: String,
     pub(super) line: usize,
     pub(super) node: Node,
@@ -67,13 +67,19 @@ impl Table {
 }
 
 impl Entry {
+    /// The key, with the tables it stands in and dots between.
+    #[must_use]
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
     /// An error about this key's value.
-    pub(super) fn fault(&self, message: impl Into<String>) -> Fault {
+    pub(crate) fn fault(&self, message: impl Into<String>) -> Fault {
         Fault { line: Some(self.node.line), key: self.key.clone(), message: message.into() }
     }
 
     /// The value's text.
-    pub(super) fn text(&self) -> Result<&str, Fault> {
+    pub(crate) fn text(&self) -> Result<&str, Fault> {
         match &self.node.value {
             Value::Scalar(text) => Ok(text),
             _ => Err(self.fault("expected one value, no list and no table")),
@@ -81,12 +87,12 @@ impl Entry {
     }
 
     /// The value, as whatever is read from text.
-    pub(super) fn parse<T: FromStr<Err = Expected>>(&self) -> Result<T, Fault> {
+    pub(crate) fn parse<T: FromStr<Err = Expected>>(&self) -> Result<T, Fault> {
         self.parse_with(str::parse)
     }
 
     /// As [`parse`](Self::parse), with a reader that is given.
-    pub(super) fn parse_with<T>(
+    pub(crate) fn parse_with<T>(
         &self,
         parse: impl Fn(&str) -> Result<T, Expected>,
     ) -> Result<T, Fault> {
@@ -94,17 +100,8 @@ impl Entry {
         parse(text).map_err(|expected| self.fault(format!("{text:?}: {expected}")))
     }
 
-    /// `true` or `false`.
-    pub(super) fn flag(&self) -> Result<bool, Fault> {
-        self.parse_with(|text| match text {
-            "true" => Ok(true),
-            "false" => Ok(false),
-            _ => Err(Expected::new("true or false")),
-        })
-    }
-
     /// The texts of a list, or of one value as a list of one.
-    pub(super) fn texts(&self) -> Result<Vec<&str>, Fault> {
+    pub(crate) fn texts(&self) -> Result<Vec<&str>, Fault> {
         match &self.node.value {
             Value::Scalar(text) => Ok(vec![text]),
             Value::List(nodes) => nodes.iter().map(|node| self.text_of(node)).collect(),
@@ -113,7 +110,7 @@ impl Entry {
     }
 
     /// The values of a list.
-    pub(super) fn list<T>(
+    pub(crate) fn list<T>(
         &self,
         parse: impl Fn(&str) -> Result<T, Expected>,
     ) -> Result<Vec<T>, Fault> {

@@ -37,7 +37,7 @@ struct Filter {
 }
 
 /// Takes over what a document says.
-pub(super) fn read(config: &mut Config, table: &Table) -> Result<(), Fault> {
+pub(super) fn read<C>(config: &mut Config<C>, table: &Table) -> Result<(), Fault> {
     let mut filter = Filter::default();
     let mut left_out = Vec::new();
     for entry in table.flat() {
@@ -65,8 +65,8 @@ pub(super) fn read(config: &mut Config, table: &Table) -> Result<(), Fault> {
     Ok(())
 }
 
-fn read_entry(
-    config: &mut Config,
+fn read_entry<C>(
+    config: &mut Config<C>,
     entry: &Entry,
     filter: &mut Filter,
     left_out: &mut Vec<String>,

@@ -38,6 +38,23 @@ impl Observation {
         Ok(Self { settings, notice, sample, tap, captured: Captured::default() })
     }
 
+    /// Whether [`start`](Self::start) would work, without changing a file that
+    /// is there.
+    ///
+    /// # Errors
+    ///
+    /// As in [`start`](Self::start).
+    pub fn check(settings: &Settings) -> Result<(), String> {
+        if let Some(tap) = &settings.tap {
+            Tap::start(tap, |_| {})?;
+        }
+        match &settings.sample_file {
+            Some(path) => farend_capture::check_file(path)
+                .map_err(|error| format!("{}: {error}", path.display())),
+            None => Ok(()),
+        }
+    }
+
     /// Eyes for the workers of one interface.
     #[must_use]
     pub fn watchers(&self, place: Place) -> Watchers {

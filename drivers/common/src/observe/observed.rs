@@ -1,7 +1,7 @@
 //! What was learned by looking on.
 
 use farend_core::measure::testers::{Set, Tester, Testers};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::Residence;
 
@@ -43,7 +43,7 @@ pub(crate) fn busiest(table: &TesterTable) -> Vec<&Tester> {
 }
 
 /// Frames that were due to be copied elsewhere, since the start.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Copies {
     /// Those that were.
     pub written_frames: u64,

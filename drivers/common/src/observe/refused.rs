@@ -8,7 +8,7 @@ use crate::values::SampleOf;
 /// What a kernel program is to copy.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct RefusedSample {
-    /// Every how manieth refused frame, at least 1.
+    /// Copy every Nth refused frame, at least 1.
     pub every: u32,
     /// Octets of a frame at most, at least 1 and at most
     /// [`FRAME_OCTETS_MAX`].

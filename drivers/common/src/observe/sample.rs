@@ -1,4 +1,4 @@
-//! Every so manieth frame, to a pcapng file.
+//! Every Nth frame, to a pcapng file.
 //!
 //! Workers put copies into a queue of bounded size; one thread writes them. A
 //! worker never waits for it: where the queue is full or its copies have not
@@ -13,7 +13,6 @@ use std::{
         atomic::{AtomicBool, AtomicU64, Ordering},
         mpsc::{self, Receiver, RecvTimeoutError, SyncSender, TrySendError},
     },
-    thread,
     time::Duration,
 };
 
@@ -22,7 +21,7 @@ use farend_core::Verdict;
 
 use self::writer::Writer;
 use super::Settings;
-use crate::values::SampleOf;
+use crate::{privileges, values::SampleOf};
 
 /// Frames that wait to be written at most, of all workers.
 const QUEUE_FRAMES: usize = 1_024;
@@ -108,7 +107,7 @@ impl Sample {
             })?;
         let is_ending = Arc::new(AtomicBool::new(false));
         let asked = Arc::clone(&is_ending);
-        let spawned = thread::Builder::new().name("sample".to_owned()).spawn(move || {
+        let spawned = privileges::spawn("sample", move || {
             writer.run(&copies, &asked);
             // Nobody may be there to hear it any more.
             let _ = finish.try_send(());

@@ -1,163 +1,65 @@
 //! What to look at beside reflecting: options, and what they settle.
 
-use std::{fmt::Write, path::PathBuf};
-
-use clap::Args;
+use std::path::PathBuf;
 
 use super::RefusedSample;
-use crate::values::{Every, SampleOctets, SampleOf, SegmentName, TapName, TesterCount};
+use crate::{
+    options,
+    options::{Flag, Maybe, One, Options},
+    values::{Every, SampleOctets, SampleOf, SegmentName, TapName, TesterCount},
+};
 
-/// Help heading of all of them.
-const HEADING: &str = "Looking on";
+const HEADING: &str = "Observation";
 
-/// Options on what to look at.
-#[derive(Args, Clone, Debug, Default)]
-#[command(next_help_heading = HEADING)]
-#[group(id = "looking-on")]
-pub struct Arguments {
-    /// Write every Nth frame to --sample-file, the first one in; tiers in user
-    /// space alone can
-    #[arg(long, value_name = "N")]
-    pub sample: Option<Every>,
+options! {
+    /// What to look at beside reflecting.
+    pub struct Observing, Choices, Settings;
+    include {}
+
+    /// Write every Nth frame to --sample-file, the first one in; needs frames
+    /// in user space
+    sample("sample", "N", "no sample", HEADING, Restart): Maybe<Every> = None;
 
     /// Where --sample writes, as pcapng; a file of another kind is not
     /// overwritten
-    #[arg(long, value_name = "FILE")]
-    pub sample_file: Option<PathBuf>,
+    sample_file("sample-file", "FILE", "none", HEADING, Restart): Maybe<PathBuf> = None;
 
-    /// Which frames --sample counts [default: reflected]
-    #[arg(long, value_name = "reflected|refused|all")]
-    pub sample_of: Option<SampleOf>,
+    /// Which frames --sample counts
+    sample_of("sample-of", "reflected|refused|all", "reflected", HEADING, Restart):
+        One<SampleOf> = SampleOf::default();
 
     /// Octets of a frame that --sample keeps; of a refused one tier af-xdp has
-    /// 2048 at most [default: all of them]
-    #[arg(long, value_name = "N")]
-    pub sample_octets: Option<SampleOctets>,
+    /// 2048 at most
+    sample_octets("sample-octets", "N", "65535", HEADING, Restart):
+        One<SampleOctets> = SampleOctets::WHOLE;
 
     /// Write the answer too, behind each sampled frame
-    #[arg(
-        long,
-        value_name = "true|false",
-        num_args = 0..=1,
-        require_equals = true,
-        default_missing_value = "true"
-    )]
-    pub sample_answers: Option<bool>,
+    sample_answers("sample-answers", "true|false", "", HEADING, Restart): Flag = false;
 
     /// Show every Nth frame, or each, in shared memory of this name, for
-    /// farend-tester tap NAME; tier af-xdp shows the reflected ones alone
-    #[arg(long, value_name = "NAME[:sample=N]")]
-    pub tap: Option<TapName>,
+    /// farend-tester tap NAME; needs frames in user space, and with tier af-xdp
+    /// shows the reflected ones alone
+    tap("tap", "NAME[:sample=N]", "no tap", HEADING, Restart): Maybe<TapName> = None;
 
-    /// Count frames by tester, for so many testers at once; 0 for none
-    /// [default: 0]
-    #[arg(long, value_name = "N")]
-    pub testers: Option<TesterCount>,
+    /// Count frames by tester, for so many testers at once; needs frames in
+    /// user space
+    testers("testers", "N", "0", HEADING, Restart): One<TesterCount> = TesterCount(0);
 
-    /// Measure how long frames stay here, from receiving to sending
-    #[arg(
-        long,
-        value_name = "true|false",
-        num_args = 0..=1,
-        require_equals = true,
-        default_missing_value = "true"
-    )]
-    pub residence: Option<bool>,
+    /// Measure how long frames stay here, from receiving to sending; needs
+    /// frames in user space
+    residence("residence", "true|false", "", HEADING, Restart): Flag = false;
 
-    /// Keep the statistics in shared memory of this name, for farend-tester
-    /// counters NAME; every tier can
-    #[arg(long, value_name = "NAME")]
-    pub counters_page: Option<SegmentName>,
-}
-
-impl Arguments {
-    /// What the command line says of them.
-    #[must_use]
-    pub fn choices(&self) -> Choices {
-        Choices {
-            sample: self.sample,
-            sample_file: self.sample_file.clone(),
-            sample_of: self.sample_of,
-            sample_octets: self.sample_octets,
-            sample_answers: self.sample_answers,
-            tap: self.tap.clone(),
-            testers: self.testers,
-            residence: self.residence,
-            counters_page: self.counters_page.clone(),
-        }
-    }
-}
-
-/// What one source of settings says; `None` is what it does not speak of.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-#[expect(missing_docs, reason = "each field is the option of the same name")]
-pub struct Choices {
-    pub sample: Option<Every>,
-    pub sample_file: Option<PathBuf>,
-    pub sample_of: Option<SampleOf>,
-    pub sample_octets: Option<SampleOctets>,
-    pub sample_answers: Option<bool>,
-    pub tap: Option<TapName>,
-    pub testers: Option<TesterCount>,
-    pub residence: Option<bool>,
-    pub counters_page: Option<SegmentName>,
+    /// Keep the statistics in shared memory of this name, for
+    /// farend-tester counters NAME; every tier can
+    counters_page("counters-page", "NAME", "no page", HEADING, Restart):
+        Maybe<SegmentName> = None;
 }
 
 impl Choices {
-    /// What this says, and where it says nothing what `lower` says.
-    #[must_use]
-    pub fn over(self, lower: Self) -> Self {
-        Self {
-            sample: self.sample.or(lower.sample),
-            sample_file: self.sample_file.or(lower.sample_file),
-            sample_of: self.sample_of.or(lower.sample_of),
-            sample_octets: self.sample_octets.or(lower.sample_octets),
-            sample_answers: self.sample_answers.or(lower.sample_answers),
-            tap: self.tap.or(lower.tap),
-            testers: self.testers.or(lower.testers),
-            residence: self.residence.or(lower.residence),
-            counters_page: self.counters_page.or(lower.counters_page),
-        }
-    }
-
     /// Fills in the defaults.
     #[must_use]
     pub fn settle(self) -> Settings {
-        Settings {
-            sample: self.sample,
-            sample_file: self.sample_file,
-            sample_of: self.sample_of.unwrap_or_default(),
-            sample_octets: self.sample_octets.unwrap_or(SampleOctets::WHOLE),
-            sample_answers: self.sample_answers.unwrap_or(false),
-            tap: self.tap,
-            testers: self.testers.unwrap_or(TesterCount(0)),
-            residence: self.residence.unwrap_or(false),
-            counters_page: self.counters_page,
-        }
-    }
-}
-
-/// All that is settled.
-#[derive(Clone, PartialEq, Eq, Debug)]
-#[expect(missing_docs, reason = "each field is the option of the same name")]
-pub struct Settings {
-    /// `None` for no sample.
-    pub sample: Option<Every>,
-    pub sample_file: Option<PathBuf>,
-    pub sample_of: SampleOf,
-    pub sample_octets: SampleOctets,
-    pub sample_answers: bool,
-    /// `None` for no tap.
-    pub tap: Option<TapName>,
-    pub testers: TesterCount,
-    pub residence: bool,
-    /// `None` for no page.
-    pub counters_page: Option<SegmentName>,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Choices::default().settle()
+        Observing::settle(self)
     }
 }
 
@@ -194,8 +96,7 @@ impl Settings {
         if self.sample.is_none() && self.sample_file.is_some() {
             return Some((
                 "sample-file",
-                "--sample-file needs --sample N: every how manieth frame goes there, 1 for each"
-                    .into(),
+                "--sample-file needs --sample N: write every Nth frame, 1 for each".into(),
             ));
         }
         if let (Some(tap), Some(page)) = (&self.tap, &self.counters_page)
@@ -208,59 +109,16 @@ impl Settings {
         }
         None
     }
-
-    /// The lines of a configuration file that say the same.
-    pub(crate) fn to_toml(&self) -> Vec<String> {
-        let or_none = |key: &str, value: Option<String>| match value {
-            Some(value) => format!("{key} = {value}"),
-            None => format!("# {key}: none"),
-        };
-        let path = self.sample_file.as_ref().map(|path| path.display().to_string());
-        vec![
-            or_none("sample", self.sample.map(|every| every.to_string())),
-            or_none("sample-file", path.map(|path| toml_string(&path))),
-            format!("sample-of = \"{}\"", self.sample_of),
-            format!("sample-octets = {}", self.sample_octets.0),
-            format!("sample-answers = {}", self.sample_answers),
-            or_none("tap", self.tap.as_ref().map(|tap| format!("\"{tap}\""))),
-            format!("testers = {}", self.testers.0),
-            format!("residence = {}", self.residence),
-            or_none("counters-page", self.counters_page.as_ref().map(|page| format!("\"{page}\""))),
-        ]
-    }
-}
-
-/// A basic string of TOML (TOML 1.0, "String").
-fn toml_string(text: &str) -> String {
-    let mut quoted = String::from("\"");
-    for c in text.chars() {
-        match c {
-            '"' | '\\' => quoted.extend(['\\', c]),
-            c if c.is_control() => {
-                // Writing to a string cannot fail.
-                let _ = write!(quoted, "\\u{:04x}", u32::from(c));
-            }
-            c => quoted.push(c),
-        }
-    }
-    quoted + "\""
 }
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
-
     use super::*;
-
-    #[derive(Parser, Debug)]
-    struct Program {
-        #[command(flatten)]
-        arguments: Arguments,
-    }
 
     fn settle(line: &str) -> Settings {
         let line = std::iter::once("p").chain(line.split_whitespace());
-        Program::try_parse_from(line).unwrap().arguments.choices().settle()
+        let command = Observing::arguments(clap::Command::new("p"));
+        Observing::from_matches(&command.try_get_matches_from(line).unwrap()).settle()
     }
 
     #[test]
@@ -296,10 +154,5 @@ mod tests {
         let (key, message) = settle("--tap a --counters-page a").contradiction().unwrap();
         assert!(key == "counters-page" && message.contains("its own name"), "{message}");
         assert_eq!(settle("--sample 5 --sample-file f --tap a").contradiction(), None);
-    }
-
-    #[test]
-    fn a_path_with_quotes_is_a_string_of_toml() {
-        assert_eq!(toml_string("a\"b\\c\n"), "\"a\\\"b\\\\c\\u000a\"");
     }
 }

@@ -9,7 +9,7 @@ pub(super) use observed::Columns;
 use super::{InterfaceStatistics, Rates, Snapshot};
 
 /// Columns before those of the outcomes.
-const COLUMNS: [&str; 14] = [
+const COLUMNS: [&str; 15] = [
     "time_unix_ms",
     "event",
     "elapsed_s",
@@ -23,6 +23,7 @@ const COLUMNS: [&str; 14] = [
     "reflected_frames",
     "reflected_octets",
     "lost_frames",
+    "sent_frames",
     "interface_dropped_frames",
 ];
 
@@ -76,6 +77,7 @@ fn row(
         counters.reflected().to_string(),
         counters.reflected_octets.to_string(),
         one.lost().to_string(),
+        one.worker.sent.map_or_else(|| "unknown".to_owned(), |sent| sent.to_string()),
         dropped.to_string(),
     ];
     values.extend(outcomes().map(|verdict| counters.of(verdict).to_string()));

@@ -5,95 +5,38 @@ mod observed;
 use std::time::Duration;
 
 use farend_core::{Class, Guards, Kind};
-use serde::{Serialize, Serializer, ser::SerializeMap};
+use serde::Serialize;
 
-use self::observed::{ResidenceByKind, Testers};
-use super::{InterfaceStatistics, Rates, Ready, ReadyInterface, Snapshot};
-use crate::{observe::Copies, values::mode_name};
-
-/// Name of the schema, in every line.
-const SCHEMA: &str = "farend.statistics";
-
-/// Goes up when a field changes its meaning or goes away; new fields and new
-/// names of counters do not raise it.
-const VERSION: u32 = 1;
-
-#[derive(Serialize)]
-struct Line<'a, T> {
-    schema: &'static str,
-    version: u32,
-    event: &'a str,
-    time_unix_ms: u64,
-    #[serde(flatten)]
-    body: T,
-}
+use self::observed::residence_by_kind;
+use super::{
+    InterfaceStatistics, Rates, Ready, ReadyInterface, Snapshot,
+    schema::{self, Counts, Frames, Line, Named, Statistics, Testers},
+};
+use crate::{
+    event::{Event, Finding},
+    values::mode_name,
+};
 
 /// Writes one event.
 fn line<T: Serialize>(event: &str, time_unix_ms: u64, body: T) -> String {
-    let line = Line { schema: SCHEMA, version: VERSION, event, time_unix_ms, body };
+    let schema = schema::SCHEMA.to_owned();
+    let line =
+        Line { schema, version: schema::VERSION, event: event.to_owned(), time_unix_ms, body };
     // Nothing in a line can fail to be written: keys are text, numbers finite.
     serde_json::to_string(&line).unwrap_or_default()
 }
 
-/// Counts by name, as an object.
-struct Named<'a>(&'a [(&'static str, u64)]);
-
-impl Serialize for Named<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(self.0.len()))?;
-        for (name, frames) in self.0 {
-            map.serialize_entry(name, frames)?;
-        }
-        map.end()
-    }
-}
-
-#[derive(Serialize)]
-struct Frames {
-    reflected: u64,
-    answered: u64,
-    passed: u64,
-    dropped: u64,
-    malformed: u64,
-}
-
-#[derive(Serialize)]
-struct Counts<'a> {
-    interface: &'a str,
-    tier: &'a str,
-    frames: Frames,
-    reflected_octets: u64,
-    rates: Rates,
-    reflected: Outcomes<'a>,
-    answered: Outcomes<'a>,
-    passed: Outcomes<'a>,
-    dropped: Outcomes<'a>,
-    malformed: Outcomes<'a>,
-    losses: Named<'a>,
-    interface_drops: Named<'a>,
-    residence_ns: Option<ResidenceByKind<'a>>,
-    testers: Option<Testers>,
-}
-
 /// Every outcome of one class by name, zeros too.
-struct Outcomes<'a>(&'a InterfaceStatistics, Class);
-
-impl Serialize for Outcomes<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        for (verdict, frames) in self.0.worker.counters.iter().filter(|(v, _)| v.class() == self.1)
-        {
-            map.serialize_entry(verdict.name(), &frames)?;
-        }
-        map.end()
-    }
+fn outcomes(one: &InterfaceStatistics, class: Class) -> Named<u64> {
+    let outcomes = one.worker.counters.iter().filter(|(verdict, _)| verdict.class() == class);
+    Named::of(outcomes.map(|(verdict, frames)| (verdict.name(), frames)))
 }
 
-fn counts(total: &InterfaceStatistics, rates: Rates) -> Counts<'_> {
-    let counters = &total.worker.counters;
+fn counts(one: &InterfaceStatistics, rates: Rates) -> Counts {
+    let counters = &one.worker.counters;
     Counts {
-        interface: &total.interface,
-        tier: total.tier,
+        interface: one.interface.clone(),
+        tier: one.tier.to_owned(),
         frames: Frames {
             reflected: counters.reflected(),
             answered: counters.answered(),
@@ -101,28 +44,21 @@ fn counts(total: &InterfaceStatistics, rates: Rates) -> Counts<'_> {
             dropped: counters.dropped(),
             malformed: counters.malformed(),
         },
+        sent: one.worker.sent,
+        lost: one.lost(),
         reflected_octets: counters.reflected_octets,
         rates,
-        reflected: Outcomes(total, Class::Reflected),
-        answered: Outcomes(total, Class::Answered),
-        passed: Outcomes(total, Class::Passed),
-        dropped: Outcomes(total, Class::Dropped),
-        malformed: Outcomes(total, Class::Malformed),
-        losses: Named(&total.worker.losses),
-        interface_drops: Named(&total.interface_drops),
-        residence_ns: total.worker.observed.residence.as_ref().map(ResidenceByKind),
-        testers: total.worker.observed.testers.as_ref().map(Testers::from),
+        reflected: outcomes(one, Class::Reflected),
+        answered: outcomes(one, Class::Answered),
+        passed: outcomes(one, Class::Passed),
+        dropped: outcomes(one, Class::Dropped),
+        malformed: outcomes(one, Class::Malformed),
+        losses: Named::of(one.worker.losses.iter().copied()),
+        interface_drops: Named::of(one.interface_drops.iter().copied()),
+        queues: one.worker.queues.clone(),
+        residence_ns: one.worker.observed.residence.as_ref().map(residence_by_kind),
+        testers: one.worker.observed.testers.as_ref().map(Testers::from),
     }
-}
-
-#[derive(Serialize)]
-struct Statistics<'a> {
-    elapsed_s: f64,
-    interval_s: f64,
-    sample: Option<Copies>,
-    tap: Option<Copies>,
-    total: Counts<'a>,
-    interfaces: Vec<Counts<'a>>,
 }
 
 /// Counts since the start, rates over the interval.
@@ -200,17 +136,22 @@ pub(super) fn ready(time_unix_ms: u64, ready: &Ready) -> String {
 }
 
 #[derive(Serialize)]
-struct Message<'a> {
+struct EventBody<'a> {
     interface: Option<&'a str>,
     message: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tier: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    finding: Option<&'a Finding>,
 }
 
 /// Something that a person should know.
-pub(super) fn message(
-    event: &str,
-    time_unix_ms: u64,
-    interface: Option<&str>,
-    message: &str,
-) -> String {
-    line(event, time_unix_ms, Message { interface, message })
+pub(super) fn event(time_unix_ms: u64, event: &Event) -> String {
+    let body = EventBody {
+        interface: event.interface.as_deref(),
+        message: &event.message,
+        tier: event.tier,
+        finding: event.finding.as_ref(),
+    };
+    line(event.code.name(), time_unix_ms, body)
 }

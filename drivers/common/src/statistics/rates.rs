@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use farend_core::Counters;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Octets of the FCS, which frames in memory do not have.
 const FCS_OCTETS: f64 = 4.0;
@@ -13,7 +13,7 @@ const FCS_OCTETS: f64 = 4.0;
 const WIRE_OCTETS: f64 = 20.0;
 
 /// Rates over one interval.
-#[derive(Clone, Copy, PartialEq, Debug, Default, Serialize)]
+#[derive(Clone, Copy, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub struct Rates {
     /// Frames sent back.
     pub reflected_frames_per_s: f64,

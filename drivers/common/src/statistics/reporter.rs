@@ -1,57 +1,37 @@
-//! Writes statistics in the form that was asked for.
+//! Statistics in the form that was asked for.
 
-use std::{
-    io::{self, Write},
-    time::SystemTime,
-};
+use std::time::SystemTime;
 
-use super::{Ready, Snapshot, csv, json, text};
-use crate::{console::say, observe, values::Format};
+use super::{Snapshot, csv, json, text};
+use crate::{observe, values::Format};
 
-/// Tells what happens: statistics on an output, lines for a person on standard
-/// error.
+/// Makes the lines of statistics: counts since the start, and rates since the
+/// last time.
 #[derive(Debug)]
-pub struct Reporter<W> {
+pub struct Reporter {
     format: Format,
-    output: W,
     previous: Snapshot,
     has_header: bool,
     columns: csv::Columns,
 }
 
-impl<W: Write> Reporter<W> {
-    /// Starts with nothing told.
-    pub fn new(format: Format, output: W) -> Self {
-        let previous = Snapshot::default();
-        Self { format, output, previous, has_header: false, columns: csv::Columns::default() }
-    }
-
-    /// Tells what is looked at too; in CSV it takes columns.
+impl Reporter {
+    /// Starts with nothing told. What is looked at takes columns in CSV.
     #[must_use]
-    pub fn with(self, settings: &observe::Settings) -> Self {
-        Self { columns: settings.into(), ..self }
+    pub fn new(format: Format, settings: &observe::Settings) -> Self {
+        let previous = Snapshot::default();
+        Self { format, previous, has_header: false, columns: settings.into() }
     }
 
-    /// Tells that it reflects: a line on standard error in every form, and an
-    /// event in JSON.
-    ///
-    /// # Errors
-    ///
-    /// The output does not take the line.
-    pub fn ready(&mut self, ready: &Ready) -> io::Result<()> {
-        say(text::ready(ready));
-        match self.format {
-            Format::Json => self.write(&json::ready(unix_ms(), ready)),
-            _ => Ok(()),
-        }
+    /// The form.
+    #[must_use]
+    pub const fn format(&self) -> Format {
+        self.format
     }
 
-    /// Tells counts since the start and rates since the last time.
-    ///
-    /// # Errors
-    ///
-    /// As in [`ready`](Self::ready).
-    pub fn statistics(&mut self, now: Snapshot) -> io::Result<()> {
+    /// Counts since the start and rates since the last time, without the end
+    /// of the last line; empty where nothing is to be told.
+    pub fn statistics(&mut self, now: Snapshot) -> String {
         let interval = now.since(&self.previous);
         let lines = match self.format {
             Format::Text => text::statistics(&now, &interval),
@@ -60,52 +40,16 @@ impl<W: Write> Reporter<W> {
             Format::None => String::new(),
         };
         self.previous = now;
-        self.write(&lines)
+        lines
     }
 
-    /// Tells counts and rates of the whole run.
-    ///
-    /// # Errors
-    ///
-    /// As in [`ready`](Self::ready).
-    pub fn finale(&mut self, now: &Snapshot) -> io::Result<()> {
-        let lines = match self.format {
+    /// Counts and rates of the whole run.
+    pub fn finale(&mut self, now: &Snapshot) -> String {
+        match self.format {
             Format::Text => text::finale(now),
             Format::Json => json::statistics("final", unix_ms(), now, now),
             Format::Csv => self.csv("final", now, now),
             Format::None => String::new(),
-        };
-        self.write(&lines)
-    }
-
-    /// Tells something that needs a hand: on standard error, and in JSON as an
-    /// event.
-    ///
-    /// # Errors
-    ///
-    /// As in [`ready`](Self::ready).
-    pub fn warning(&mut self, interface: Option<&str>, message: &str) -> io::Result<()> {
-        self.message("warning", interface, message)
-    }
-
-    /// Tells something that happened and needs no hand; as
-    /// [`warning`](Self::warning).
-    ///
-    /// # Errors
-    ///
-    /// As in [`ready`](Self::ready).
-    pub fn notice(&mut self, interface: Option<&str>, message: &str) -> io::Result<()> {
-        self.message("notice", interface, message)
-    }
-
-    fn message(&mut self, event: &str, interface: Option<&str>, message: &str) -> io::Result<()> {
-        match interface {
-            Some(interface) => say(format!("{event}: {interface}: {message}")),
-            None => say(format!("{event}: {message}")),
-        }
-        match self.format {
-            Format::Json => self.write(&json::message(event, unix_ms(), interface, message)),
-            _ => Ok(()),
         }
     }
 
@@ -115,15 +59,6 @@ impl<W: Write> Reporter<W> {
             return rows;
         }
         format!("{}\n{rows}", csv::header(self.columns))
-    }
-
-    fn write(&mut self, lines: &str) -> io::Result<()> {
-        if lines.is_empty() {
-            return Ok(());
-        }
-        self.output.write_all(lines.as_bytes())?;
-        self.output.write_all(b"\n")?;
-        self.output.flush()
     }
 }
 
@@ -140,7 +75,10 @@ mod tests {
     use farend_core::{Kind, MacAddress, Policy, Verdict};
 
     use super::*;
-    use crate::statistics::{InterfaceStatistics, ReadyInterface};
+    use crate::{
+        event::{Code, Event},
+        statistics::{InterfaceStatistics, Ready, ReadyInterface, describe},
+    };
 
     fn snapshot(elapsed_s: u64, frames: u32) -> Snapshot {
         let mut one = InterfaceStatistics {
@@ -160,8 +98,18 @@ mod tests {
     }
 
     fn told(format: Format) -> String {
-        let mut output = Vec::new();
-        let mut reporter = Reporter::new(format, &mut output);
+        let mut reporter = Reporter::new(format, &observe::Settings::default());
+        let first = reporter.statistics(snapshot(1, 10));
+        let second = reporter.statistics(snapshot(2, 30));
+        [first, second, reporter.finale(&snapshot(4, 40))].join("\n")
+    }
+
+    fn parse(line: &str) -> serde_json::Value {
+        serde_json::from_str(line).unwrap()
+    }
+
+    #[test]
+    fn ready_names_interface_policy_and_capabilities() {
         let policy = Policy::builder().own_mac(MacAddress([2, 0, 0, 0, 0, 1])).build().unwrap();
         let interface =
             ReadyInterface { interface: "eth1".to_owned(), tier: "xdp", policy, has_mac: true };
@@ -171,12 +119,12 @@ mod tests {
             max_rate_frames_per_s: None,
             capabilities: None,
         };
-        reporter.ready(&ready).unwrap();
-        reporter.statistics(snapshot(1, 10)).unwrap();
-        reporter.warning(Some("eth1"), "is down").unwrap();
-        reporter.statistics(snapshot(2, 30)).unwrap();
-        reporter.finale(&snapshot(4, 40)).unwrap();
-        String::from_utf8(output).unwrap()
+        let line = parse(&describe::ready_json(&ready));
+        assert_eq!((&line["event"], &line["version"]), (&"ready".into(), &1.into()));
+        assert_eq!(line["interfaces"][0]["own_mac"], "02:00:00:00:00:01");
+        assert_eq!(line["interfaces"][0]["port"], 3842);
+        let line = parse(&describe::event(&Event::about(Code::Warning, "eth1", "is down")));
+        assert_eq!((&line["event"], &line["message"]), (&"warning".into(), &"is down".into()));
     }
 
     #[test]
@@ -185,17 +133,15 @@ mod tests {
         let lines: Vec<serde_json::Value> =
             told.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         let events: Vec<_> = lines.iter().map(|line| line["event"].as_str().unwrap()).collect();
-        assert_eq!(events, ["ready", "statistics", "warning", "statistics", "final"]);
+        assert_eq!(events, ["statistics", "statistics", "final"]);
         assert!(lines.iter().all(|line| line["schema"] == "farend.statistics"));
         assert!(lines.iter().all(|line| line["version"] == 1));
-        assert_eq!(lines[0]["interfaces"][0]["own_mac"], "02:00:00:00:00:01");
-        assert_eq!(lines[0]["interfaces"][0]["port"], 3842);
-        let second = &lines[3];
+        let second = &lines[1];
         assert_eq!(second["total"]["reflected"]["latency"], 30);
         assert_eq!(second["total"]["passed"]["udp_port"], 0);
         assert_eq!(second["interfaces"][0]["rates"]["reflected_frames_per_s"], 20.0);
         assert_eq!(second["interfaces"][0]["interface_drops"]["rx_dropped"], 2);
-        assert_eq!(lines[4]["total"]["rates"]["reflected_frames_per_s"], 10.0);
+        assert_eq!(lines[2]["total"]["rates"]["reflected_frames_per_s"], 10.0);
     }
 
     #[test]
@@ -207,6 +153,6 @@ mod tests {
 
     #[test]
     fn none_writes_nothing() {
-        assert_eq!(told(Format::None), "");
+        assert_eq!(told(Format::None).trim(), "");
     }
 }

@@ -64,8 +64,17 @@ fn line(one: &InterfaceStatistics, rates: Rates) -> String {
             parts.push(named(what, sum, &list));
         }
     }
+    if answers(one) > 0 {
+        let sent = one.worker.sent.map_or_else(|| "unknown".to_owned(), |sent| sent.to_string());
+        parts.push(format!("sent {sent}"));
+    }
     parts.extend(observed::parts(&one.worker.observed));
     parts.join(" | ")
+}
+
+/// Frames that were to be sent back.
+fn answers(one: &InterfaceStatistics) -> u64 {
+    one.worker.counters.reflected().wrapping_add(one.worker.counters.answered())
 }
 
 fn named(what: &str, sum: u64, list: &[(&'static str, u64)]) -> String {

@@ -88,6 +88,12 @@ impl SampleOctets {
     pub const WHOLE: Self = Self(65_535);
 }
 
+impl fmt::Display for SampleOctets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
 impl FromStr for SampleOctets {
     type Err = Expected;
 
@@ -105,6 +111,12 @@ pub struct TesterCount(pub u16);
 
 impl TesterCount {
     const MAX: u16 = 16_384;
+}
+
+impl fmt::Display for TesterCount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
 }
 
 impl FromStr for TesterCount {

@@ -11,7 +11,7 @@ use std::{
 
 use farend_core::{Guards, Policy, reflect::policy::Builder};
 use farend_driver::worker::{PolicyCell, PolicyReader, StatisticsCell, Stop, WorkerStatistics};
-use farend_udp::{Options, RunError, Worker};
+use farend_udp::{Mover, Options, RunError, Worker};
 
 /// A payload with a signature and a number at its end.
 pub(crate) fn probe(number: u32, octets: usize) -> Vec<u8> {
@@ -30,6 +30,7 @@ pub(crate) fn policy(port: u16) -> Builder {
 pub(crate) struct Running {
     pub(crate) policy: Arc<PolicyCell>,
     pub(crate) statistics: Arc<StatisticsCell>,
+    pub(crate) mover: Mover,
     stop: Arc<Stop>,
     thread: JoinHandle<Result<(), RunError>>,
 }
@@ -39,20 +40,21 @@ impl Running {
         let addresses: Vec<IpAddr> = addresses.iter().map(|text| text.parse().unwrap()).collect();
         let options = Options { addresses, ..Options::new(policy.port()) };
         let mut worker = Worker::open(&options).unwrap();
+        let mover = worker.mover();
         let policy = Arc::new(PolicyCell::new(policy));
         let statistics = Arc::new(StatisticsCell::default());
         let stop = Arc::new(Stop::default());
         let mut reader = PolicyReader::new(Arc::clone(&policy));
         let (cell, flag) = (Arc::clone(&statistics), Arc::clone(&stop));
         let thread = std::thread::spawn(move || worker.run(&mut reader, &flag, &cell));
-        Self { policy, statistics, stop, thread }
+        Self { policy, statistics, mover, stop, thread }
     }
 
     /// Ends the worker; gives its last statistics.
     pub(crate) fn finish(self) -> WorkerStatistics {
         self.stop.request();
         self.thread.join().unwrap().unwrap();
-        self.statistics.read()
+        Arc::unwrap_or_clone(self.statistics.read())
     }
 }
 
@@ -62,7 +64,7 @@ pub(crate) fn drain(worker: &mut Worker, policy: Policy) -> WorkerStatistics {
     let (stop, statistics) = (Stop::default(), StatisticsCell::default());
     stop.request();
     worker.run(&mut reader, &stop, &statistics).unwrap();
-    statistics.read()
+    Arc::unwrap_or_clone(statistics.read())
 }
 
 /// A connected socket: it hears answers from the asked address alone.

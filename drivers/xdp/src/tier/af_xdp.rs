@@ -37,6 +37,7 @@ use farend_driver::{
 use rustix::process::{Resource, getrlimit};
 
 use self::{
+    advice::{frame_too_long, open_error},
     group::{Group, Shared},
     losses::{Counts, Losses},
     program::{HandedOver, Redirect},
@@ -264,6 +265,10 @@ impl Tier for AfXdp {
         self.groups.iter_mut().try_for_each(Group::start)
     }
 
+    fn prepare_policy(&mut self, policy: &Policy) -> Result<(), TierError> {
+        self.shared.load(policy).map(drop)
+    }
+
     fn replace_policy(&mut self, policy: &Policy) -> Result<(), TierError> {
         let refused = self.replace_program(policy)?;
         // What the program before handed over is judged by either policy: a
@@ -333,13 +338,15 @@ impl From<Refusal> for TierError {
 
 impl From<OpenError> for Refusal {
     fn from(error: OpenError) -> Self {
-        if error.is_about_mode() { Self::OfMode(error.into()) } else { Self::Final(error.into()) }
+        let is_about_mode = error.is_about_mode();
+        let error = open_error(error);
+        if is_about_mode { Self::OfMode(error) } else { Self::Final(error) }
     }
 }
 
 impl From<FrameTooLong> for Refusal {
     fn from(error: FrameTooLong) -> Self {
-        Self::Final(error.into())
+        Self::Final(frame_too_long(error))
     }
 }
 
@@ -350,7 +357,7 @@ impl From<FrameTooLong> for Refusal {
 ///
 /// As in [`AfXdp::open`].
 pub fn rehearse(policy: &Policy, refused: Option<RefusedSample>) -> Result<(), TierError> {
-    farend_af_xdp::rehearse()?;
+    farend_af_xdp::rehearse().map_err(open_error)?;
     Redirect::load(policy, refused).map(drop)
 }
 
@@ -361,7 +368,7 @@ pub fn rehearse(policy: &Policy, refused: Option<RefusedSample>) -> Result<(), T
 /// Queues that do not exist, frames that do not fit.
 pub fn forecast(interface: &Interface, queues: Option<&[u32]>) -> Result<String, TierError> {
     let queues = queues::select(interface, queues)?;
-    Ok(layout_of(interface, &queues)?.to_string())
+    Ok(layout_of(interface, &queues).map_err(frame_too_long)?.to_string())
 }
 
 /// Warns of memory that the kernel will not lock.

@@ -1,208 +1,108 @@
-//! Chooses the tier and opens it.
+//! Opens the tiers of this driver.
 
 use farend_core::Policy;
-use farend_driver::{clock, console::say, observe::Watchers};
-
-use super::{Threaded, Tier, TierChoice, TierError};
-use crate::{
-    failure::Failure,
-    plan::{Plan, udp_settings},
-    target::Target,
+use farend_driver::{
+    clock, failure::Failure, observe::Watchers, runtime::Target as _, tier::PolicyRefusal,
 };
+use farend_udp::tier as udp;
+
+use super::{Tier, TierChoice, TierError};
+#[cfg(target_os = "linux")]
+use crate::plan::needs_user_space;
 #[cfg(target_os = "linux")]
 use crate::{
     interface::Interface,
-    tier::{af_packet, af_xdp, xdp},
+    tier::{
+        Threaded, af_packet, af_xdp,
+        xdp::{self, foreign},
+    },
 };
+use crate::{plan::Plan, target::Target};
 #[cfg(target_os = "linux")]
 use farend_driver::{
     observe::Watch,
     privileges::{self, Capability},
     settings::Settings,
+    sink,
 };
 
-/// The order in which `auto` tries.
-const LADDER: [TierChoice; 5] = [
-    TierChoice::Xdp,
-    TierChoice::XdpGeneric,
-    TierChoice::AfXdp,
-    TierChoice::AfPacket,
-    TierChoice::Udp,
-];
-
-/// An open tier and what it was opened with.
-pub struct Opened {
-    /// Which one it is.
-    pub choice: TierChoice,
-    /// What it answers.
-    pub policy: Policy,
-    /// The tier itself.
-    pub tier: Box<dyn Tier>,
-}
-
-/// Opens the tier that the plan names, or the best that works; tells `skipped`
-/// of each better one why it does not.
+/// Whether a tier would open, without touching the target: privileges, the
+/// kernel's verifier and who is there already have their say, the driver has
+/// not.
 ///
 /// # Errors
 ///
-/// A contradiction between settings, or why no tier works.
-pub fn open(
-    plan: &Plan,
-    target: &Target,
-    watchers: &Watchers,
-    mut skipped: impl FnMut(TierChoice, &TierError),
-) -> Result<Opened, Failure> {
-    let about = |error: &dyn std::fmt::Display| format!("{}: {error}", target.name());
-    if plan.tier != TierChoice::Auto {
-        let policy = policy(plan, target, plan.tier)?;
-        return match open_one(plan, target, watchers, plan.tier, &policy) {
-            Ok(tier) => Ok(Opened { choice: plan.tier, policy, tier }),
-            Err(error) => Err(Failure::run_time(about(&error))),
-        };
-    }
-    for choice in LADDER {
-        let attempt = unfit(plan, target, choice).map_or_else(
-            || {
-                let policy = policy(plan, target, choice)?;
-                let tier =
-                    open_one(plan, target, watchers, choice, &policy).map_err(Refusal::Tier)?;
-                Ok(Opened { choice, policy, tier })
-            },
-            |error| Err(Refusal::Tier(error)),
-        );
-        match attempt {
-            Ok(opened) => return Ok(opened),
-            Err(Refusal::Tier(error)) => skipped(choice, &error),
-            Err(Refusal::Plan(failure)) => return Err(failure),
-        }
-    }
-    Err(Failure::run_time(about(&"no tier works here; the lines above say why")))
-}
-
-/// Finds the tier that would be opened, without touching the target: privileges
-/// and the kernel's verifier have their say, the driver has not.
-///
-/// # Errors
-///
-/// As in [`open`].
-pub fn rehearse(
-    plan: &Plan,
-    target: &Target,
-    mut skipped: impl FnMut(TierChoice, &TierError),
-) -> Result<TierChoice, Failure> {
-    if plan.tier != TierChoice::Auto {
-        let policy = policy(plan, target, plan.tier)?;
-        return match rehearse_one(plan, target, plan.tier, &policy) {
-            Ok(()) => Ok(plan.tier),
-            Err(error) => Err(Failure::run_time(format!("{}: {error}", target.name()))),
-        };
-    }
-    for choice in LADDER {
-        let outcome = match policy(plan, target, choice) {
-            Ok(policy) => rehearse_one(plan, target, choice, &policy),
-            Err(PolicyRefusal::Unfit(message)) => Err(TierError::new(message)),
-            Err(PolicyRefusal::Contradiction(failure)) => return Err(failure),
-        };
-        match unfit(plan, target, choice).map_or(outcome, Err) {
-            Ok(()) => return Ok(choice),
-            Err(error) => skipped(choice, &error),
-        }
-    }
-    Err(Failure::run_time(format!("{}: no tier works here", target.name())))
-}
-
+/// Why it would not.
 #[cfg(target_os = "linux")]
-fn rehearse_one(
+pub(crate) fn rehearse(
     plan: &Plan,
     target: &Target,
     choice: TierChoice,
     policy: &Policy,
 ) -> Result<(), TierError> {
-    match (target, choice) {
-        (Target::Interface(_), TierChoice::Xdp | TierChoice::XdpGeneric) => xdp::rehearse(policy),
-        (Target::Interface(_), TierChoice::AfXdp) => {
-            af_xdp::rehearse(policy, plan.settings.observe.refused_sample())
+    let Target::Interface(interface) = target else {
+        return udp::rehearse(&target.addresses(), policy);
+    };
+    match choice {
+        TierChoice::Auto | TierChoice::Xdp | TierChoice::XdpGeneric | TierChoice::AfXdp => {
+            if foreign::is_there(interface) && !plan.own.replace {
+                return Err(foreign::describe(interface));
+            }
+            if choice == TierChoice::Xdp {
+                runs_programs(interface)?;
+            }
+            match choice {
+                TierChoice::AfXdp => {
+                    af_xdp::rehearse(policy, plan.settings.observe.refused_sample())
+                }
+                _ => xdp::rehearse(policy),
+            }
         }
-        (Target::Interface(_), TierChoice::AfPacket) => may_open_packet_socket(),
-        _ => target.addresses().map(drop).map_err(TierError::new),
+        TierChoice::AfPacket => may_open_packet_socket(),
+        TierChoice::Udp => udp::rehearse(&target.addresses(), policy),
+    }
+}
+
+/// Whether a kind of interface can run XDP programs before the kernel does
+/// anything else. Kinds that are not known may.
+#[cfg(target_os = "linux")]
+fn runs_programs(interface: &Interface) -> Result<(), TierError> {
+    const WITHOUT: [&str; 10] = [
+        "bridge", "vlan", "macvlan", "macvtap", "ipvlan", "dummy", "vxlan", "geneve", "ifb", "vrf",
+    ];
+    match WITHOUT.iter().find(|kind| interface.is_kind(kind)) {
+        Some(kind) => Err(TierError::new(format!("the driver ({kind}) does not run XDP programs"))
+            .with_advice("use --tier xdp-generic")),
+        None => Ok(()),
     }
 }
 
 #[cfg(not(target_os = "linux"))]
-fn rehearse_one(
+pub(crate) fn rehearse(
     _plan: &Plan,
     target: &Target,
     _choice: TierChoice,
-    _policy: &Policy,
+    policy: &Policy,
 ) -> Result<(), TierError> {
-    target.addresses().map(drop).map_err(TierError::new)
-}
-
-/// Looks for contradictions before anything is opened.
-///
-/// # Errors
-///
-/// As in [`policy`]; but where the tier is to be found, one that does not fit
-/// is no error.
-pub fn check_policy(plan: &Plan, target: &Target) -> Result<(), Failure> {
-    check_af_xdp(plan, target)?;
-    match policy(plan, target, plan.tier) {
-        Err(PolicyRefusal::Unfit(_)) if plan.tier == TierChoice::Auto => Ok(()),
-        outcome => Ok(outcome.map(drop)?),
-    }
+    udp::rehearse(&target.addresses(), policy)
 }
 
 /// Looks for queues and CPUs that do not exist.
 #[cfg(target_os = "linux")]
-fn check_af_xdp(plan: &Plan, target: &Target) -> Result<(), Failure> {
+pub(crate) fn check_af_xdp(plan: &Plan, target: &Target) -> Result<(), Failure> {
     let Target::Interface(interface) = target else { return Ok(()) };
-    if plan.needs_af_xdp().is_none() {
+    if plan.own.needs_af_xdp().is_none() {
         return Ok(());
     }
-    let queues = plan.af_xdp.queues.as_ref().map(|queues| queues.0.as_slice());
-    let cpus = plan.af_xdp.cpus.as_ref().map(|cpus| cpus.0.as_slice());
+    let queues = plan.own.queues.as_ref().map(|queues| queues.0.as_slice());
+    let cpus = plan.own.cpus.as_ref().map(|cpus| cpus.0.as_slice());
     let checked = af_xdp::check(interface, queues, cpus);
     checked.map_err(|error| Failure::usage(error.to_string()))
 }
 
 #[cfg(not(target_os = "linux"))]
-fn check_af_xdp(_plan: &Plan, _target: &Target) -> Result<(), Failure> {
+pub(crate) fn check_af_xdp(_plan: &Plan, _target: &Target) -> Result<(), Failure> {
     Ok(())
-}
-
-/// Why one rung of the ladder does not hold.
-enum Refusal {
-    /// The next may.
-    Tier(TierError),
-    /// No other would.
-    Plan(Failure),
-}
-
-impl From<PolicyRefusal> for Refusal {
-    fn from(refusal: PolicyRefusal) -> Self {
-        match refusal {
-            PolicyRefusal::Unfit(message) => Self::Tier(TierError::new(message)),
-            PolicyRefusal::Contradiction(failure) => Self::Plan(failure),
-        }
-    }
-}
-
-/// Why there is no policy for a tier.
-#[derive(Debug)]
-pub enum PolicyRefusal {
-    /// The tier does not go with the settings or with the target; another may.
-    Unfit(String),
-    /// Settings contradict one another.
-    Contradiction(Failure),
-}
-
-impl From<PolicyRefusal> for Failure {
-    fn from(refusal: PolicyRefusal) -> Self {
-        match refusal {
-            PolicyRefusal::Unfit(message) => Self::usage(message),
-            PolicyRefusal::Contradiction(failure) => failure,
-        }
-    }
 }
 
 /// Makes the policy of one target on one tier.
@@ -210,16 +110,17 @@ impl From<PolicyRefusal> for Failure {
 /// # Errors
 ///
 /// Settings that contradict one another or the tier.
-pub fn policy(plan: &Plan, target: &Target, choice: TierChoice) -> Result<Policy, PolicyRefusal> {
-    let contradiction = |error| PolicyRefusal::Contradiction(plan.contradiction(&error));
-    if choice == TierChoice::Udp {
-        let addresses = target.addresses().unwrap_or_default();
-        let has_loopback =
-            addresses.is_empty() || addresses.iter().any(std::net::IpAddr::is_loopback);
-        let settings = udp_settings(&plan.settings, has_loopback).map_err(PolicyRefusal::Unfit)?;
-        return settings.policy(None, clock::TICKS_PER_SECOND).map_err(contradiction);
+pub(crate) fn policy(
+    plan: &Plan,
+    target: &Target,
+    choice: TierChoice,
+) -> Result<Policy, PolicyRefusal> {
+    if choice != TierChoice::Udp {
+        return frame_policy(plan, target, choice);
     }
-    frame_policy(plan, target, choice)
+    let settings = udp::settings(&plan.settings, target.addresses().has_loopback());
+    let policy = settings.map_err(PolicyRefusal::Unfit)?.policy(None, clock::TICKS_PER_SECOND);
+    policy.map_err(|error| PolicyRefusal::Contradiction(plan.contradiction(&error)))
 }
 
 #[cfg(target_os = "linux")]
@@ -252,7 +153,7 @@ fn only_udp(target: &Target) -> PolicyRefusal {
 
 /// Why a tier that would open is still not to be chosen by itself.
 #[cfg(target_os = "linux")]
-fn unfit(plan: &Plan, target: &Target, choice: TierChoice) -> Option<TierError> {
+pub(crate) fn unfit(plan: &Plan, target: &Target, choice: TierChoice) -> Option<TierError> {
     if let Some(reason) = unfit_for_options(plan, choice) {
         return Some(TierError::new(reason));
     }
@@ -268,31 +169,37 @@ fn unfit(plan: &Plan, target: &Target, choice: TierChoice) -> Option<TierError> 
 #[cfg(target_os = "linux")]
 fn unfit_for_options(plan: &Plan, choice: TierChoice) -> Option<String> {
     match choice {
-        TierChoice::Xdp | TierChoice::XdpGeneric => {
-            plan.needs_user_space().map(|option| format!("{option} needs frames in user space"))
-        }
+        TierChoice::Xdp | TierChoice::XdpGeneric => needs_user_space(&plan.own, &plan.settings)
+            .map(|option| format!("{option} needs frames in user space")),
         TierChoice::AfXdp => None,
-        _ => plan.needs_af_xdp().map(|option| format!("{option} is for AF_XDP sockets")),
+        _ => plan.own.needs_af_xdp().map(|option| format!("{option} is for AF_XDP sockets")),
     }
 }
 
 #[cfg(not(target_os = "linux"))]
-fn unfit(_plan: &Plan, _target: &Target, choice: TierChoice) -> Option<TierError> {
+pub(crate) fn unfit(_plan: &Plan, _target: &Target, choice: TierChoice) -> Option<TierError> {
     (choice != TierChoice::Udp).then(|| TierError::new("it needs Linux"))
 }
 
+/// Opens a tier.
+///
+/// # Errors
+///
+/// Why it does not work here, and what to do.
 #[cfg(target_os = "linux")]
-fn open_one(
+pub(crate) fn open(
     plan: &Plan,
     target: &Target,
     watchers: &Watchers,
     choice: TierChoice,
     policy: &Policy,
 ) -> Result<Box<dyn Tier>, TierError> {
-    let Target::Interface(interface) = target else { return open_udp(target, policy) };
+    let Target::Interface(interface) = target else {
+        return udp::open(&target.addresses(), policy);
+    };
     let attach = |mode| -> Result<Box<dyn Tier>, TierError> {
-        let is_foreign_replaced = plan.is_foreign_replaced;
-        let opened = xdp::Attachment::open(interface, policy, mode, is_foreign_replaced, notice)?;
+        let opened =
+            xdp::Attachment::open(interface, policy, mode, plan.own.replace, sink::notice)?;
         Ok(Box::new(opened))
     };
     match choice {
@@ -300,32 +207,42 @@ fn open_one(
         TierChoice::XdpGeneric => attach(xdp::Mode::Generic),
         TierChoice::AfXdp => open_af_xdp(plan, interface, watchers, policy),
         TierChoice::AfPacket => open_af_packet(interface, &plan.settings, watchers, policy),
-        TierChoice::Udp => open_udp(target, policy),
+        TierChoice::Udp => udp::open(&target.addresses(), policy),
     }
 }
 
+/// Opens a tier.
+///
+/// # Errors
+///
+/// Why it does not work here, and what to do.
 #[cfg(not(target_os = "linux"))]
-fn open_one(
+pub(crate) fn open(
     _plan: &Plan,
     target: &Target,
+    _watchers: &Watchers,
     choice: TierChoice,
     policy: &Policy,
 ) -> Result<Box<dyn Tier>, TierError> {
     match choice {
-        TierChoice::Auto | TierChoice::Udp => open_udp(target, policy),
+        TierChoice::Auto | TierChoice::Udp => udp::open(&target.addresses(), policy),
         _ => Err(TierError::new("it needs Linux").with_advice("use --tier udp")),
     }
 }
 
-fn open_udp(target: &Target, policy: &Policy) -> Result<Box<dyn Tier>, TierError> {
-    let mut options = farend_udp::Options::new(policy.port());
-    options.addresses = target.addresses().map_err(TierError::new)?;
-    options.notice = notice;
-    let mut worker =
-        farend_udp::Worker::open(&options).map_err(|error| TierError::new(error.to_string()))?;
-    Ok(Box::new(Threaded::new("udp", policy, move |policy, stop, statistics| {
-        worker.run(policy, stop, statistics)
-    })))
+/// What AF_XDP would take, in numbers.
+#[cfg(target_os = "linux")]
+pub(crate) fn forecast(plan: &Plan, target: &Target, choice: TierChoice) -> Vec<String> {
+    let Target::Interface(interface) = target else { return Vec::new() };
+    if choice != TierChoice::AfXdp {
+        return Vec::new();
+    }
+    let queues = plan.own.queues.as_ref().map(|queues| queues.0.as_slice());
+    let numbers = match af_xdp::forecast(interface, queues) {
+        Ok(numbers) => numbers,
+        Err(error) => error.to_string(),
+    };
+    std::iter::once(numbers).chain(af_xdp::memory_trouble(interface, queues)).collect()
 }
 
 #[cfg(target_os = "linux")]
@@ -341,12 +258,12 @@ fn open_af_xdp(
     }
     let options = af_xdp::Options {
         interface,
-        queues: plan.af_xdp.queues.as_ref().map(|queues| queues.0.as_slice()),
-        cpus: plan.af_xdp.cpus.as_ref().map(|cpus| cpus.0.as_slice()),
-        busy_poll_us: plan.af_xdp.busy_poll.map(|time| time.0),
-        is_foreign_replaced: plan.is_foreign_replaced,
+        queues: plan.own.queues.as_ref().map(|queues| queues.0.as_slice()),
+        cpus: plan.own.cpus.as_ref().map(|cpus| cpus.0.as_slice()),
+        busy_poll_us: plan.own.busy_poll.map(|time| time.0),
+        is_foreign_replaced: plan.own.replace,
         watchers,
-        notice,
+        notice: sink::notice,
     };
     Ok(Box::new(af_xdp::AfXdp::open(&options, policy)?))
 }
@@ -361,13 +278,15 @@ fn open_af_packet(
     may_open_packet_socket()?;
     let options = af_packet::Options {
         is_promiscuous: settings.any_destination,
-        notice,
+        notice: sink::notice,
         ..af_packet::Options::new(interface.index, &interface.name, interface.mtu_octets)
     };
     let worker =
         af_packet::Worker::open(&options).map_err(|error| TierError::new(error.to_string()))?;
     let unshielded = |error: &dyn std::fmt::Display| {
-        notice(&format!("the host stack sees what is answered here too, which is slower: {error}"));
+        sink::notice(&format!(
+            "the host stack sees what is answered here too, which is slower: {error}"
+        ));
     };
     let attached = af_packet::Shield::attach(interface.index, policy);
     let mut shield = attached.inspect_err(|error| unshielded(error)).ok();
@@ -406,9 +325,4 @@ fn may_open_packet_socket() -> Result<(), TierError> {
     let wanted = [&[Capability::NET_RAW], &xdp::CAPABILITIES[..]].concat();
     Err(TierError::new("no permission: CAP_NET_RAW missing")
         .with_advice(privileges::advice(&wanted)))
-}
-
-/// Where workers say what a person should know.
-pub(crate) fn notice(line: &str) {
-    say(format!("notice: {line}"));
 }

@@ -5,7 +5,7 @@
 //! policy is another program, which takes the place of the first between two
 //! frames.
 
-pub(super) mod foreign;
+pub(crate) mod foreign;
 pub(super) mod link;
 pub(super) mod program;
 
@@ -59,6 +59,8 @@ pub struct Attachment {
     before: Counters,
     /// The program that had to make room.
     displaced: Option<Displaced>,
+    /// The program of the policy that comes next.
+    next: Option<(Policy, Program)>,
 }
 
 impl Attachment {
@@ -87,11 +89,14 @@ impl Attachment {
         let link = Link::attach(program.as_fd(), interface, mode)?;
         let queues = (mode == Mode::Native).then(|| QueueWatch::beyond(interface, count));
         let (policy, before) = (policy.clone(), Counters::new());
-        Ok(Self { link, program, policy, queues, before, displaced })
+        Ok(Self { link, program, policy, queues, before, displaced, next: None })
     }
 
     fn replace_program(&mut self, policy: &Policy) -> Result<(), TierError> {
-        let next = Program::load(Source::Reflect, policy)?;
+        let next = match self.next.take() {
+            Some((prepared, program)) if prepared == *policy => program,
+            _ => Program::load(Source::Reflect, policy)?,
+        };
         self.link.replace(self.program.as_fd(), next.as_fd())?;
         let last = std::mem::replace(&mut self.program, next);
         // Nobody runs it any more, so these are its final counts.
@@ -123,6 +128,15 @@ impl Attachment {
 impl Tier for Attachment {
     fn start(&mut self) -> Result<(), TierError> {
         Ok(())
+    }
+
+    fn prepare_policy(&mut self, policy: &Policy) -> Result<(), TierError> {
+        self.next = Some((policy.clone(), Program::load(Source::Reflect, policy)?));
+        Ok(())
+    }
+
+    fn abandon_policy(&mut self) {
+        self.next = None;
     }
 
     fn replace_policy(&mut self, policy: &Policy) -> Result<(), TierError> {

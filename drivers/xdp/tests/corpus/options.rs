@@ -1,9 +1,12 @@
 //! A corpus policy as a command line.
 
-use clap::Parser;
 use farend_core::{Kind, Mode};
+use farend_driver::{arguments, failure::Failure, plan, runtime::Platform, tier::TierName};
 use farend_truth::PolicyOptions;
-use farend_xdp::{CommandLine, Failure, Plan, tier::TierChoice};
+use farend_xdp::{Xdp, XdpOptions, tier::TierChoice};
+
+/// A plan of the program.
+pub(crate) type Plan = plan::Plan<Xdp>;
 
 /// Makes the plan of a command line that says all of the options that it can.
 ///
@@ -16,7 +19,7 @@ pub(crate) fn plan(options: &PolicyOptions, tier: TierChoice) -> Result<Plan, Fa
     let mut words = vec!["farend-xdp".to_owned(), "far".to_owned()];
     words.push(format!("--tier={}", tier.name()));
     words.extend(given);
-    let line = CommandLine::try_parse_from(&words)
+    let line = arguments::parse::<XdpOptions>(&Xdp::PROGRAM, &words)
         .unwrap_or_else(|error| panic!("{}: {error}", words.join(" ")));
     Plan::make(&line)
 }

@@ -9,11 +9,13 @@ use std::{
 };
 
 use farend_core::{Counters, MacAddress, Policy, Verdict};
-use farend_driver::{observe::Watchers, worker::WorkerStatistics};
+use farend_driver::{
+    observe::Watchers, runtime::Platform, tier::TierName, worker::WorkerStatistics,
+};
 use farend_truth::{agreement::first_difference, corpus::Entry, options::OWN_MAC};
 use farend_xdp::{
-    Target,
-    tier::{self, Tier, TierChoice},
+    Target, Xdp,
+    tier::{Tier, TierChoice},
 };
 
 use crate::{
@@ -155,15 +157,18 @@ impl<'pair> Tester<'pair> {
             self.take_mac(entry.options.own_mac);
         }
         let target = Target::find_all(&plan.targets, self.tier).unwrap().remove(0);
-        let mut opened = tier::open(&plan, &target, &Watchers::default(), |_, _| {}).unwrap();
-        opened.tier.start().unwrap();
+        let mut xdp = Xdp::start().unwrap();
+        let policy = xdp.policy(&plan, &target, self.tier).unwrap();
+        let watchers = Watchers::default();
+        let mut tier = xdp.open(&plan, &target, self.tier, &policy, &watchers).unwrap();
+        tier.start().unwrap();
         let wanted = self.policy(entry);
         if options::is_beyond_words(&entry.options) {
-            opened.tier.replace_policy(&wanted).unwrap();
+            tier.replace_policy(&wanted).unwrap();
         } else if self.tier != TierChoice::Udp {
-            assert_eq!(opened.policy, wanted, "the policy of the options of {}", entry.name);
+            assert_eq!(policy, wanted, "the policy of the options of {}", entry.name);
         }
-        Some(Running { tier: opened.tier, wanted: Counters::new(), fewer_octets: 0, losses: 0 })
+        Some(Running { tier, wanted: Counters::new(), fewer_octets: 0, losses: 0 })
     }
 
     /// Gives the far end the MAC address that the policy is for.

@@ -74,7 +74,7 @@ impl Running {
     pub(crate) fn finish(self) -> WorkerStatistics {
         self.stop.request();
         self.thread.join().unwrap().0.unwrap();
-        self.statistics.read()
+        Arc::unwrap_or_clone(self.statistics.read())
     }
 
     /// Ends the worker; gives the CPU time of its thread.

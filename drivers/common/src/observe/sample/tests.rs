@@ -1,3 +1,5 @@
+use std::thread;
+
 use std::{
     fs::OpenOptions,
     io::Write,

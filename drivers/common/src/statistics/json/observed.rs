@@ -2,29 +2,18 @@
 
 use farend_core::{
     Histogram,
-    measure::testers::{Evicted, Tally, Tester},
+    measure::testers::{self, Tester as Known},
 };
-use serde::{Serialize, Serializer, ser::SerializeMap};
 
 use crate::{
     clock,
     observe::{Residence, TesterTable, busiest},
+    statistics::schema::{Evicted, Named, Tally, Tester, Testers, Times},
 };
 
-/// Residence times by kind, as an object; kinds that were not met are left
-/// out.
-pub(super) struct ResidenceByKind<'a>(pub(super) &'a Residence);
-
-#[derive(Serialize)]
-struct Times {
-    frames: u64,
-    min: Option<u64>,
-    mean: Option<u64>,
-    p50: Option<u64>,
-    p90: Option<u64>,
-    p99: Option<u64>,
-    p99_9: Option<u64>,
-    max: Option<u64>,
+/// Residence times by kind; kinds that were not met are left out.
+pub(super) fn residence_by_kind(residence: &Residence) -> Named<Times> {
+    Named::of(residence.iter().map(|(kind, times)| (kind.name(), Times::from(times))))
 }
 
 impl From<&Histogram> for Times {
@@ -42,49 +31,8 @@ impl From<&Histogram> for Times {
     }
 }
 
-impl Serialize for ResidenceByKind<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        for (kind, times) in self.0.iter() {
-            map.serialize_entry(kind.name(), &Times::from(times))?;
-        }
-        map.end()
-    }
-}
-
-/// Testers, the busiest first.
-#[derive(Serialize)]
-pub(super) struct Testers {
-    capacity: usize,
-    known: Vec<OneTester>,
-    evicted: EvictedTesters,
-}
-
-#[derive(Serialize)]
-struct OneTester {
-    address: String,
-    mac: String,
-    #[serde(flatten)]
-    counts: Counts,
-    idle_s: f64,
-}
-
-#[derive(Serialize)]
-struct EvictedTesters {
-    testers: u64,
-    #[serde(flatten)]
-    counts: Counts,
-}
-
-#[derive(Serialize)]
-struct Counts {
-    reflected_frames: u64,
-    reflected_octets: u64,
-    rate_cap_frames: u64,
-}
-
-impl From<&Tally> for Counts {
-    fn from(tally: &Tally) -> Self {
+impl From<&testers::Tally> for Tally {
+    fn from(tally: &testers::Tally) -> Self {
         Self {
             reflected_frames: tally.reflected_frames,
             reflected_octets: tally.reflected_octets,
@@ -96,23 +44,21 @@ impl From<&Tally> for Counts {
 impl From<&TesterTable> for Testers {
     fn from(table: &TesterTable) -> Self {
         let now_ns = clock::monotonic_ns();
-        let Evicted { testers, tally } = table.evicted();
+        let testers::Evicted { testers, tally } = table.evicted();
         Self {
             capacity: table.capacity(),
-            known: busiest(table).iter().map(|tester| OneTester::of(tester, now_ns)).collect(),
-            evicted: EvictedTesters { testers: *testers, counts: tally.into() },
+            known: busiest(table).iter().map(|tester| tester_at(tester, now_ns)).collect(),
+            evicted: Evicted { testers: *testers, counts: tally.into() },
         }
     }
 }
 
-impl OneTester {
-    fn of(tester: &Tester, now_ns: u64) -> Self {
-        let idle_ms = now_ns.saturating_sub(tester.last_seen_ns) / 1_000_000;
-        Self {
-            address: tester.sender.address.to_string(),
-            mac: tester.sender.mac.to_string(),
-            counts: (&tester.tally).into(),
-            idle_s: std::time::Duration::from_millis(idle_ms).as_secs_f64(),
-        }
+fn tester_at(tester: &Known, now_ns: u64) -> Tester {
+    let idle_ms = now_ns.saturating_sub(tester.last_seen_ns) / 1_000_000;
+    Tester {
+        address: tester.sender.address.to_string(),
+        mac: tester.sender.mac.to_string(),
+        counts: (&tester.tally).into(),
+        idle_s: std::time::Duration::from_millis(idle_ms).as_secs_f64(),
     }
 }

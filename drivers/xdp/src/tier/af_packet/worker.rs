@@ -144,6 +144,7 @@ impl<W: Watch> Worker<W> {
     ) -> Result<(), RunError> {
         let outcome = self.answer_until(policy, stop, statistics);
         self.publish(statistics);
+        statistics.publish_last(&self.statistics);
         outcome
     }
 

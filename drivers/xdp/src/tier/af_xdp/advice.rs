@@ -31,21 +31,20 @@ fn advice(error: &OpenError) -> Option<String> {
     Some(advice)
 }
 
-impl From<OpenError> for TierError {
-    fn from(error: OpenError) -> Self {
-        let reason = Self::new(error.to_string());
-        match advice(&error) {
-            Some(advice) => reason.with_advice(advice),
-            None => reason,
-        }
+/// The tier's error, with what to do.
+#[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
+pub(super) fn open_error(error: OpenError) -> TierError {
+    let reason = TierError::new(error.to_string());
+    match advice(&error) {
+        Some(advice) => reason.with_advice(advice),
+        None => reason,
     }
 }
 
-impl From<FrameTooLong> for TierError {
-    fn from(error: FrameTooLong) -> Self {
-        let FrameTooLong { mtu_octets_max, .. } = error;
-        Self::new(error.to_string()).with_advice(format!(
-            "lower it (ip link set IFACE mtu {mtu_octets_max}), or use --tier af-packet"
-        ))
-    }
+/// The tier's error, with what to do.
+pub(super) fn frame_too_long(error: FrameTooLong) -> TierError {
+    let FrameTooLong { mtu_octets_max, .. } = error;
+    TierError::new(error.to_string()).with_advice(format!(
+        "lower it (ip link set IFACE mtu {mtu_octets_max}), or use --tier af-packet"
+    ))
 }

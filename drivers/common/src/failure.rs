@@ -1,10 +1,8 @@
-//! Why the program ends, and with which exit code.
+//! Why a driver ends, and with which exit code.
 
 use std::{fmt, process::ExitCode};
 
-use farend_driver::config::ConfigError;
-
-use crate::tier::TierError;
+use crate::{config::ConfigError, tier::TierError};
 
 /// An end that was not asked for: one line, and an exit code.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -1,15 +1,14 @@
 //! A tier whose frames are turned round by a thread of this process.
 
-use std::{
-    fmt,
-    sync::Arc,
-    thread::{self, JoinHandle},
-};
+use std::{fmt, sync::Arc, thread::JoinHandle};
 
 use farend_core::Policy;
-use farend_driver::worker::{PolicyCell, PolicyReader, StatisticsCell, Stop, WorkerStatistics};
 
-use super::{Tier, TierError};
+use crate::{
+    privileges,
+    tier::{Tier, TierError},
+    worker::{PolicyCell, PolicyReader, StatisticsCell, Stop, WorkerStatistics},
+};
 
 /// Runs one worker on its own thread.
 pub struct Threaded {
@@ -17,6 +16,7 @@ pub struct Threaded {
     run: Option<Run>,
     shared: Arc<Shared>,
     thread: Option<JoinHandle<Result<(), TierError>>>,
+    prepare: Prepare,
     replace: Replace,
 }
 
@@ -26,6 +26,9 @@ type Run =
 
 /// What else has to learn of another policy, such as a program in the kernel.
 type Replace = Box<dyn FnMut(&Policy) -> Result<(), TierError>>;
+
+/// What can fail of that, done before.
+type Prepare = Box<dyn FnMut(Option<&Policy>) -> Result<(), TierError>>;
 
 struct Shared {
     policy: Arc<PolicyCell>,
@@ -52,8 +55,20 @@ impl Threaded {
             })),
             shared: Arc::new(shared),
             thread: None,
+            prepare: Box::new(|_| Ok(())),
             replace: Box::new(|_| Ok(())),
         }
+    }
+
+    /// Does first what can fail of putting another policy in force; with
+    /// `None`, gives it up.
+    #[must_use]
+    pub fn on_prepare(
+        mut self,
+        prepare: impl FnMut(Option<&Policy>) -> Result<(), TierError> + 'static,
+    ) -> Self {
+        self.prepare = Box::new(prepare);
+        self
     }
 
     /// Tells somebody else of another policy, before the worker takes it.
@@ -90,11 +105,20 @@ impl Tier for Threaded {
             let mut policy = PolicyReader::new(Arc::clone(&shared.policy));
             run(&mut policy, &shared.stop, &shared.statistics)
         };
-        let spawned = thread::Builder::new().name(self.name.to_owned()).spawn(work);
+        let spawned = privileges::spawn(self.name, work);
         let thread =
             spawned.map_err(|error| TierError::new(format!("cannot start a thread: {error}")))?;
         self.thread = Some(thread);
         Ok(())
+    }
+
+    fn prepare_policy(&mut self, policy: &Policy) -> Result<(), TierError> {
+        (self.prepare)(Some(policy))
+    }
+
+    fn abandon_policy(&mut self) {
+        // Giving up cannot fail.
+        let _ = (self.prepare)(None);
     }
 
     fn replace_policy(&mut self, policy: &Policy) -> Result<(), TierError> {
@@ -104,7 +128,7 @@ impl Tier for Threaded {
     }
 
     fn statistics(&mut self) -> Result<WorkerStatistics, TierError> {
-        Ok(self.shared.statistics.read())
+        Ok(Arc::unwrap_or_clone(self.shared.statistics.read()))
     }
 
     fn failure(&mut self) -> Option<TierError> {
@@ -117,11 +141,12 @@ impl Tier for Threaded {
     }
 
     fn stop(&mut self) -> WorkerStatistics {
+        self.prepare = Box::new(|_| Ok(()));
         self.replace = Box::new(|_| Ok(()));
         self.shared.stop.request();
         // What it died of is `failure`'s to tell.
         let _ = self.join();
-        self.shared.statistics.read()
+        Arc::unwrap_or_clone(self.shared.statistics.read())
     }
 }
 
@@ -134,7 +159,7 @@ impl Drop for Threaded {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::{thread, time::Duration};
 
     use farend_core::{Kind, MacAddress, Verdict};
 

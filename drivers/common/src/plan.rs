@@ -1,0 +1,139 @@
+//! What is to be done: the command line over the file over the defaults.
+
+use farend_core::PolicyError;
+
+use crate::{
+    arguments::CommandLine,
+    config::Config,
+    failure::Failure,
+    options::{Change, Declared, Options},
+    runtime::Platform,
+    settings::{Common, Settings},
+};
+
+/// What a driver's own options say, settled.
+pub type OwnSettings<P> = <<P as Platform>::Options as Options>::Settings;
+/// What one source says of a driver's own options.
+pub type OwnChoices<P> = <<P as Platform>::Options as Options>::Choices;
+
+/// All that the user asked for.
+#[derive(Debug)]
+pub struct Plan<P: Platform> {
+    /// Interfaces or addresses, each once.
+    pub targets: Vec<String>,
+    /// What every driver can be told.
+    pub settings: Settings,
+    /// What this driver alone can be told.
+    pub own: OwnSettings<P>,
+    config: Config<OwnChoices<P>>,
+}
+
+impl<P: Platform> Plan<P> {
+    /// Reads the file, if one is named, and puts the command line over it.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the file, or which settings contradict one another.
+    pub fn make(line: &CommandLine<OwnChoices<P>>) -> Result<Self, Failure> {
+        let config = match &line.config {
+            Some(path) => Config::read::<P::Options>(path)?,
+            None => Config::default(),
+        };
+        let targets = if line.targets.is_empty() {
+            config.targets.clone().unwrap_or_default()
+        } else {
+            line.targets.clone()
+        };
+        let plan = Self {
+            targets,
+            settings: line.common.clone().over(config.choices.clone()).settle(),
+            own: P::Options::settle(P::Options::over(line.own.clone(), config.own.clone())),
+            config,
+        };
+        plan.check()?;
+        P::check(&plan)?;
+        Ok(plan)
+    }
+
+    /// What a person should know about the file.
+    #[must_use]
+    pub fn notes(&self) -> &[String] {
+        &self.config.notes
+    }
+
+    /// Settings that make a reflector a danger to others, one line each.
+    #[must_use]
+    pub fn dangers(&self) -> Vec<String> {
+        let mut dangers = Vec::new();
+        if self.settings.any_destination {
+            dangers.push("--any-destination answers frames to other stations too".to_owned());
+        }
+        let off: Vec<_> = self.settings.disabled_guards.iter().map(|guard| guard.name).collect();
+        if !off.is_empty() {
+            dangers.push(format!("guards are off: {}", off.join(", ")));
+        }
+        dangers
+    }
+
+    /// A contradiction between settings, with its place in the file if it
+    /// comes from there.
+    #[must_use]
+    pub fn contradiction(&self, error: &PolicyError) -> Failure {
+        match self.config.blame(error) {
+            Some(error) => error.into(),
+            None => Failure::usage(error.to_string()),
+        }
+    }
+
+    /// A wrong value of a key, with its place in the file if it comes from
+    /// there.
+    #[must_use]
+    pub fn wrong(&self, key: &str, message: String) -> Failure {
+        match self.config.error_at(key, message.clone()) {
+            Some(error) => error.into(),
+            None => Failure::usage(message),
+        }
+    }
+
+    /// What is in force, as a configuration file.
+    #[must_use]
+    pub fn to_toml(&self) -> String {
+        let targets: Vec<_> = self.targets.iter().map(|target| format!("{target:?}")).collect();
+        let mut lines = vec![format!("interfaces = [{}]", targets.join(", "))];
+        lines.extend(P::Options::to_toml(&self.own));
+        lines.extend(Common::to_toml(&self.settings));
+        lines.join("\n") + "\n"
+    }
+
+    /// What a reload of this running plan by `wanted` gives: the plan that
+    /// would be in force, and the keys whose new values wait for a restart.
+    #[must_use]
+    pub fn reloaded(&self, wanted: Self) -> (Self, Vec<&'static str>) {
+        let mut changed: Vec<Declared> = P::Options::changed(&self.own, &wanted.own);
+        changed.extend(Common::changed(&self.settings, &wanted.settings));
+        let restart = changed.iter().filter(|one| one.change == Change::Restart);
+        let mut waiting: Vec<_> = restart.map(|one| one.name).collect();
+        if self.targets != wanted.targets {
+            waiting.insert(0, "interfaces");
+        }
+        let plan = Self {
+            targets: self.targets.clone(),
+            settings: Common::reloaded(&self.settings, &wanted.settings),
+            own: P::Options::reloaded(&self.own, &wanted.own),
+            config: wanted.config,
+        };
+        (plan, waiting)
+    }
+
+    fn check(&self) -> Result<(), Failure> {
+        for (at, target) in self.targets.iter().enumerate() {
+            if self.targets[..at].contains(target) {
+                return Err(Failure::usage(format!("{target} is named twice: name it once")));
+            }
+        }
+        match self.settings.observe.contradiction() {
+            Some((key, message)) => Err(self.wrong(key, message)),
+            None => Ok(()),
+        }
+    }
+}
