@@ -24,6 +24,13 @@ pub enum Error {
         /// Octets of the buffer.
         buffer_octets: usize,
     },
+    /// The message has not as many octets as what it was received for; it is received.
+    OtherLength {
+        /// Octets of the message.
+        octets: usize,
+        /// Octets that were wanted.
+        wanted: usize,
+    },
     /// Another living process (or another thread of this one) has this part.
     Taken(Owner),
     /// All readers that the ring was made for are there.
@@ -71,6 +78,11 @@ impl fmt::Display for Error {
                 formatter,
                 "the next message has {octets} octets, the buffer {buffer_octets}: \
                  receive it with a larger buffer"
+            ),
+            Self::OtherLength { octets, wanted } => write!(
+                formatter,
+                "a message of {octets} octets is no value of {wanted}: the other side sends \
+                 something else"
             ),
             Self::Taken(owner) => write!(
                 formatter,

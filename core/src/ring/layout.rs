@@ -7,8 +7,8 @@
 //! | 12 | 4 | kind |
 //! | 16 | 4 | state: 0 blank, 1 initialising, 2 ready |
 //! | 20 | 4 | policy for slow readers |
-//! | 24 | 8 | capacity: octets of data (SPSC), messages (broadcast) |
-//! | 32 | 8 | octets of the longest message |
+//! | 24 | 8 | capacity: octets of data (SPSC, data), messages (broadcast) |
+//! | 32 | 8 | octets of the longest message; of data, the hash of its type |
 //! | 40 | 4 | readers there can be |
 //! | 48 | 8 | octets of the whole ring |
 //! | 56 | 8 | creator: process id, start time |
@@ -30,6 +30,9 @@ pub const VERSION: u32 = 2;
 /// Octets of the header.
 pub const HEADER_OCTETS: usize = 128;
 
+/// Where data starts ([`Kind::Data`]): as aligned as any type that may lie there.
+pub const DATA_OFFSET: usize = 256;
+
 /// The state of a ring that its creator is still making.
 pub const INITIALISING: u32 = 1;
 /// The state of a ring that can be used.
@@ -46,6 +49,8 @@ pub enum Kind {
     Spsc,
     /// One writer, many readers: [`broadcast`].
     Broadcast,
+    /// No ring, but data of one type, with the same header.
+    Data,
 }
 
 /// What becomes of a broadcast's reader that does not keep up.
@@ -92,6 +97,8 @@ pub enum LayoutError {
         /// Its kind, or `None` if this version knows no such kind.
         found: Option<Kind>,
     },
+    /// It is data of another type, or of another version of the type.
+    Type,
     /// Somebody has made a ring there already, or is making one.
     NotBlank,
     /// The memory is shorter than the ring.
@@ -183,6 +190,53 @@ impl Layout {
             readers_max,
             octets: slots.saturating_add(broadcast::slots_offset(readers_max)),
         })
+    }
+
+    /// Data of `octets` octets, which `type_hash` tells from data of other types; it
+    /// starts at [`DATA_OFFSET`].
+    ///
+    /// # Errors
+    /// [`LayoutError::Capacity`] for no octets, or far too many.
+    pub fn data(octets: u64, type_hash: u64) -> Result<Self, LayoutError> {
+        if octets == 0 || octets > CAPACITY_MAX {
+            return Err(LayoutError::Capacity { found: octets, least: 1 });
+        }
+        Ok(Self {
+            kind: Kind::Data,
+            slow_reader: SlowReader::Block,
+            capacity: octets,
+            message_octets_max: type_hash,
+            readers_max: 1,
+            octets: octets.saturating_add(DATA_OFFSET as u64),
+        })
+    }
+
+    /// Makes the header of data in memory that is all zero, which is the data's first
+    /// value. `realm` says where process ids are known.
+    ///
+    /// # Errors
+    /// [`LayoutError::Kind`] of a ring; [`LayoutError::Truncated`],
+    /// [`LayoutError::NotBlank`].
+    pub fn create_data<L: Liveness>(
+        &self,
+        memory: &Memory<'_>,
+        realm: u64,
+    ) -> Result<(), LayoutError> {
+        if self.kind != Kind::Data {
+            return Err(LayoutError::Kind { found: Some(self.kind) });
+        }
+        self.write::<L>(memory, realm)?;
+        Self::publish(memory)
+    }
+
+    /// Looks whether the memory has such data.
+    ///
+    /// # Errors
+    /// [`LayoutError::Type`] if it has data of another type, and those of
+    /// [`read`](Self::read).
+    pub fn open_data(&self, memory: &Memory<'_>) -> Result<(), LayoutError> {
+        let found = Self::read_kind(memory, Kind::Data)?;
+        if found == *self { Ok(()) } else { Err(LayoutError::Type) }
     }
 
     /// How messages go through the ring.
@@ -366,6 +420,7 @@ impl<'m> Header<'m> {
         let policy = self.policy.load(Ordering::Relaxed);
         let layout = match self.kind.load(Ordering::Relaxed) {
             1 => Layout::spsc(capacity)?,
+            3 => Layout::data(capacity, message_octets_max)?,
             2 => {
                 let slow_reader =
                     policy_of_code(policy).ok_or(LayoutError::Policy { found: policy })?;
@@ -399,6 +454,7 @@ const fn code_of_kind(kind: Kind) -> u32 {
     match kind {
         Kind::Spsc => 1,
         Kind::Broadcast => 2,
+        Kind::Data => 3,
     }
 }
 
@@ -444,6 +500,12 @@ impl fmt::Display for LayoutError {
             Self::Kind { found: Some(Kind::Broadcast) } => {
                 formatter.write_str("it is a ring for one writer and many readers")
             }
+            Self::Kind { found: Some(Kind::Data) } => {
+                formatter.write_str("it is no ring, but data of one type")
+            }
+            Self::Type => formatter.write_str(
+                "it is data of another type: use programs of one release, or another name",
+            ),
             Self::Kind { found: None } => {
                 formatter.write_str("it is a kind of ring that this program does not know")
             }

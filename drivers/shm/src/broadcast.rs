@@ -13,8 +13,11 @@ use farend_futex::process::namespace;
 
 pub use farend_core::ring::broadcast::Message;
 
+use zerocopy::{FromBytes, Immutable, IntoBytes};
+
 use crate::{
-    Deadline, Readiness, SegmentError, name::Name, process::Processes, segment::Segment, sys::Kept,
+    Deadline, Readiness, SegmentError, Values, arrival, name::Name, process::Processes,
+    segment::Segment, sys::Kept, values,
 };
 
 /// What a ring is made for.
@@ -88,6 +91,24 @@ impl Ring {
     /// [`SegmentError`].
     pub fn from_fd(fd: OwnedFd) -> Result<Self, SegmentError> {
         Segment::from_fd(fd)?.open(broadcast::Ring::open).map(Self)
+    }
+
+    /// Takes the ring of this name, whatever its options, or makes one if there is none:
+    /// for processes of which any may be the first.
+    ///
+    /// # Errors
+    /// As [`attach`](Self::attach) and [`create`](Self::create).
+    pub fn open_or_create(name: &str, options: Options) -> Result<Self, SegmentError> {
+        arrival::open_or_create(|| Self::attach(name), || Self::create(name, options))
+    }
+
+    /// Takes the ring of this name as soon as somebody has made it.
+    ///
+    /// # Errors
+    /// [`SegmentError::Missing`] if nobody has until the deadline, and as
+    /// [`attach`](Self::attach).
+    pub fn attach_when_there(name: &str, deadline: Deadline) -> Result<Self, SegmentError> {
+        arrival::when_there(deadline, || Self::attach(name))
     }
 
     /// What the ring is like.
@@ -171,6 +192,19 @@ impl<F: Futex<Shared>, L: Liveness> Publisher<F, L> {
         }
         self.0.flush();
         Ok(is_sent)
+    }
+
+    /// Sends a value as a message; see [`send`](Self::send).
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    #[inline]
+    pub fn send_value<T: IntoBytes + Immutable>(
+        &mut self,
+        value: &T,
+        deadline: Deadline,
+    ) -> Result<bool, RingError> {
+        self.send(value.as_bytes(), deadline)
     }
 
     /// Sends a message if there is room; `false` if there is none.
@@ -291,6 +325,26 @@ impl<F: Futex<Shared>, L: Liveness> Subscriber<F, L> {
     pub fn try_receive(&mut self, buffer: &mut [u8]) -> Result<Option<Message>, RingError> {
         self.0.release()?;
         self.0.read(buffer)
+    }
+
+    /// Copies the next message out as a value, and waits for one if there is none. How
+    /// many were lost before it, [`number`](Self::number) tells.
+    ///
+    /// # Errors
+    /// [`RingError::BufferTooShort`] or [`RingError::OtherLength`] if the message is no
+    /// `T`; and as [`receive`](Self::receive).
+    pub fn receive_value<T: FromBytes + IntoBytes>(
+        &mut self,
+        deadline: Deadline,
+    ) -> Result<T, RingError> {
+        values::receive(|buffer| self.receive(buffer, deadline).map(|message| message.octets))
+    }
+
+    /// All values to come, until the publisher leaves.
+    pub fn values<T: FromBytes + IntoBytes>(
+        &mut self,
+    ) -> Values<impl FnMut() -> Result<T, RingError>> {
+        Values::new(|| self.receive_value(Deadline::NEVER))
     }
 
     /// Shows the next message where it lies, and waits for one if there is none.

@@ -1,4 +1,27 @@
-//! Rings of messages in shared memory, between processes of one machine.
+//! Shared memory between processes of one machine: values and rings of messages.
+//!
+//! A value that every process may use, whichever comes first:
+//!
+//! ```
+//! use farend_futex::shared::Mutex;
+//! use farend_shm::{Shareable, Shared};
+//! use std::sync::atomic::{AtomicU64, Ordering};
+//! # let name = &format!("/farend-docs-{}", std::process::id());
+//!
+//! #[derive(Shareable)]
+//! #[repr(C)]
+//! struct Page {
+//!     frames: AtomicU64,
+//!     last: Mutex<[u64; 2]>,
+//! }
+//!
+//! let page = Shared::<Page>::open_or_create(name)?;
+//! page.frames.fetch_add(1, Ordering::Relaxed);
+//! page.last.lock().unwrap()[0] = 64;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! And rings, for messages:
 //!
 //! - [`spsc`]: one [`Sender`](spsc::Sender), one [`Receiver`](spsc::Receiver),
 //!   records of any length, written and read where they lie.
@@ -56,6 +79,7 @@
 //! [`anonymous`](spsc::Ring::anonymous) segment on Linux is sealed against it.
 #![deny(unsafe_code)]
 
+mod arrival;
 pub mod broadcast;
 mod deadline;
 mod draft;
@@ -64,9 +88,12 @@ mod name;
 mod process;
 mod readiness;
 mod segment;
+mod shareable;
+mod shared;
 mod signal;
 pub mod spsc;
 mod sys;
+mod values;
 mod watch;
 
 pub use deadline::Deadline;
@@ -74,6 +101,10 @@ pub use error::SegmentError;
 pub use farend_core::ring::{
     Corruption, Error as RingError, Layout, LayoutError, Liveness, Owner, SlowReader,
 };
+pub use farend_shm_derive::Shareable;
 pub use name::{NAME_OCTETS_MAX, unlink};
 pub use process::Processes;
 pub use readiness::{Readiness, WaitSet};
+pub use shareable::{Shareable, TypeLayout};
+pub use shared::Shared;
+pub use values::Values;

@@ -11,14 +11,13 @@ use std::{
     thread::{self, JoinHandle},
 };
 
-use farend_core::{
-    ring::{Alert, Since},
-    sync::Clock,
-};
+use farend_core::ring::{Alert, Since};
 use farend_futex::Default as System;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::{PollFd, PollFlags, poll};
 
-use crate::{Deadline, Processes, signal::Signal, sys::Kept, watch::Blocked};
+use crate::{
+    Deadline, Processes, deadline::left_timespec, signal::Signal, sys::Kept, watch::Blocked,
+};
 
 /// Octets of a readiness's thread's stack: it calls little.
 const STACK_OCTETS: usize = 64 << 10;
@@ -181,14 +180,8 @@ impl WaitSet {
         let mut polled: Vec<_> =
             self.0.iter().map(|readiness| PollFd::new(readiness, PollFlags::IN)).collect();
         loop {
-            let left_ns = deadline.as_ns().saturating_sub(System::now_ns());
-            let timeout = Timespec {
-                tv_sec: i64::try_from(left_ns / 1_000_000_000).unwrap_or(i64::MAX),
-                #[allow(clippy::useless_conversion, reason = "32 bits on some processors")]
-                tv_nsec: i64::try_from(left_ns % 1_000_000_000).unwrap_or(0).into(),
-            };
-            let timeout = (deadline != Deadline::NEVER).then_some(&timeout);
-            match poll(&mut polled, timeout) {
+            let timeout = left_timespec(deadline);
+            match poll(&mut polled, timeout.as_ref()) {
                 Err(rustix::io::Errno::INTR) => {}
                 Err(errno) => return Err(errno.into()),
                 Ok(_count) => break,

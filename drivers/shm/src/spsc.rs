@@ -13,8 +13,11 @@ use farend_futex::process::namespace;
 
 pub use farend_core::ring::spsc::Loan;
 
+use zerocopy::{FromBytes, Immutable, IntoBytes};
+
 use crate::{
-    Deadline, Readiness, SegmentError, name::Name, process::Processes, segment::Segment, sys::Kept,
+    Deadline, Readiness, SegmentError, Values, arrival, name::Name, process::Processes,
+    segment::Segment, sys::Kept, values,
 };
 
 /// A ring in shared memory. Each of its two sides can be taken once.
@@ -64,6 +67,24 @@ impl Ring {
     /// [`SegmentError`].
     pub fn from_fd(fd: OwnedFd) -> Result<Self, SegmentError> {
         Segment::from_fd(fd)?.open(spsc::Ring::open).map(Self)
+    }
+
+    /// Takes the ring of this name, whatever its capacity, or makes one if there is none:
+    /// for processes of which any may be the first.
+    ///
+    /// # Errors
+    /// As [`attach`](Self::attach) and [`create`](Self::create).
+    pub fn open_or_create(name: &str, capacity_octets: u64) -> Result<Self, SegmentError> {
+        arrival::open_or_create(|| Self::attach(name), || Self::create(name, capacity_octets))
+    }
+
+    /// Takes the ring of this name as soon as somebody has made it.
+    ///
+    /// # Errors
+    /// [`SegmentError::Missing`] if nobody has until the deadline, and as
+    /// [`attach`](Self::attach).
+    pub fn attach_when_there(name: &str, deadline: Deadline) -> Result<Self, SegmentError> {
+        arrival::when_there(deadline, || Self::attach(name))
     }
 
     /// What the ring is like.
@@ -147,6 +168,19 @@ impl<F: Futex<Shared>, L: Liveness> Sender<F, L> {
         Ok(())
     }
 
+    /// Sends a value as a record; see [`send`](Self::send).
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    #[inline]
+    pub fn send_value<T: IntoBytes + Immutable>(
+        &mut self,
+        value: &T,
+        deadline: Deadline,
+    ) -> Result<(), RingError> {
+        self.send(value.as_bytes(), deadline)
+    }
+
     /// Sends a record if there is room; `false` if there is none.
     ///
     /// # Errors
@@ -225,6 +259,42 @@ impl<F: Futex<Shared>, L: Liveness> Receiver<F, L> {
         self.0.release();
         self.0.wait_record(deadline.as_ns())?;
         self.0.peek()?.ok_or(RingError::TimedOut)
+    }
+
+    /// Copies the next record into `buffer`, and waits for one if there is none; gives its
+    /// octets. No peer, however broken, can change what was copied.
+    ///
+    /// # Errors
+    /// [`RingError::BufferTooShort`], and the record is still the next; and as
+    /// [`receive`](Self::receive).
+    #[inline]
+    pub fn receive_copy(
+        &mut self,
+        buffer: &mut [u8],
+        deadline: Deadline,
+    ) -> Result<usize, RingError> {
+        self.0.release();
+        self.0.wait_record(deadline.as_ns())?;
+        self.0.read(buffer)?.ok_or(RingError::TimedOut)
+    }
+
+    /// Copies the next record out as a value, and waits for one if there is none.
+    ///
+    /// # Errors
+    /// [`RingError::BufferTooShort`] or [`RingError::OtherLength`] if the record is no
+    /// `T`; and as [`receive`](Self::receive).
+    pub fn receive_value<T: FromBytes + IntoBytes>(
+        &mut self,
+        deadline: Deadline,
+    ) -> Result<T, RingError> {
+        values::receive(|buffer| self.receive_copy(buffer, deadline))
+    }
+
+    /// All values to come, until the sender leaves.
+    pub fn values<T: FromBytes + IntoBytes>(
+        &mut self,
+    ) -> Values<impl FnMut() -> Result<T, RingError>> {
+        Values::new(|| self.receive_value(Deadline::NEVER))
     }
 
     /// Receives the next record, where it lies, if there is one. The record stays

@@ -2,25 +2,31 @@
 #![expect(unsafe_code, reason = "mapping memory, and saying that it is a ring's")]
 
 use std::{
+    marker::PhantomData,
     ops::{Deref, DerefMut},
     os::fd::BorrowedFd,
     ptr::NonNull,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
-use farend_core::ring::{Error as RingError, LayoutError, Memory};
+use farend_core::ring::{Error as RingError, LayoutError, Memory, layout::DATA_OFFSET};
 use rustix::{
     io,
     mm::{MapFlags, ProtFlags, mmap, munmap},
 };
 
-use crate::{draft::Named, segment::Segment};
+use crate::{Shareable, draft::Named, segment::Segment};
 
 /// Shared memory that is mapped for as long as this lives.
 #[derive(Debug)]
 pub(crate) struct Mapping {
     base: NonNull<u8>,
     octets: usize,
+    /// Whether it outlives this.
+    is_for_ever: AtomicBool,
 }
 
 // SAFETY: an address and a length; what is there is reached through `Memory`.
@@ -37,7 +43,7 @@ impl Mapping {
             mmap(core::ptr::null_mut(), octets, protection, MapFlags::SHARED, segment, 0)
         }?;
         let base = NonNull::new(base.cast()).ok_or(io::Errno::NOMEM)?;
-        Ok(Self { base, octets })
+        Ok(Self { base, octets, is_for_ever: AtomicBool::new(false) })
     }
 
     /// The memory, for whoever keeps the mapping for as long as they use it.
@@ -111,6 +117,39 @@ impl<T> Kept<T> {
     }
 }
 
+/// Stands for a `T` in a mapping, at [`DATA_OFFSET`].
+#[derive(Debug)]
+pub(crate) struct Placed<T>(PhantomData<fn() -> T>);
+
+impl<T: Shareable> Placed<T> {
+    /// Of memory whose header was made or opened for a `T`.
+    pub(crate) const fn new() -> Self {
+        const { assert!(align_of::<T>() <= DATA_OFFSET, "more aligned than data in a segment is") };
+        Self(PhantomData)
+    }
+}
+
+impl<T: Shareable> Kept<Placed<T>> {
+    /// The value. From now on the memory stays mapped until the process ends.
+    ///
+    /// # Panics
+    /// Never: the header says how long the memory is, which was compared.
+    pub(crate) fn place(&self) -> &'static T {
+        let mapping = self.segment.mapping();
+        // Relaxed: whoever drops the mapping has been told by what shared it.
+        mapping.is_for_ever.store(true, Ordering::Relaxed);
+        let end = DATA_OFFSET.checked_add(size_of::<T>());
+        assert!(end.is_some_and(|end| end <= mapping.octets), "the header was checked");
+        // SAFETY: the offset lies inside the mapping, as was just compared.
+        let place = unsafe { mapping.base.add(DATA_OFFSET) };
+        // SAFETY: mapped for ever and aligned, since mappings start with a page. All-zero
+        // octets are a value, and those of the same layout that other processes of this
+        // user store are too, by the promise of `Shareable`, whose hash is in the header.
+        // Nobody has the octets in another way.
+        unsafe { place.cast::<T>().as_ref() }
+    }
+}
+
 impl<T> Deref for Kept<T> {
     type Target = T;
 
@@ -129,6 +168,9 @@ impl<T> DerefMut for Kept<T> {
 
 impl Drop for Mapping {
     fn drop(&mut self) {
+        if *self.is_for_ever.get_mut() {
+            return;
+        }
         // SAFETY: mapped by `of` with this length, and nobody uses it any more, by
         // the promise to `memory`.
         let _unmapped = unsafe { munmap(self.base.as_ptr().cast(), self.octets) };

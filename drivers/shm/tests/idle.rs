@@ -18,6 +18,7 @@ type Counted = Counting<farend_futex::Default>;
 const IDLE: Duration = Duration::from_millis(500);
 
 #[test]
+#[ignore = "a process that other tests start"]
 fn peer_process() {
     let Some((role, arguments)) = role() else { return };
     let name = &arguments[0];

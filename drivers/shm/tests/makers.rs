@@ -23,6 +23,7 @@ use support::{LONG, Numbers, Peer, fresh_name, role};
 const SLOW_OCTETS: u64 = 1 << 28;
 
 #[test]
+#[ignore = "a process that other tests start"]
 fn peer_process() {
     let Some((role, arguments)) = role() else { return };
     let name = &arguments[0];

@@ -14,6 +14,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, epoll, poll};
 use support::{LONG, Peer, fresh_name, role};
 
 #[test]
+#[ignore = "a process that other tests start"]
 fn peer_process() {
     let Some((role, arguments)) = role() else { return };
     assert_eq!(role, "sender");

@@ -9,11 +9,14 @@ use crate::{
         Alert, Corruption, Error, Liveness,
         alert::Peers,
         doorbell::Ringer,
-        memory::FETCHED_OCTETS,
+        memory::{FETCHED_OCTETS, load_words},
         seeded::{Fault, death_point, is_seeded},
         wait::{Peer, Peers as _, Watch, wait_until},
     },
-    sync::{Futex, Shared, primitive::Ordering},
+    sync::{
+        Futex, Shared,
+        primitive::{Ordering, fence},
+    },
 };
 
 /// The one consumer of a ring.
@@ -77,6 +80,36 @@ impl<'m, F: Futex<Shared>, L: Liveness> Consumer<'m, F, L> {
         // on this side lets nobody else give it back.
         let lent = unsafe { self.records.data.lend(place, octets) };
         lent.ok_or(Error::Corrupt(Corruption::Missing)).map(Some)
+    }
+
+    /// Copies the oldest record that was not released into `buffer` and releases it;
+    /// gives its octets. `None` if there is none.
+    ///
+    /// Unlike what [`peek`](Self::peek) lends, the copy cannot be changed by a peer that
+    /// does not keep to the rules.
+    ///
+    /// # Errors
+    /// [`Error::BufferTooShort`], and the record is still the next; [`Error::Corrupt`].
+    pub fn read(&mut self, buffer: &mut [u8]) -> Result<Option<usize>, Error> {
+        self.span = 0;
+        let Some(length) = self.find()? else { return Ok(None) };
+        let octets = usize::try_from(length).unwrap_or(usize::MAX);
+        let buffer_octets = buffer.len();
+        let Some(copy) = buffer.get_mut(..octets) else {
+            return Err(Error::BufferTooShort { octets, buffer_octets });
+        };
+        let place = self.records.place(self.position).wrapping_add(size_of::<u64>());
+        let words = self.records.data.words(place, octets.div_ceil(size_of::<u64>()));
+        load_words(words.ok_or(Error::Corrupt(Corruption::Missing))?, copy);
+        // Acquire fence: the load below comes after those above.
+        fence(Ordering::Acquire);
+        let word = self.records.word(self.position)?.load(Ordering::Relaxed);
+        if word != word::record(self.position, length) {
+            return Err(Corruption::Changed.into());
+        }
+        self.span = word::span(length);
+        self.release();
+        Ok(Some(octets))
     }
 
     /// Goes past the record that [`peek`](Self::peek) showed last; without one,

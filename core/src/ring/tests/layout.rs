@@ -1,8 +1,8 @@
 use std::vec::Vec;
 
 use super::{
-    super::{Kind, Layout, LayoutError, Owner, SlowReader, broadcast, layout, spsc},
-    Numbers, Played, over, words,
+    super::{Kind, Layout, LayoutError, Owner, SameProcess, SlowReader, broadcast, layout, spsc},
+    Looking, Numbers, Played, over, words,
 };
 use crate::sync::primitive::Ordering;
 
@@ -154,4 +154,62 @@ fn only_one_process_inherits_a_stale_ring() {
     let heir = Owner::new(2, 0);
     assert_eq!(layout::inherit::<Played>(&memory, Owner::new(1, 0)), Err(heir));
     super::become_process(1);
+}
+
+/// Takes whatever the memory is said to be, and uses it.
+fn use_anything(memory: &mut [u64]) -> bool {
+    if let Ok(ring) = spsc::Ring::open(over(memory)) {
+        if let (Ok(mut producer), Ok(mut consumer)) =
+            (ring.producer::<Looking, SameProcess>(), ring.consumer::<Looking, SameProcess>())
+        {
+            let _any = (producer.push(&[7; 12]), consumer.read(&mut [0; 64]));
+            let _any = (consumer.peek().is_ok(), producer.wait_room(12, 0));
+            consumer.release();
+        }
+        return true;
+    }
+    if let Ok(ring) = broadcast::Ring::open(over(memory)) {
+        if let (Ok(mut writer), Ok(mut reader)) =
+            (ring.writer::<Looking, SameProcess>(), ring.reader::<Looking, SameProcess>())
+        {
+            let _any = (writer.push(&[7; 8]), reader.read(&mut [0; 64]));
+            let _any = (reader.wait_message(0), writer.wait_room(0));
+        }
+        return true;
+    }
+    Layout::data(16, 5).is_ok_and(|layout| layout.open_data(&over(memory)).is_ok())
+}
+
+fn set_octet(words: &mut [u64], at: usize, value: u8) {
+    let mut octets = words[at / 8].to_ne_bytes();
+    octets[at % 8] = value;
+    words[at / 8] = u64::from_ne_bytes(octets);
+}
+
+#[test]
+fn every_octet_of_every_header_may_be_anything() {
+    let broadcasting = Layout::broadcast(4, 40, 2, SlowReader::Block).unwrap();
+    let data = Layout::data(16, 5).unwrap();
+    let mut spsc_ring = words(Layout::spsc(256).unwrap().octets());
+    spsc::Ring::create::<SameProcess>(over(&mut spsc_ring), 256, 0).unwrap();
+    let mut broadcast_ring = words(broadcasting.octets());
+    broadcast::Ring::create::<SameProcess>(over(&mut broadcast_ring), broadcasting, 0).unwrap();
+    let mut value = words(data.octets());
+    data.create_data::<SameProcess>(&over(&mut value), 0).unwrap();
+    let (mut used, mut refused) = (0, 0);
+    for sound in [spsc_ring, broadcast_ring, value] {
+        assert!(use_anything(&mut sound.clone()));
+        for at in 0..layout::HEADER_OCTETS {
+            for octet in 0..=u8::MAX {
+                let mut memory = sound.clone();
+                set_octet(&mut memory, at, octet);
+                if use_anything(&mut memory) { used += 1 } else { refused += 1 }
+            }
+        }
+        // Any length.
+        for length in 0..sound.len() {
+            assert!(!use_anything(&mut sound.clone()[..length]), "{length} words are enough");
+        }
+    }
+    assert!(used > 10_000 && refused > 10_000, "{used} used, {refused} refused");
 }
