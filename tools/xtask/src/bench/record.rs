@@ -206,10 +206,10 @@ mod tests {
 
     #[test]
     fn figures_replace_what_stands_between_the_markers() {
-        let text = format!("before\n{BEGIN}old\n{END}after\n");
+        let text = format!("before\n{BEGIN}stale\n{END}after\n");
         let written = with_figures(&text, &run("2", false).figures()).unwrap();
         assert!(written.starts_with("before\n") && written.ends_with("after\n"));
-        assert!(!written.contains("old") && written.contains("holds: at most 2"));
+        assert!(!written.contains("stale") && written.contains("holds: at most 2"));
         assert!(written.contains("attempt 1 lost 3 of 9"), "{written}");
         assert!(written.contains("Not a whole run: kernel."), "{written}");
         let again = with_figures(&written, &run("2", false).figures()).unwrap();
