@@ -115,7 +115,7 @@ impl<S: Scope, F: Futex<S>> Condvar<S, F> {
 
 impl<F: Futex<Private>> Condvar<Private, F> {
     /// Gives the mutex up, waits for a notice and takes the mutex again.
-    pub fn wait<'a, T>(
+    pub fn wait<'a, T: ?Sized>(
         &self,
         guard: MutexGuard<'a, T, Private, F>,
     ) -> MutexGuard<'a, T, Private, F> {
@@ -123,7 +123,7 @@ impl<F: Futex<Private>> Condvar<Private, F> {
     }
 
     /// Waits as [`wait`](Self::wait) while `condition` holds.
-    pub fn wait_while<'a, T>(
+    pub fn wait_while<'a, T: ?Sized>(
         &self,
         mut guard: MutexGuard<'a, T, Private, F>,
         mut condition: impl FnMut(&mut T) -> bool,
@@ -137,7 +137,7 @@ impl<F: Futex<Private>> Condvar<Private, F> {
     /// Waits as [`wait`](Self::wait), at most for `timeout`, and says whether
     /// the time is past. The mutex is taken again in any case, however long that
     /// lasts.
-    pub fn wait_for<'a, T>(
+    pub fn wait_for<'a, T: ?Sized>(
         &self,
         guard: MutexGuard<'a, T, Private, F>,
         timeout: Duration,
@@ -146,7 +146,7 @@ impl<F: Futex<Private>> Condvar<Private, F> {
     }
 
     /// Waits as [`wait_for`](Self::wait_for), until `deadline`.
-    pub fn wait_until<'a, T>(
+    pub fn wait_until<'a, T: ?Sized>(
         &self,
         guard: MutexGuard<'a, T, Private, F>,
         deadline: Deadline<F>,
@@ -156,7 +156,7 @@ impl<F: Futex<Private>> Condvar<Private, F> {
 
     /// Waits as [`wait_while`](Self::wait_while), at most for `timeout`, and says whether
     /// the condition still holds then: [`Waited::TimedOut`].
-    pub fn wait_while_for<'a, T>(
+    pub fn wait_while_for<'a, T: ?Sized>(
         &self,
         guard: MutexGuard<'a, T, Private, F>,
         timeout: Duration,
@@ -166,7 +166,7 @@ impl<F: Futex<Private>> Condvar<Private, F> {
     }
 
     /// Waits as [`wait_while_for`](Self::wait_while_for), until `deadline`.
-    pub fn wait_while_until<'a, T>(
+    pub fn wait_while_until<'a, T: ?Sized>(
         &self,
         mut guard: MutexGuard<'a, T, Private, F>,
         deadline: Deadline<F>,
@@ -182,7 +182,7 @@ impl<F: Futex<Private>> Condvar<Private, F> {
         (guard, Waited::Woken)
     }
 
-    fn wait_private<'a, T>(
+    fn wait_private<'a, T: ?Sized>(
         &self,
         guard: MutexGuard<'a, T, Private, F>,
         deadline_ns: Option<u64>,
@@ -192,7 +192,7 @@ impl<F: Futex<Private>> Condvar<Private, F> {
         drop(guard);
         let seen = if is_seeded(Fault::CondvarLooksLate) { self.turn() } else { early };
         let waited = self.block(seen, deadline_ns);
-        (mutex.lock_again(), waited)
+        (mutex.lock(), waited)
     }
 }
 

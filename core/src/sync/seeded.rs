@@ -37,6 +37,8 @@ crate::seeded::faults! {
         NotifyAllWakesOne,
         /// A sleeper does not look whether somebody died with its notice.
         CondvarNeverLooksAgain,
+        /// A writer that goes on reading leaves sleeping readers asleep.
+        DowngradeWakesNobody,
         /// The last reader does not wake the writer.
         LastReaderLeavesSilently,
         /// A writer that times out does not wake those it kept out.

@@ -38,10 +38,21 @@ impl<S: Scope, F: Futex<S>> Semaphore<S, F> {
     pub const COUNT_MAX: u32 = COUNT;
 
     const_unless_modelled! {
-        /// Makes a semaphore of `count` units, at most [`COUNT_MAX`](Self::COUNT_MAX).
-        pub fn new(count: u32) -> Self {
-            Self { word: AtomicU32::new(count & COUNT), backend: PhantomData }
+        /// Makes a semaphore without units.
+        pub fn empty() -> Self {
+            Self { word: AtomicU32::new(0), backend: PhantomData }
         }
+    }
+
+    /// Makes a semaphore of `count` units.
+    ///
+    /// # Errors
+    /// [`Overflow`] if that is more than [`COUNT_MAX`](Self::COUNT_MAX).
+    pub fn new(count: u32) -> Result<Self, Overflow> {
+        if count > Self::COUNT_MAX {
+            return Err(Overflow);
+        }
+        Ok(Self { word: AtomicU32::new(count), backend: PhantomData })
     }
 
     /// The units there are at this moment.
@@ -198,7 +209,7 @@ impl<S: Scope, F: Futex<S>> Semaphore<S, F> {
 
 impl<S: Scope, F: Futex<S>> Default for Semaphore<S, F> {
     fn default() -> Self {
-        Self::new(0)
+        Self::empty()
     }
 }
 

@@ -26,10 +26,10 @@
 //!
 //! std::thread::scope(|scope| {
 //!     for _ in 0..4 {
-//!         scope.spawn(|| *TOTAL.lock().unwrap() += 1);
+//!         scope.spawn(|| *TOTAL.lock() += 1);
 //!     }
 //! });
-//! assert_eq!(*TOTAL.lock().unwrap(), 4);
+//! assert_eq!(*TOTAL.lock(), 4);
 //! ```
 //!
 //! # A mutex between processes

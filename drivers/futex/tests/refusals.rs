@@ -1,9 +1,7 @@
 //! Misuse: each is a typed error, and changes nothing.
 #![cfg(target_os = "linux")]
 
-use std::time::Duration;
-
-use std::thread;
+use std::{thread, time::Duration};
 
 use farend_core::sync::{
     LockError, NotOwner, Overflow, Private, RawMutex, Refused, SharedLayout, Taken, Unlock,
@@ -24,12 +22,12 @@ fn mapped<T: SharedLayout>() -> &'static T {
 #[test]
 fn locking_twice_is_refused_in_both_scopes() {
     let mutex = private::Mutex::new(1);
-    let guard = mutex.lock().unwrap();
-    assert_eq!(mutex.lock().map(drop), Err(Refused::Reentrant));
+    let guard = mutex.lock();
+    assert_eq!(mutex.lock_checked().map(drop), Err(Refused::Reentrant));
     assert_eq!(mutex.try_lock().map(drop), Err(Refused::Reentrant));
     assert_eq!(mutex.lock_for(Duration::from_micros(1)).map(drop), Err(Refused::Reentrant));
     drop(guard);
-    assert_eq!(*mutex.lock().unwrap(), 1);
+    assert_eq!(*mutex.lock(), 1);
 
     let lock: &shared::RawMutex = mapped();
     assert_eq!(lock.lock(), Ok(Taken::Clean));
@@ -57,7 +55,9 @@ fn unlocking_by_another_thread_is_refused_in_both_scopes() {
 
 #[test]
 fn a_semaphore_that_is_full_refuses_and_stays_full() {
-    let semaphore = private::Semaphore::new(private::Semaphore::COUNT_MAX);
+    let semaphore = private::Semaphore::new(private::Semaphore::COUNT_MAX).unwrap();
+    let one_more = private::Semaphore::COUNT_MAX + 1;
+    assert_eq!(private::Semaphore::new(one_more).map(drop), Err(Overflow));
     assert_eq!(semaphore.post(), Err(Overflow));
     assert_eq!(semaphore.count(), private::Semaphore::COUNT_MAX);
     assert_eq!(semaphore.try_acquire(), Ok(()));
@@ -66,7 +66,7 @@ fn a_semaphore_that_is_full_refuses_and_stays_full() {
 
 #[test]
 fn a_semaphore_without_units_is_busy() {
-    assert_eq!(private::Semaphore::new(0).try_acquire(), Err(Refused::Busy));
+    assert_eq!(private::Semaphore::empty().try_acquire(), Err(Refused::Busy));
 }
 
 #[test]
@@ -95,7 +95,7 @@ fn a_held_lock_is_busy_for_others() {
     let rwlock = private::RwLock::new(0);
     let theirs: &shared::RwLock<u32> = mapped();
     let (_mutex, _reader, _their_reader) =
-        (mutex.lock().unwrap(), rwlock.read().unwrap(), theirs.read().unwrap());
+        (mutex.lock(), rwlock.read().unwrap(), theirs.read().unwrap());
     thread::scope(|scope| {
         scope.spawn(|| {
             assert_eq!(mutex.try_lock().map(drop), Err(Refused::Busy));
@@ -113,7 +113,7 @@ fn a_reader_without_a_slot_waits_for_one() {
     const FIT: usize = farend_core::sync::RawRwShared::<Linux>::READERS_MAX;
     let lock: &shared::RwLock<u32> = mapped();
     let is_over = private::Event::new();
-    let inside = private::Semaphore::new(0);
+    let inside = private::Semaphore::empty();
     thread::scope(|scope| {
         for _ in 0..FIT {
             scope.spawn(|| {

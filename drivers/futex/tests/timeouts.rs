@@ -42,7 +42,7 @@ const CALLS: [Call; 11] = [
     }),
     ("condvar", |closed, deadline_ns| {
         let own = private::Mutex::new(());
-        let guard = own.lock().unwrap();
+        let guard = own.lock();
         closed.condvar.wait_until(guard, Deadline::at_ns(deadline_ns)).1 == Waited::TimedOut
     }),
     ("read", |closed, deadline_ns| {
@@ -82,18 +82,18 @@ fn with_all_closed(body: impl FnOnce(&Closed)) {
         mutex: private::Mutex::new(0),
         condvar: private::Condvar::new(),
         rwlock: private::RwLock::new(0),
-        semaphore: private::Semaphore::new(0),
+        semaphore: private::Semaphore::empty(),
         event: private::Event::new(),
         shared_mutex: mapped(),
         shared_rwlock: mapped(),
-        shared_semaphore: shared::Semaphore::new(0),
+        shared_semaphore: shared::Semaphore::empty(),
         shared_event: shared::Event::new(),
     };
     let is_held = private::Event::new();
     let is_done = private::Event::new();
     thread::scope(|scope| {
         scope.spawn(|| {
-            let _mutex = closed.mutex.lock().unwrap();
+            let _mutex = closed.mutex.lock();
             let _rwlock = closed.rwlock.write().unwrap();
             let _taken = closed.shared_mutex.lock().unwrap();
             let _shared = closed.shared_rwlock.write().unwrap();
@@ -132,10 +132,10 @@ fn every_call_times_out_at_its_deadline_and_not_before() {
 #[test]
 fn a_far_deadline_is_far_and_a_release_ends_the_wait() {
     for deadline_ns in [Linux::now_ns() + HOURS_NS, NEVER - 1, NEVER] {
-        let semaphore = private::Semaphore::new(0);
+        let semaphore = private::Semaphore::empty();
         let event = shared::Event::new();
         let mutex = private::Mutex::new(0);
-        let guard = mutex.lock().unwrap();
+        let guard = mutex.lock();
         thread::scope(|scope| {
             let waiters = [
                 scope.spawn(|| semaphore.acquire_until(Deadline::at_ns(deadline_ns)).is_ok()),
@@ -154,7 +154,7 @@ fn a_far_deadline_is_far_and_a_release_ends_the_wait() {
 
 #[test]
 fn a_time_out_of_never_is_none_and_does_not_overflow() {
-    let semaphore = private::Semaphore::new(2);
+    let semaphore = private::Semaphore::new(2).unwrap();
     assert_eq!(semaphore.acquire_for(Duration::from_nanos(NEVER)), Ok(()));
     assert_eq!(semaphore.acquire_for(Duration::from_nanos(NEVER - 1)), Ok(()));
     let event = private::Event::new();

@@ -21,11 +21,11 @@ impl Lock for Private {
 
     #[inline(always)]
     fn add(&self) {
-        *self.0.lock().expect("nobody locks twice here") += 1;
+        *self.0.lock() += 1;
     }
 
     fn total(&self) -> u64 {
-        self.0.lock().map_or(0, |number| *number)
+        *self.0.lock()
     }
 }
 

@@ -30,25 +30,25 @@ use super::{
 /// processes map it elsewhere, and a lock whose owner died is reported:
 /// [`LockError::OwnerDied`].
 #[repr(C)]
-pub struct Mutex<T, S: MutexScope<F>, F> {
+pub struct Mutex<T: ?Sized, S: MutexScope<F>, F> {
     raw: S::Raw,
     data: UnsafeCell<T>,
 }
 
 // SAFETY: whoever shares the mutex reaches the data only while it holds the lock,
 // so the data is in effect sent from thread to thread.
-unsafe impl<T: Send, S: MutexScope<F>, F> Sync for Mutex<T, S, F> {}
+unsafe impl<T: ?Sized + Send, S: MutexScope<F>, F> Sync for Mutex<T, S, F> {}
 
 /// The data of a mutex, until dropped.
 #[must_use = "the mutex is given up as soon as the guard is dropped"]
-pub struct MutexGuard<'a, T, S: MutexScope<F>, F> {
+pub struct MutexGuard<'a, T: ?Sized, S: MutexScope<F>, F> {
     mutex: &'a Mutex<T, S, F>,
     /// The lock knows the thread that took it, so that one must give it up.
     stays_in_its_thread: PhantomData<*const ()>,
 }
 
 // SAFETY: a shared guard gives shared data and nothing else.
-unsafe impl<T: Sync, S: MutexScope<F>, F> Sync for MutexGuard<'_, T, S, F> {}
+unsafe impl<T: ?Sized + Sync, S: MutexScope<F>, F> Sync for MutexGuard<'_, T, S, F> {}
 
 impl<T, F: Futex<Private>> Mutex<T, Private, F> {
     const_unless_modelled! {
@@ -57,6 +57,28 @@ impl<T, F: Futex<Private>> Mutex<T, Private, F> {
             Self { raw: RawPrivate::new(), data: UnsafeCell::new(data) }
         }
     }
+}
+
+impl<T: Default, F: Futex<Private>> Default for Mutex<T, Private, F> {
+    fn default() -> Self {
+        Self::new(T::default())
+    }
+}
+
+impl<T, F: Futex<Private>> From<T> for Mutex<T, Private, F> {
+    fn from(data: T) -> Self {
+        Self::new(data)
+    }
+}
+
+impl<T: ?Sized, F: Futex<Private>> Mutex<T, Private, F> {
+    /// Takes the mutex; waits for it if another thread holds it. A thread that holds it
+    /// itself waits for ever: see [`lock_checked`](Self::lock_checked).
+    #[inline]
+    pub fn lock(&self) -> MutexGuard<'_, T, Private, F> {
+        self.raw.lock_unchecked();
+        self.guard()
+    }
 
     /// Takes the mutex; waits for it if another thread holds it.
     ///
@@ -64,7 +86,7 @@ impl<T, F: Futex<Private>> Mutex<T, Private, F> {
     /// [`Refused::Reentrant`] if the calling thread holds it: waiting would be for
     /// ever.
     #[inline]
-    pub fn lock(&self) -> Result<MutexGuard<'_, T, Private, F>, Refused> {
+    pub fn lock_checked(&self) -> Result<MutexGuard<'_, T, Private, F>, Refused> {
         self.raw.lock().map(|()| self.guard())
     }
 
@@ -96,12 +118,6 @@ impl<T, F: Futex<Private>> Mutex<T, Private, F> {
         deadline: Deadline<F>,
     ) -> Result<MutexGuard<'_, T, Private, F>, Refused> {
         self.raw.lock_until(deadline).map(|()| self.guard())
-    }
-
-    /// Takes the mutex after a wait that gave it up.
-    pub(in super::super) fn lock_again(&self) -> MutexGuard<'_, T, Private, F> {
-        self.raw.lock_again();
-        self.guard()
     }
 }
 
@@ -199,6 +215,13 @@ impl<T: FromBytes, F: Owners> Mutex<T, Shared, F> {
 }
 
 impl<T, S: MutexScope<F>, F> Mutex<T, S, F> {
+    /// The data, which nobody else can reach any more.
+    pub fn into_inner(self) -> T {
+        self.data.into_inner()
+    }
+}
+
+impl<T: ?Sized, S: MutexScope<F>, F> Mutex<T, S, F> {
     #[inline]
     fn guard(&self) -> MutexGuard<'_, T, S, F> {
         MutexGuard { mutex: self, stays_in_its_thread: PhantomData }
@@ -210,7 +233,7 @@ impl<T, S: MutexScope<F>, F> Mutex<T, S, F> {
     }
 }
 
-impl<'a, T, S: MutexScope<F>, F> MutexGuard<'a, T, S, F> {
+impl<'a, T: ?Sized, S: MutexScope<F>, F> MutexGuard<'a, T, S, F> {
     /// The mutex that the guard holds.
     #[must_use]
     pub fn mutex(guard: &Self) -> &'a Mutex<T, S, F> {
@@ -239,7 +262,7 @@ impl<T: FromBytes, F: Owners> MutexGuard<'_, T, Shared, F> {
     }
 }
 
-impl<T, S: MutexScope<F>, F> Deref for MutexGuard<'_, T, S, F> {
+impl<T: ?Sized, S: MutexScope<F>, F> Deref for MutexGuard<'_, T, S, F> {
     type Target = T;
 
     #[inline]
@@ -250,7 +273,7 @@ impl<T, S: MutexScope<F>, F> Deref for MutexGuard<'_, T, S, F> {
     }
 }
 
-impl<T, S: MutexScope<F>, F> DerefMut for MutexGuard<'_, T, S, F> {
+impl<T: ?Sized, S: MutexScope<F>, F> DerefMut for MutexGuard<'_, T, S, F> {
     #[inline]
     fn deref_mut(&mut self) -> &mut T {
         // SAFETY: as above; and the guard itself is borrowed exclusively.
@@ -258,20 +281,20 @@ impl<T, S: MutexScope<F>, F> DerefMut for MutexGuard<'_, T, S, F> {
     }
 }
 
-impl<T, S: MutexScope<F>, F> Drop for MutexGuard<'_, T, S, F> {
+impl<T: ?Sized, S: MutexScope<F>, F> Drop for MutexGuard<'_, T, S, F> {
     #[inline]
     fn drop(&mut self) {
         self.mutex.raw.give_up(Permit::GRANTED);
     }
 }
 
-impl<T: fmt::Debug, S: MutexScope<F>, F> fmt::Debug for MutexGuard<'_, T, S, F> {
+impl<T: ?Sized + fmt::Debug, S: MutexScope<F>, F> fmt::Debug for MutexGuard<'_, T, S, F> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        (**self).fmt(formatter)
+        fmt::Debug::fmt(&**self, formatter)
     }
 }
 
-impl<T, S: MutexScope<F>, F> fmt::Debug for Mutex<T, S, F> {
+impl<T: ?Sized, S: MutexScope<F>, F> fmt::Debug for Mutex<T, S, F> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("Mutex").field("raw", &self.raw).finish_non_exhaustive()
     }

@@ -124,9 +124,12 @@ impl<F: Futex<Private>> RawPrivate<F> {
 
     #[cold]
     fn lock_slow(&self, me: u32, deadline_ns: Option<u64>) -> Result<(), Refused> {
-        if self.is_mine(me) {
-            return Err(Refused::Reentrant);
-        }
+        if self.is_mine(me) { Err(Refused::Reentrant) } else { self.wait(me, deadline_ns) }
+    }
+
+    /// Waits for the lock, be it for ever because this thread holds it.
+    #[cold]
+    fn wait(&self, me: u32, deadline_ns: Option<u64>) -> Result<(), Refused> {
         let mut patience = Patience::<Private, F>::until(deadline_ns);
         // Whoever has slept cannot know whether others still do.
         let mut taken = me;
@@ -192,10 +195,15 @@ impl<F: Futex<Private>> RawPrivate<F> {
         }
     }
 
-    /// Takes the lock without asking who holds it, after a wait that gave it up.
-    pub(in super::super) fn lock_again(&self) {
+    /// Takes the lock without asking who holds it: a thread that does so itself waits
+    /// for ever.
+    #[inline]
+    pub(in super::super) fn lock_unchecked(&self) {
         let me = F::thread_id().get();
-        while !self.take_free(me) && self.lock_slow(me, None).is_err() {}
+        if !self.take_free(me) {
+            // Without a deadline it cannot time out.
+            let _taken = self.wait(me, None);
+        }
     }
 
     #[inline]

@@ -5,6 +5,7 @@ use core::{
     cell::UnsafeCell,
     fmt,
     marker::PhantomData,
+    mem::ManuallyDrop,
     ops::{Deref, DerefMut},
     time::Duration,
 };
@@ -29,18 +30,18 @@ use super::{
 /// lock whose writer died is reported: [`LockError::OwnerDied`]. Who waits for
 /// whom, in which scope: [`RawRwPrivate`], [`RawRwShared`].
 #[repr(C)]
-pub struct RwLock<T, S: RwScope<F>, F> {
+pub struct RwLock<T: ?Sized, S: RwScope<F>, F> {
     raw: S::Raw,
     data: UnsafeCell<T>,
 }
 
 // SAFETY: readers share the data, writers send it in effect from thread to thread,
 // and the lock keeps the two apart.
-unsafe impl<T: Send + Sync, S: RwScope<F>, F> Sync for RwLock<T, S, F> {}
+unsafe impl<T: ?Sized + Send + Sync, S: RwScope<F>, F> Sync for RwLock<T, S, F> {}
 
 /// The data of a lock to read, until dropped.
 #[must_use = "the lock is given up as soon as the guard is dropped"]
-pub struct ReadGuard<'a, T, S: RwScope<F>, F> {
+pub struct ReadGuard<'a, T: ?Sized, S: RwScope<F>, F> {
     lock: &'a RwLock<T, S, F>,
     ticket: Ticket,
     stays_in_its_thread: PhantomData<*const ()>,
@@ -48,16 +49,16 @@ pub struct ReadGuard<'a, T, S: RwScope<F>, F> {
 
 /// The data of a lock to write, until dropped.
 #[must_use = "the lock is given up as soon as the guard is dropped"]
-pub struct WriteGuard<'a, T, S: RwScope<F>, F> {
+pub struct WriteGuard<'a, T: ?Sized, S: RwScope<F>, F> {
     lock: &'a RwLock<T, S, F>,
     stays_in_its_thread: PhantomData<*const ()>,
 }
 
 // SAFETY: a shared guard gives shared data and nothing else.
-unsafe impl<T: Sync, S: RwScope<F>, F> Sync for ReadGuard<'_, T, S, F> {}
+unsafe impl<T: ?Sized + Sync, S: RwScope<F>, F> Sync for ReadGuard<'_, T, S, F> {}
 
 // SAFETY: as above.
-unsafe impl<T: Sync, S: RwScope<F>, F> Sync for WriteGuard<'_, T, S, F> {}
+unsafe impl<T: ?Sized + Sync, S: RwScope<F>, F> Sync for WriteGuard<'_, T, S, F> {}
 
 impl<F: Owners> RawRwShared<F> {
     const_unless_modelled! {
@@ -98,7 +99,31 @@ impl<T, F: Futex<Private>> RwLock<T, Private, F> {
             Self { raw: RawRwPrivate::new(), data: UnsafeCell::new(data) }
         }
     }
+}
 
+impl<T: Default, F: Futex<Private>> Default for RwLock<T, Private, F> {
+    fn default() -> Self {
+        Self::new(T::default())
+    }
+}
+
+impl<T, F: Futex<Private>> From<T> for RwLock<T, Private, F> {
+    fn from(data: T) -> Self {
+        Self::new(data)
+    }
+}
+
+impl<'a, T: ?Sized, F: Futex<Private>> WriteGuard<'a, T, Private, F> {
+    /// Goes on reading what was written, together with others who read; no writer comes
+    /// in between.
+    pub fn downgrade(guard: Self) -> ReadGuard<'a, T, Private, F> {
+        let guard = ManuallyDrop::new(guard);
+        let ticket = guard.lock.raw.downgrade();
+        guard.lock.read_guard(ticket)
+    }
+}
+
+impl<T: ?Sized, F: Futex<Private>> RwLock<T, Private, F> {
     ways_to_take! {
         /// Takes the lock to read; waits while a writer holds it or sleeps for it.
         ///
@@ -235,6 +260,13 @@ impl<T: FromBytes, F: Owners> RwLock<T, Shared, F> {
 }
 
 impl<T, S: RwScope<F>, F> RwLock<T, S, F> {
+    /// The data, which nobody else can reach any more.
+    pub fn into_inner(self) -> T {
+        self.data.into_inner()
+    }
+}
+
+impl<T: ?Sized, S: RwScope<F>, F> RwLock<T, S, F> {
     #[inline]
     fn read_guard(&self, ticket: Ticket) -> ReadGuard<'_, T, S, F> {
         ReadGuard { lock: self, ticket, stays_in_its_thread: PhantomData }
@@ -261,7 +293,7 @@ impl<T: FromBytes, F: Owners> WriteGuard<'_, T, Shared, F> {
     }
 }
 
-impl<T, S: RwScope<F>, F> Deref for ReadGuard<'_, T, S, F> {
+impl<T: ?Sized, S: RwScope<F>, F> Deref for ReadGuard<'_, T, S, F> {
     type Target = T;
 
     #[inline]
@@ -272,7 +304,7 @@ impl<T, S: RwScope<F>, F> Deref for ReadGuard<'_, T, S, F> {
     }
 }
 
-impl<T, S: RwScope<F>, F> Deref for WriteGuard<'_, T, S, F> {
+impl<T: ?Sized, S: RwScope<F>, F> Deref for WriteGuard<'_, T, S, F> {
     type Target = T;
 
     #[inline]
@@ -283,7 +315,7 @@ impl<T, S: RwScope<F>, F> Deref for WriteGuard<'_, T, S, F> {
     }
 }
 
-impl<T, S: RwScope<F>, F> DerefMut for WriteGuard<'_, T, S, F> {
+impl<T: ?Sized, S: RwScope<F>, F> DerefMut for WriteGuard<'_, T, S, F> {
     #[inline]
     fn deref_mut(&mut self) -> &mut T {
         // SAFETY: as above; and the guard itself is borrowed exclusively.
@@ -291,33 +323,33 @@ impl<T, S: RwScope<F>, F> DerefMut for WriteGuard<'_, T, S, F> {
     }
 }
 
-impl<T, S: RwScope<F>, F> Drop for ReadGuard<'_, T, S, F> {
+impl<T: ?Sized, S: RwScope<F>, F> Drop for ReadGuard<'_, T, S, F> {
     #[inline]
     fn drop(&mut self) {
         self.lock.raw.unlock_read(self.ticket);
     }
 }
 
-impl<T, S: RwScope<F>, F> Drop for WriteGuard<'_, T, S, F> {
+impl<T: ?Sized, S: RwScope<F>, F> Drop for WriteGuard<'_, T, S, F> {
     #[inline]
     fn drop(&mut self) {
         self.lock.raw.unlock_write();
     }
 }
 
-impl<T: fmt::Debug, S: RwScope<F>, F> fmt::Debug for ReadGuard<'_, T, S, F> {
+impl<T: ?Sized + fmt::Debug, S: RwScope<F>, F> fmt::Debug for ReadGuard<'_, T, S, F> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        (**self).fmt(formatter)
+        fmt::Debug::fmt(&**self, formatter)
     }
 }
 
-impl<T: fmt::Debug, S: RwScope<F>, F> fmt::Debug for WriteGuard<'_, T, S, F> {
+impl<T: ?Sized + fmt::Debug, S: RwScope<F>, F> fmt::Debug for WriteGuard<'_, T, S, F> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        (**self).fmt(formatter)
+        fmt::Debug::fmt(&**self, formatter)
     }
 }
 
-impl<T, S: RwScope<F>, F> fmt::Debug for RwLock<T, S, F> {
+impl<T: ?Sized, S: RwScope<F>, F> fmt::Debug for RwLock<T, S, F> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("RwLock").field("raw", &self.raw).finish_non_exhaustive()
     }

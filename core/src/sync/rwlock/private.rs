@@ -142,6 +142,29 @@ impl<F: Futex<Private>> RawRwPrivate<F> {
         self.write_with(|| Wait::Until(end_at(deadline)))
     }
 
+    /// Makes the one writer a reader, and lets other readers in.
+    pub(in super::super) fn downgrade(&self) -> Ticket {
+        self.writer.store(0, Ordering::Relaxed);
+        let mut state = self.state.load(Ordering::Relaxed);
+        loop {
+            let left = state & WRITERS_ASLEEP | 1;
+            // Release: pairs with the Acquire of the readers that come now.
+            match self.state.compare_exchange_weak(
+                state,
+                left,
+                Ordering::Release,
+                Ordering::Relaxed,
+            ) {
+                Ok(_) => break,
+                Err(now) => state = now,
+            }
+        }
+        if state & READERS_ASLEEP != 0 && !is_seeded(Fault::DowngradeWakesNobody) {
+            F::wake_all(&self.state);
+        }
+        Ticket(0)
+    }
+
     #[inline]
     fn read_with(&self, wait: impl FnOnce() -> Wait) -> Result<Ticket, Refused> {
         let state = self.state.load(Ordering::Relaxed);

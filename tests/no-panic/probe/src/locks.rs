@@ -83,7 +83,8 @@ type SharedRwLock = RwLock<u64, Shared, Restless>;
 
 entries! {
     fn entry_private_mutex(mutex: &PrivateMutex, limit_ns: u64) -> Result<u64, Refused> {
-        *mutex.lock()? ^= 1;
+        *mutex.lock() ^= 1;
+        *mutex.lock_checked()? ^= 1;
         *mutex.try_lock()? ^= 1;
         *mutex.lock_for(Duration::from_nanos(limit_ns))? ^= 1;
         Ok(*mutex.lock_until(Deadline::at_ns(limit_ns))?)
@@ -163,7 +164,7 @@ entries! {
     fn entry_condvar(
         mutex: &PrivateMutex, condvar: &Condvar<Private, Restless>, limit_ns: u64
     ) -> Result<bool, Refused> {
-        let guard = condvar.wait_while(mutex.lock()?, |value| *value == 0);
+        let guard = condvar.wait_while(mutex.lock_checked()?, |value| *value == 0);
         let (guard, waited) = condvar.wait_for(condvar.wait(guard), Duration::from_nanos(limit_ns));
         condvar.notify_one();
         condvar.notify_all();

@@ -48,6 +48,7 @@ const ROWS: &[Row<Fault>] = &[
         "condvar_shared::a_notifier_to_all_that_dies_at_any_step_strands_nobody",
         Both,
     ),
+    (Fault::DowngradeWakesNobody, "rwlock::a_writer_that_goes_on_reading_lets_readers_in", Both),
     (Fault::LastReaderLeavesSilently, "rwlock::readers_and_a_writer_never_meet", Both),
     (Fault::WriterLeavesSilently, "rwlock::a_writer_that_times_out_lets_readers_in", Both),
     (Fault::WriterReadsTurnLate, "rwlock::readers_and_a_writer_never_meet", Both),

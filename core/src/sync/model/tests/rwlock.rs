@@ -64,6 +64,23 @@ fn writers_and_readers_all_get_in() {
     });
 }
 
+#[test]
+fn a_writer_that_goes_on_reading_lets_readers_in() {
+    check(|| {
+        let pair = Arc::new((Lock::new(), Tracked::default()));
+        pair.0.write().unwrap();
+        let readers: Vec<_> =
+            (0..OTHERS).map(|_| spawn(&pair, |pair| assert_eq!(read(pair), 1))).collect();
+        pair.1.add();
+        let ticket = pair.0.downgrade();
+        // They come and go while this one still reads.
+        join(readers);
+        assert_eq!(pair.1.read(), 1);
+        pair.0.unlock_read(ticket);
+        write(&pair);
+    });
+}
+
 /// A writer keeps a new reader out while it sleeps. When its time is over, the
 /// reader gets in, although the first reader stays.
 #[test]

@@ -15,7 +15,7 @@ const SLEEPERS: usize = 7;
 #[test]
 fn each_post_lets_one_through() {
     check(|| {
-        let units = Arc::new(Units::new(0));
+        let units = Arc::new(Units::empty());
         let sleepers: [_; SLEEPERS] = core::array::from_fn(|_| {
             let units = Arc::clone(&units);
             thread::spawn(move || units.acquire())
@@ -43,7 +43,7 @@ const HASTY: usize = 3;
 #[test]
 fn bargers_and_time_outs_take_nobodys_wake() {
     check(|| {
-        let units = Arc::new(Units::new(0));
+        let units = Arc::new(Units::empty());
         let theirs = Arc::clone(&units);
         let patients = spawn_all(PATIENT, move |_| theirs.acquire());
         let theirs = Arc::clone(&units);

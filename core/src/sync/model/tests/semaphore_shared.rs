@@ -14,7 +14,7 @@ type Units = Semaphore<Shared, Robust>;
 fn an_acquirers_death_at_any_step_takes_one_unit_at_most() {
     for steps in 1..=4 {
         check(move || {
-            let units = Arc::new(Units::new(0));
+            let units = Arc::new(Units::empty());
             let theirs = Arc::clone(&units);
             let mortal = thread::spawn(move || {
                 let is_dead = killed_at(steps, || theirs.acquire());
@@ -41,7 +41,7 @@ fn an_acquirers_death_at_any_step_takes_one_unit_at_most() {
 fn a_posters_death_at_any_step_loses_no_unit() {
     for steps in 1..=2 {
         check(move || {
-            let units = Arc::new(Units::new(0));
+            let units = Arc::new(Units::empty());
             let theirs = Arc::clone(&units);
             let sleepers = spawn_all(OTHERS, move |_| theirs.acquire());
             put_others_to_sleep();
