@@ -12,6 +12,7 @@ use std::{
 use farend_core::{Reason, Verdict};
 use farend_xdp::tier::af_packet::{OpenError, Options, RunError, Shield, Worker};
 use support::{
+    PATIENCE,
     frame::{Ip, PORT, answer, probe},
     namespace::{Pair, inside, ip, tc},
     raw::{Raw, segment},
@@ -67,7 +68,7 @@ fn jumbo_frames_come_back_whole() {
         for (tags, octets) in [(&[][..], 9_014), (&[], 9_230), (&[(0x8100, 7)], 9_234)] {
             let frame = probe(Ip::V4, tags, octets, 0);
             assert!(raw.send(&frame));
-            assert!(raw.receive_probe(LONG) == Some(answer(Ip::V4, tags, &frame)), "{octets}");
+            assert!(raw.receive_probe(PATIENCE) == Some(answer(Ip::V4, tags, &frame)), "{octets}");
         }
     });
     assert_eq!(lost(&running.finish()), 0);
@@ -141,7 +142,7 @@ fn an_overload_does_not_wedge_the_ring() {
             }
         });
         while raw.receive(SHORT).is_some() {}
-        assert_eq!(exchange(&raw, 2_000, 64, Duration::from_secs(10)), (2_000, 2_000));
+        assert_eq!(exchange(&raw, 2_000, 64, PATIENCE), (2_000, 2_000));
     });
     let statistics = running.finish();
     println!(
@@ -212,7 +213,7 @@ fn an_answer_to_a_lonely_frame_is_fast() {
         for number in 0..200 {
             let start = Instant::now();
             assert!(raw.send(&probe(Ip::V4, &[], 60, number)));
-            assert!(raw.receive_probe(LONG).is_some());
+            assert!(raw.receive_probe(PATIENCE).is_some());
             waits.push(start.elapsed());
             thread::sleep(Duration::from_millis(2));
         }
@@ -238,7 +239,7 @@ fn what_came_before_a_stop_is_answered() {
         let statistics = running.finish();
         assert_eq!(statistics.counters.reflected(), 500);
         for _ in 0..500 {
-            assert!(raw.receive_probe(LONG).is_some());
+            assert!(raw.receive_probe(PATIENCE).is_some());
         }
     });
 }
@@ -280,7 +281,7 @@ fn an_answer_that_is_too_long_is_counted_and_told() {
         assert!(raw.send(&probe(Ip::V4, &[(0x88a8, 7)], 1_518, 0)));
         assert_eq!(raw.receive_probe(SHORT), None);
         assert!(raw.send(&probe(Ip::V4, &[(0x88a8, 7)], 1_514, 0)));
-        assert!(raw.receive_probe(LONG).is_some());
+        assert!(raw.receive_probe(PATIENCE).is_some());
     });
     assert!(is_told("an answer of 1518 octets could not be sent"));
     let statistics = running.finish();

@@ -13,6 +13,7 @@ use std::{
 use farend_effort::is_long;
 use rustix::process::Signal;
 use support::{
+    PATIENCE,
     farend::{End, Farend},
     flood::{Flood, flows, probe_each},
     frame::{Ip, answer, echo_request, probe},
@@ -46,7 +47,7 @@ fn is_attached(pair: &Pair) -> bool {
 }
 
 fn wait_until(what: &str, is_so: impl Fn() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(5);
+    let deadline = Instant::now() + PATIENCE;
     while !is_so() {
         assert!(Instant::now() < deadline, "still not: {what}");
         thread::sleep(Duration::from_millis(10));
@@ -161,7 +162,7 @@ fn the_host_keeps_all_that_is_not_answered() {
     inside(&pair.near, || {
         let raw = Raw::open("near");
         assert!(raw.send(&echo_request()));
-        let deadline = Instant::now() + LONG;
+        let deadline = Instant::now() + PATIENCE;
         while raw.receive(LONG).is_none_or(|frame| frame.get(34) != Some(&0)) {
             assert!(Instant::now() < deadline, "no echo reply");
         }
@@ -180,7 +181,7 @@ fn a_longer_mtu_is_served_as_soon_as_it_is_set() {
     }
     farend.wait_for("MTU is now 9000 octets");
     let frame = probe(Ip::V4, &[], 9_014, 1);
-    assert_eq!(ask(&pair, &frame, LONG), Some(answer(Ip::V4, &[], &frame)));
+    assert_eq!(ask(&pair, &frame, PATIENCE), Some(answer(Ip::V4, &[], &frame)));
     let end = farend.stop();
     assert_eq!(end.last()["total"]["reflected_octets"], 9_014, "{end:?}");
 }
@@ -252,7 +253,7 @@ fn what_a_stopped_process_cannot_take_is_counted_and_the_rest_answered() {
     });
     assert!(back >= 2_048 && back < sent, "{back}");
     let frame = probe(Ip::V4, &[], 60, 7);
-    assert!(ask(&pair, &frame, LONG).is_some());
+    assert!(ask(&pair, &frame, PATIENCE).is_some());
     let end = farend.stop();
     assert_eq!(reflected(&end), u64::from(back) + 1, "{end:?}");
     assert_eq!(lost(&end), u64::from(sent - back), "{end:?}");
@@ -275,7 +276,7 @@ fn a_killed_process_leaves_a_clean_interface_and_the_next_one_serves_it() {
     wait_until("no program", || !is_attached(&pair));
     assert_eq!(ask(&pair, &frame, SHORT), None);
     let farend = ready(&pair, "");
-    assert_eq!(ask(&pair, &frame, LONG), Some(answer(Ip::V4, &[], &frame)));
+    assert_eq!(ask(&pair, &frame, PATIENCE), Some(answer(Ip::V4, &[], &frame)));
     assert_eq!(farend.stop().code, Some(0));
     assert!(!is_attached(&pair));
 }
@@ -321,7 +322,7 @@ fn a_ring_that_stands_still_is_named_and_its_answers_are_kept() {
     );
     ip(&format!("-n {} link set far up", pair.far));
     let mut back = 0;
-    while back < 100 && raw.receive_probe(LONG).is_some() {
+    while back < 100 && raw.receive_probe(PATIENCE).is_some() {
         back += 1;
     }
     assert_eq!(back, 100);
@@ -351,7 +352,7 @@ fn an_idle_process_uses_no_cpu_and_busy_polling_uses_one() {
         thread::sleep(Duration::from_secs(1));
         let used = farend.cpu_time().saturating_sub(before);
         let frame = probe(Ip::V4, &[], 60, 1);
-        assert_eq!(ask(&pair, &frame, LONG), Some(answer(Ip::V4, &[], &frame)));
+        assert_eq!(ask(&pair, &frame, PATIENCE), Some(answer(Ip::V4, &[], &frame)));
         assert_eq!(farend.stop().code, Some(0));
         println!("{options:?}: {used:?} of CPU in a second");
         used
@@ -425,7 +426,7 @@ fn who_holds_the_interface_is_told() {
     let holder = format!("held by farend-xdp with process id {}", farend.pid().as_raw_nonzero());
     refused(&again(), 1, &["another XDP program is attached", "farend_redirect", &holder]);
     let frame = probe(Ip::V4, &[], 60, 1);
-    assert!(ask(&pair, &frame, LONG).is_some());
+    assert!(ask(&pair, &frame, PATIENCE).is_some());
     assert_eq!(farend.stop().code, Some(0));
 }
 
@@ -438,7 +439,7 @@ fn a_driver_with_too_few_queues_is_served_after_it() {
     let farend = ready(&pair, "");
     farend.wait_for("the program runs after the driver, which is slower");
     let frame = probe(Ip::V4, &[], 60, 1);
-    assert_eq!(ask(&pair, &frame, LONG), Some(answer(Ip::V4, &[], &frame)));
+    assert_eq!(ask(&pair, &frame, PATIENCE), Some(answer(Ip::V4, &[], &frame)));
     assert_eq!(farend.stop().code, Some(0));
 }
 

@@ -35,8 +35,8 @@ const GARBAGE_FRAMES: u32 = 50_000;
 /// Frames that the ring of a veth interface holds (`VETH_RING_SIZE` of the kernel).
 const RING_FRAMES: u32 = 256;
 
-/// Longest wait for the driver to end.
-const END: Duration = Duration::from_secs(10);
+/// Longest wait for the driver to end, or to do as it is told.
+const END: Duration = Duration::from_mins(1);
 
 /// The tier and its options on the far host.
 const NATIVE: [&str; 5] = ["far0", "--tier", "xdp", "--stats", "none"];

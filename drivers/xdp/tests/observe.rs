@@ -17,14 +17,13 @@ use farend_shm::{Deadline, RingError, broadcast};
 use rustix::process::Signal;
 use serde_json::Value;
 use support::{
+    PATIENCE,
     farend::{End, Farend},
     frame::{Ip, NEAR, answer, echo_request, number, probe},
     namespace::{Pair, inside},
     raw::Raw,
     stream::Stream,
 };
-
-const LONG: Duration = Duration::from_secs(2);
 
 /// The tiers that see frames.
 const TIERS: [&str; 2] = ["af-packet", "af-xdp"];
@@ -65,7 +64,7 @@ fn ask(pair: &Pair, numbers: std::ops::Range<u32>) {
         for number in numbers {
             let frame = probe(Ip::V4, &[], 96, number);
             assert!(raw.send(&frame));
-            assert_eq!(raw.receive_probe(LONG), Some(answer(Ip::V4, &[], &frame)));
+            assert_eq!(raw.receive_probe(PATIENCE), Some(answer(Ip::V4, &[], &frame)));
         }
     });
 }
@@ -307,7 +306,7 @@ fn the_counters_page_is_kept_by_tiers_of_both_kinds_and_found_again_after_a_kill
             let farend = ready(&pair, tier, &format!("--counters-page {name}"));
             let mut reader = broadcast::Ring::attach(&name).unwrap().subscriber().unwrap();
             ask(&pair, 0..3);
-            let deadline = Instant::now() + LONG;
+            let deadline = Instant::now() + PATIENCE;
             let mut told = Value::Null;
             while told["total"]["reflected"]["probeot"] != 3 {
                 assert!(Instant::now() < deadline, "{tier}: {told}");

@@ -15,6 +15,7 @@ use std::{
 use rustix::process::Signal;
 use serde_json::Value;
 use support::{
+    PATIENCE,
     farend::{End, Farend},
     frame::{Ip, answer, echo_request, number, probe},
     namespace::{Pair, enter, inside},
@@ -118,11 +119,11 @@ fn each_frame_is_in_the_sample_once_and_refused_ones_reach_the_host_unchanged() 
     let answered: Vec<_> = (0..5).map(|n| probe(Ip::V4, &[], 96, n)).collect();
     for frame in &answered {
         assert!(near.send(frame));
-        assert_eq!(near.receive_probe(LONG), Some(answer(Ip::V4, &[], frame)));
+        assert_eq!(near.receive_probe(PATIENCE), Some(answer(Ip::V4, &[], frame)));
     }
     for (comment, frame) in unanswered() {
         assert!(near.send(&frame), "{comment}");
-        assert_eq!(host.receive(LONG), Some(frame), "{comment}");
+        assert_eq!(host.receive(PATIENCE), Some(frame), "{comment}");
     }
     let end = farend.stop();
     assert_eq!(end.code, Some(0), "{end:?}");
@@ -265,7 +266,7 @@ fn a_ring_that_nobody_empties_drops_copies_and_counts_them_and_the_host_gets_all
     farend.freeze();
     for number in 0..2_000 {
         assert!(near.send(&unasked(number)));
-        assert_eq!(host.receive(LONG), Some(unasked(number)));
+        assert_eq!(host.receive(PATIENCE), Some(unasked(number)));
     }
     farend.signal(Signal::CONT);
     let end = farend.stop();

@@ -14,6 +14,7 @@ use std::{
 use aya::programs::{SchedClassifier, TcAttachType};
 use farend_xdp::tier::af_packet::Shield;
 use support::{
+    PATIENCE,
     frame::{Ip, PORT, answer, echo_request, probe},
     namespace::{Pair, enter, inside, snmp},
     raw::Raw,
@@ -64,7 +65,7 @@ fn await_no_shield(pair: &Pair) {
             inside(&pair.far, || SchedClassifier::query_tcx("far", TcAttachType::Ingress).unwrap());
         !programs.1.is_empty()
     };
-    let deadline = Instant::now() + Duration::from_secs(10);
+    let deadline = Instant::now() + PATIENCE;
     while is_there() {
         assert!(Instant::now() < deadline, "the shield stays");
         thread::sleep(Duration::from_millis(2));
@@ -130,7 +131,7 @@ fn tagged_frames_are_still_answered() {
         for tags in [&[(0x8100, 7)][..], &[(0x88a8, 100), (0x8100, 200)]] {
             let frame = probe(Ip::V6, tags, 200, 1);
             assert!(raw.send(&frame));
-            assert_eq!(raw.receive_probe(LONG), Some(answer(Ip::V6, tags, &frame)));
+            assert_eq!(raw.receive_probe(PATIENCE), Some(answer(Ip::V6, tags, &frame)));
         }
     });
     running.finish();

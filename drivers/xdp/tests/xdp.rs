@@ -12,6 +12,7 @@ use std::{
 use farend_linux::XdpMode as Mode;
 use rustix::process::Signal;
 use support::{
+    PATIENCE,
     farend::Farend,
     flood::flows,
     frame::{Ip, PORT, answer, probe},
@@ -103,7 +104,7 @@ fn the_octets_of_a_long_frame_are_counted_whole() {
     for tier in ["xdp", "xdp-generic", "af-xdp", "af-packet"] {
         let farend = Farend::ready(&pair.far, &format!("far --tier {tier} --stats json"));
         let frame = probe(Ip::V4, &[], 9_014, 1);
-        assert!(ask(&pair, &frame, LONG).is_some(), "{tier}");
+        assert!(ask(&pair, &frame, PATIENCE).is_some(), "{tier}");
         assert_eq!(farend.stop().last()["total"]["reflected_octets"], 9_014, "{tier}");
     }
 }
@@ -145,7 +146,7 @@ fn a_killed_program_leaves_nothing_attached() {
     farend.signal(Signal::KILL);
     assert_eq!(farend.end().code, None);
     // The kernel lets go of the link after the process is gone.
-    let deadline = Instant::now() + Duration::from_secs(5);
+    let deadline = Instant::now() + PATIENCE;
     while attached(&pair) {
         assert!(Instant::now() < deadline, "still attached");
         thread::sleep(Duration::from_millis(10));
@@ -167,7 +168,7 @@ fn a_foreign_program_is_replaced_only_when_asked() {
     let replaced = || {
         let farend = Farend::ready(&pair.far, "far --tier xdp --replace --stats none");
         let frame = probe(Ip::V4, &[], 60, 1);
-        assert_eq!(ask(&pair, &frame, LONG), Some(answer(Ip::V4, &[], &frame)));
+        assert_eq!(ask(&pair, &frame, PATIENCE), Some(answer(Ip::V4, &[], &frame)));
         assert_eq!(farend.stop().code, Some(0));
         assert!(attached(&pair), "the old one is not back");
     };
@@ -198,7 +199,7 @@ fn a_reload_under_load_loses_no_frame_and_counts_each_once() {
             let allowed = if reload % 2 == 1 { "198.18.0.0/15" } else { "198.18.0.2" };
             settings.replace(&format!("port = 3842\nallow = [\"{allowed}\"]\n"));
             farend.signal(Signal::HUP);
-            let deadline = Instant::now() + Duration::from_secs(5);
+            let deadline = Instant::now() + PATIENCE;
             while farend.count("are in force") < reload {
                 assert!(Instant::now() < deadline, "no reload");
                 thread::sleep(Duration::from_millis(2));
@@ -223,7 +224,7 @@ fn a_wrong_file_at_reload_changes_nothing() {
     let line = farend.wait_for("reload refused");
     assert!(line.contains("wrong.toml:2: prot: is no key"), "{line}");
     let frame = probe(Ip::V4, &[], 60, 1);
-    assert!(ask(&pair, &frame, LONG).is_some());
+    assert!(ask(&pair, &frame, PATIENCE).is_some());
     settings.replace("port = 9\n");
     farend.signal(Signal::HUP);
     farend.wait_for("are in force");
@@ -265,11 +266,11 @@ fn a_deleted_interface_ends_its_service_and_no_other() {
     ip(&format!("-n {} link set peer up", pair.far));
     let farend = Farend::ready(&pair.far, "far gone --tier xdp-generic --stats json");
     let frame = probe(Ip::V4, &[], 60, 1);
-    assert!(ask(&pair, &frame, LONG).is_some());
+    assert!(ask(&pair, &frame, PATIENCE).is_some());
     ip(&format!("-n {} link del gone", pair.far));
     let line = farend.wait_for("was deleted");
     assert!(line.contains("gone: ") && line.contains("go on"), "{line}");
-    assert!(ask(&pair, &frame, LONG).is_some());
+    assert!(ask(&pair, &frame, PATIENCE).is_some());
     ip(&format!("-n {} link del far", pair.far));
     let end = farend.end();
     assert_eq!(end.code, Some(1), "{end:?}");
@@ -294,7 +295,7 @@ fn changes_of_the_interface_are_told_and_followed() {
     let mut frame = probe(Ip::V4, &[], 60, 1);
     assert_eq!(ask(&pair, &frame, SHORT), None);
     frame[5] = 0x77;
-    assert_eq!(ask(&pair, &frame, LONG), Some(answer(Ip::V4, &[], &frame)));
+    assert_eq!(ask(&pair, &frame, PATIENCE), Some(answer(Ip::V4, &[], &frame)));
     assert_eq!(farend.stop().code, Some(0));
 }
 
@@ -340,7 +341,7 @@ fn a_loop_risk_is_refused_with_a_hint_that_lets_the_tester_in() {
     assert!(line.contains("--tester-oui") && line.contains("--allow"), "{line}");
     assert_eq!(farend.stop().code, Some(0));
     let farend = Farend::ready(&pair.far, "far --tier xdp-generic --tester-oui 02:00:00");
-    assert!(ask(&pair, &frame, LONG).is_some());
+    assert!(ask(&pair, &frame, PATIENCE).is_some());
     assert_eq!(farend.stop().code, Some(0));
 }
 

@@ -18,8 +18,8 @@ use crate::{Host, Process};
 /// How the line begins that says that frames are answered now.
 const READY: &str = "ready: ";
 
-/// Longest wait, in seconds, for that line.
-const READY_SECONDS_MAX: u64 = 15;
+/// Longest wait, in seconds, for that line: a busy machine's.
+const READY_SECONDS_MAX: u64 = 60;
 
 /// How often it is looked for, in milliseconds.
 const LOOK_INTERVAL_MS: u64 = 5;

@@ -21,13 +21,11 @@ use farend_xdp::{
 use crate::{
     TESTER_MAC, options, socket,
     support::{
+        PATIENCE,
         namespace::{Pair, inside, ip},
         raw::Raw,
     },
 };
-
-/// Longest wait for what must come: a busy machine's.
-const PATIENCE: Duration = Duration::from_secs(3);
 
 /// How long nothing may come after the last frame of a policy.
 const SILENCE: Duration = Duration::from_millis(20);

@@ -10,8 +10,7 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process};
 
-/// How long anything may take before a test fails.
-const PATIENCE: Duration = Duration::from_secs(10);
+use super::PATIENCE;
 
 /// A running program; killed on drop.
 pub(crate) struct Farend {

@@ -11,3 +11,7 @@ pub(crate) mod queues;
 pub(crate) mod raw;
 pub(crate) mod reflector;
 pub(crate) mod stream;
+
+/// Longest wait for what must come: a busy machine's, where every CPU has ten others
+/// to run. Costs nothing where all is well.
+pub(crate) const PATIENCE: std::time::Duration = std::time::Duration::from_mins(1);

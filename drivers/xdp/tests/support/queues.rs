@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{flood::probe_from, namespace::Pair, raw::Raw};
+use super::{PATIENCE, flood::probe_from, namespace::Pair, raw::Raw};
 
 /// A pair of this many queues, of at most four.
 pub(crate) fn pair_with_queues(queues: u32) -> Option<Pair> {
@@ -56,7 +56,7 @@ pub(crate) fn queues_of_flows(pair: &Pair, raw: &Raw, source_ports: &[u16]) -> V
     let queue_of = |port: &u16| {
         let before = frames_of_queues(pair);
         assert!(raw.send(&probe_from(*port, 0)));
-        let deadline = Instant::now() + Duration::from_secs(5);
+        let deadline = Instant::now() + PATIENCE;
         loop {
             let after = frames_of_queues(pair);
             if let Some(queue) =

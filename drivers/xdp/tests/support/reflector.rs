@@ -12,6 +12,7 @@ use farend_driver::worker::{PolicyCell, PolicyReader, StatisticsCell, Stop, Work
 use farend_xdp::tier::af_packet::{Options, RunError, Worker};
 
 use super::{
+    PATIENCE,
     frame::{FAR, Ip, number, probe},
     namespace::{Pair, enter},
     raw::Raw,
@@ -25,7 +26,7 @@ static NOTICES: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
 /// Whether the user is told so within some seconds.
 pub(crate) fn is_told(what: &str) -> bool {
-    let deadline = Instant::now() + Duration::from_secs(5);
+    let deadline = Instant::now() + PATIENCE;
     while Instant::now() < deadline {
         if NOTICES.lock().unwrap().iter().any(|line| line.contains(what)) {
             return true;
