@@ -6,6 +6,8 @@ pub mod af_packet;
 pub mod af_xdp;
 mod open;
 #[cfg(target_os = "linux")]
+mod others;
+#[cfg(target_os = "linux")]
 mod queues;
 #[cfg(target_os = "linux")]
 pub mod xdp;

@@ -114,3 +114,24 @@ fn replace_that_fails_leaves_the_old_program() {
     assert!(end.stderr.contains("too few queues for XDP"), "{end:?}");
     assert_eq!(program_of_far(&pair), before, "{end:?}");
 }
+
+#[test]
+fn second_reflector_on_an_interface_is_refused() {
+    let Some(pair) = Pair::new(1_500) else { return };
+    let _pass = Pass::attach(&pair.near, "near");
+    for (first, told) in [
+        ("xdp", "another XDP program is attached (id "),
+        ("af-xdp", "another XDP program is attached (id "),
+        ("af-packet", "another reflector answers on far by a packet socket"),
+    ] {
+        let farend = Farend::ready(&pair.far, &format!("far --tier {first} --stats none"));
+        for second in ["", "--tier af-packet"] {
+            let arguments = format!("far {second} --stats none --duration 0.1");
+            let end = Farend::run(&pair.far, "", &arguments);
+            assert_eq!(end.code, Some(1), "{second} beside {first}: {end:?}");
+            assert!(end.stderr.contains(told), "{second} beside {first}: {end:?}");
+            assert!(!end.stderr.contains("ready: "), "{second} beside {first}: {end:?}");
+        }
+        assert_eq!(farend.stop().code, Some(0), "{first}");
+    }
+}

@@ -157,12 +157,13 @@ pub(crate) fn unfit(plan: &Plan, target: &Target, choice: TierChoice) -> Option<
     if let Some(reason) = unfit_for_options(plan, choice) {
         return Some(TierError::new(reason));
     }
-    match (target, choice) {
-        (Target::Interface(interface), TierChoice::Xdp) => {
-            crate::doctor::deaf_veth_peer(interface).map(TierError::new)
-        }
+    let Target::Interface(interface) = target else { return None };
+    // Beside another reflector the lower tiers would open too, and none be right.
+    let other = if plan.own.replace { None } else { super::others::look(interface) };
+    other.or_else(|| match choice {
+        TierChoice::Xdp => crate::doctor::deaf_veth_peer(interface).map(TierError::new),
         _ => None,
-    }
+    })
 }
 
 /// Why a tier cannot do what an option asks for.
@@ -276,6 +277,9 @@ fn open_af_packet(
     policy: &Policy,
 ) -> Result<Box<dyn Tier>, TierError> {
     may_open_packet_socket()?;
+    if let Some(error) = super::others::look(interface) {
+        return Err(error);
+    }
     let options = af_packet::Options {
         is_promiscuous: settings.any_destination,
         notice: sink::notice,

@@ -8,6 +8,7 @@ use std::{
 };
 
 use farend_core::{MacAddress, frame::wire::ethernet::EtherType, measure::probe::Tag};
+use farend_linux::Rtnetlink;
 
 use super::{
     Arrival, Receive, TimeSource, Transmit,
@@ -17,11 +18,7 @@ use crate::{
     burst::Burst,
     clock::DayToMonotonic,
     error::Error,
-    sys::{
-        link::{self, Link},
-        option,
-        ring::Ring,
-    },
+    sys::{link, option, ring::Ring},
 };
 
 /// Octets that the kernel may hold of ours while the device is busy.
@@ -32,7 +29,9 @@ const SEND_BUFFER_OCTETS: libc::c_int = 4 << 20;
 pub struct Interface {
     name: String,
     index: u32,
-    link: Link,
+    mac: MacAddress,
+    mtu_octets: usize,
+    is_veth: bool,
 }
 
 impl Interface {
@@ -43,24 +42,30 @@ impl Interface {
     /// [`Error::Usage`] if there is none of this name, with a list of those
     /// that exist, if it is down, or if it is no Ethernet.
     pub fn find(name: &str) -> Result<Self, Error> {
-        let index = link::index_of(name).map_err(|_| {
-            let names = link::names().unwrap_or_default().join(", ");
-            Error::usage(format!("no interface {name:?}; there are: {names}"))
-        })?;
-        let socket = any_socket()?;
-        let link = link::describe(&socket, name)
-            .map_err(|error| Error::run(format!("cannot ask about {name}: {error}")))?;
-        if !link.is_ethernet {
+        let found = Rtnetlink::open()
+            .and_then(|mut rtnetlink| farend_linux::Interface::find(&mut rtnetlink, name));
+        let link = found
+            .map_err(|error| Error::run(format!("cannot ask about {name}: {error}")))?
+            .map_err(|unknown| Error::usage(unknown.to_string()))?;
+        // The loopback interface frames like Ethernet, with addresses of zeros.
+        let loopback = link.is_loopback.then_some(MacAddress([0; 6]));
+        let Some(mac) = link.mac.or(loopback) else {
             return Err(Error::usage(format!(
                 "{name} carries no Ethernet frames: probe without --interface"
             )));
-        }
+        };
         if !link.is_up {
             return Err(Error::usage(format!(
                 "{name} is down: bring it up with `ip link set {name} up`"
             )));
         }
-        Ok(Self { name: name.to_owned(), index, link })
+        Ok(Self {
+            name: name.to_owned(),
+            index: link.index,
+            mac,
+            mtu_octets: link.mtu_octets as usize,
+            is_veth: link.is_kind("veth"),
+        })
     }
 
     /// Its name.
@@ -72,19 +77,19 @@ impl Interface {
     /// Its own address.
     #[must_use]
     pub const fn mac(&self) -> MacAddress {
-        self.link.mac
+        self.mac
     }
 
     /// Octets of an IP packet.
     #[must_use]
     pub const fn mtu_octets(&self) -> usize {
-        self.link.mtu_octets
+        self.mtu_octets
     }
 
     /// Whether it is one end of a veth pair.
     #[must_use]
     pub fn is_veth(&self) -> bool {
-        self.link.driver.as_deref() == Some("veth")
+        self.is_veth
     }
 
     /// The address that the kernel would send from, to this target by this
@@ -161,11 +166,6 @@ fn scoped(address: IpAddr, index: u32) -> SocketAddr {
             std::net::SocketAddrV6::new(address, 9, 0, scope).into()
         }
     }
-}
-
-fn any_socket() -> Result<UdpSocket, Error> {
-    UdpSocket::bind(("0.0.0.0", 0))
-        .map_err(|error| Error::run(format!("cannot open a socket: {error}")))
 }
 
 fn any_socket_to(target: IpAddr) -> io::Result<UdpSocket> {

@@ -14,7 +14,7 @@ use std::fmt;
 use aya::{
     Ebpf, EbpfError, EbpfLoader,
     programs::{
-        LinkOrder, ProgramError, SchedClassifier, TcAttachType,
+        LinkOrder, ProgramError, ProgramInfo, SchedClassifier, TcAttachType,
         tc::{SchedClassifierLink, TcAttachOptions},
     },
 };
@@ -51,6 +51,16 @@ impl Shield {
         Ok(Self { interface_index, link })
     }
 
+    /// Whether a shield is in place on an interface already, whosever it is. `false`
+    /// where the kernel does not tell.
+    #[must_use]
+    pub fn is_there(interface_index: u32) -> bool {
+        let Ok(name) = name_of(interface_index) else { return false };
+        let programs = SchedClassifier::query_tcx(&name, TcAttachType::Ingress);
+        let is_shield = |one: &ProgramInfo| one.name_as_str() == Some(PROGRAM);
+        programs.is_ok_and(|(_, programs)| programs.iter().any(is_shield))
+    }
+
     /// Puts a shield with another policy in place of this one, at one stroke.
     ///
     /// # Errors
@@ -81,13 +91,17 @@ fn program(object: &mut Ebpf) -> Result<&mut SchedClassifier, ShieldError> {
     Ok(object.program_mut(PROGRAM).ok_or(ShieldError::NoProgram)?.try_into()?)
 }
 
+fn name_of(interface_index: u32) -> Result<String, Errno> {
+    let any = socket(AddressFamily::INET, SocketType::DGRAM, None)?;
+    index_to_name(any, interface_index)
+}
+
 /// The link keeps the program; the object may go.
 fn attach(
     program: &mut SchedClassifier,
     interface_index: u32,
 ) -> Result<SchedClassifierLink, ShieldError> {
-    let any = socket(AddressFamily::INET, SocketType::DGRAM, None)?;
-    let name = index_to_name(any, interface_index)?;
+    let name = name_of(interface_index)?;
     let options = TcAttachOptions::TcxOrder(LinkOrder::first());
     let id = program.attach_with_options(&name, TcAttachType::Ingress, options)?;
     Ok(program.take_link(id)?)
