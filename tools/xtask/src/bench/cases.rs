@@ -23,10 +23,12 @@ pub(crate) fn default_policy() -> Result<Policy> {
 
 /// The defaults, but for frames that are answered as often as they are turned
 /// round: between any two stations, from the port that is served to itself.
-/// Such a frame is at risk of a loop, which is what is wanted here.
+/// Such a frame is at risk of a loop, which is what is wanted here; nor does
+/// its hop limit fall, or it would end before the measurement.
 pub(crate) fn both_ways_policy() -> Result<Policy> {
     let policy = Policy::builder().own_mac(OTHER).any_destination();
-    let policy = policy.guards(Guards::ALL.without(Guards::LOOP_RISK));
+    let guards = Guards::ALL.without(Guards::LOOP_RISK).without(Guards::HOP_LIMIT);
+    let policy = policy.guards(guards);
     policy.build().map_err(|error| anyhow::anyhow!("{error}"))
 }
 
