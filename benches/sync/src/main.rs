@@ -33,10 +33,12 @@ const LONG_OCTETS: usize = 65_536;
 const SHORT_WORDS: usize = SHORT_OCTETS / 8;
 const LONG_WORDS: usize = LONG_OCTETS / 8;
 
-/// Farend's rings: as many messages in flight as the peers have, or more.
-type Short = Farend<SHORT_OCTETS, { 1 << 18 }>;
-type Long = Farend<LONG_OCTETS, { 1 << 20 }>;
-type Sleeping = Farend<SHORT_OCTETS, { 1 << 18 }, Asleep>;
+/// Farend's rings: no more octets in flight than iceoryx2 has in its slots.
+type Short = Farend<SHORT_OCTETS, { 256 * SHORT_OCTETS as u64 }>;
+type Long = Farend<LONG_OCTETS, { 32 * LONG_OCTETS as u64 }>;
+type Sleeping = Farend<SHORT_OCTETS, { 256 * SHORT_OCTETS as u64 }, Asleep>;
+/// What a larger ring brings.
+type Roomy = Farend<SHORT_OCTETS, { 1 << 18 }>;
 
 /// Measures one contender of one row, once.
 #[derive(Debug, Parser)]
@@ -112,13 +114,14 @@ fn contenders() -> Vec<Contender> {
         alone("contended", 0, "std", contended::run::<Standard>),
         alone("contended", 0, "pthread", contended::run::<Pthread>),
         together("one-way", 4_000_000, "farend", one_way::run::<Short>),
+        together("one-way", 4_000_000, "farend-roomy", one_way::run::<Roomy>),
         together("one-way", 1_000_000, "iceoryx2", one_way::run::<Iceoryx<SHORT_WORDS, 256>>),
         together("one-way", 500_000, "pipe", one_way::run::<Pipe<SHORT_OCTETS>>),
         together("one-way-loaned", 40_000, "farend", one_way::run::<Long>),
         together("one-way-loaned", 40_000, "iceoryx2", one_way::run::<Iceoryx<LONG_WORDS, 32>>),
         together("one-way-loaned", 20_000, "pipe", one_way::run::<Pipe<LONG_OCTETS>>),
         together("broadcast", 4_000_000, "farend", broadcast::block::<1>),
-        together("broadcast", 4_000_000, "spsc", one_way::run::<Short>),
+        together("broadcast", 4_000_000, "spsc", one_way::run::<Roomy>),
         together("broadcast", 4_000_000, "overwrite", broadcast::overwrite::<1>),
         together("broadcast-4", 2_000_000, "overwrite", broadcast::overwrite::<4>),
         together("broadcast-4", 500_000, "block", broadcast::block::<4>),

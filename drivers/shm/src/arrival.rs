@@ -104,16 +104,19 @@ mod arrivals {
     /// Between two looks.
     const INTERVAL: Duration = Duration::from_millis(5);
 
-    pub(super) struct Arrivals;
+    pub(super) struct Arrivals {
+        interval: Duration,
+    }
 
     impl Arrivals {
+        #[expect(clippy::unnecessary_wraps, reason = "as where the system tells")]
         pub(super) const fn new() -> Result<Self, Errno> {
-            Ok(Self)
+            Ok(Self { interval: INTERVAL })
         }
 
         #[expect(clippy::unnecessary_wraps, reason = "as where the system tells")]
         pub(super) fn wait(&mut self, deadline: Deadline) -> Result<(), Errno> {
-            thread::sleep(left(deadline).min(INTERVAL));
+            thread::sleep(left(deadline).min(self.interval));
             Ok(())
         }
     }

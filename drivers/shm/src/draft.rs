@@ -9,7 +9,7 @@
 use std::os::fd::{AsFd, BorrowedFd};
 
 use rustix::{
-    fs::{Mode, Stat, fstat},
+    fs::{Mode, fstat},
     io::Errno,
     shm::{self, OFlags},
 };
@@ -23,7 +23,8 @@ const MODE: Mode = Mode::RUSR.union(Mode::WUSR);
 #[derive(Debug)]
 pub(crate) struct Named {
     name: Name,
-    stat: Stat,
+    /// The device and the number of the file.
+    file: (u64, u64),
     /// A forked child has this too, and removes nothing.
     pid: u32,
 }
@@ -31,7 +32,7 @@ pub(crate) struct Named {
 impl Named {
     /// The name of this file.
     pub(crate) fn of(name: &Name, file: BorrowedFd<'_>) -> Result<Self, Errno> {
-        Ok(Self { name: name.clone(), stat: fstat(file)?, pid: std::process::id() })
+        Ok(Self { name: name.clone(), file: identity(file)?, pid: std::process::id() })
     }
 
     /// Removes the name, if it is still that of the same file.
@@ -41,10 +42,22 @@ impl Named {
 
     fn is_own(&self) -> bool {
         let found = shm::open(self.name.as_str(), OFlags::RDWR, Mode::empty())
-            .and_then(|file| fstat(file.as_fd()));
-        found
-            .is_ok_and(|found| (found.st_dev, found.st_ino) == (self.stat.st_dev, self.stat.st_ino))
+            .and_then(|file| identity(file.as_fd()));
+        found == Ok(self.file)
     }
+}
+
+/// The device and the number of a file.
+fn identity(file: BorrowedFd<'_>) -> Result<(u64, u64), Errno> {
+    let stat = fstat(file)?;
+    #[allow(
+        clippy::useless_conversion,
+        clippy::unnecessary_fallible_conversions,
+        reason = "32 bits and signed on macOS"
+    )]
+    let device = u64::try_from(stat.st_dev).unwrap_or(0);
+    #[allow(clippy::useless_conversion, reason = "32 bits on some processors")]
+    Ok((device, stat.st_ino.into()))
 }
 
 impl Drop for Named {
@@ -108,11 +121,9 @@ mod linux {
         }
 
         /// Gives the segment its name, unless that is taken.
-        pub(crate) fn publish(self, name: &Name) -> Result<Named, (Self, Errno)> {
-            match self.link(name).and_then(|()| Named::of(name, self.file.as_fd())) {
-                Ok(named) => Ok(named),
-                Err(errno) => Err((self, errno)),
-            }
+        pub(crate) fn publish(&mut self, name: &Name) -> Result<Named, Errno> {
+            self.link(name)?;
+            Named::of(name, self.file.as_fd())
         }
 
         fn link(&self, name: &Name) -> Result<(), Errno> {
@@ -215,7 +226,8 @@ mod others {
     /// A segment that has its name, but no content.
     pub(crate) struct Draft {
         file: OwnedFd,
-        named: Named,
+        /// Until it is published.
+        named: Option<Named>,
     }
 
     impl Draft {
@@ -234,7 +246,7 @@ mod others {
             let named = Named::of(name, file.as_fd())
                 .map_err(SegmentError::system("look at the segment"))?;
             allocate(file.as_fd(), octets)?;
-            Ok(Some(Self { file, named }))
+            Ok(Some(Self { file, named: Some(named) }))
         }
 
         /// The memory, to be mapped.
@@ -243,8 +255,8 @@ mod others {
         }
 
         /// It has its name already.
-        pub(crate) fn publish(self, _name: &Name) -> Result<Named, (Self, Errno)> {
-            Ok(self.named)
+        pub(crate) fn publish(&mut self, _name: &Name) -> Result<Named, Errno> {
+            self.named.take().ok_or(Errno::EXIST)
         }
     }
 
@@ -260,7 +272,7 @@ mod others {
         let name = Name::parse(&format!("/farend.{}.{number}", std::process::id()))?;
         match Draft::new(&name, octets)? {
             Some(Draft { file, named }) => {
-                named.remove();
+                drop(named);
                 Ok(file)
             }
             None => Err(SegmentError::InUse { name: name.to_string(), pid: 0 }),

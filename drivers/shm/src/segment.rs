@@ -43,25 +43,18 @@ impl Segment {
         octets: u64,
         make: impl FnOnce(Memory<'static>) -> Result<R, LayoutError>,
     ) -> Result<Kept<R>, SegmentError> {
-        let draft = Self::draft(name, octets)?;
+        let mut draft = Self::draft(name, octets)?;
         let file = draft.file().map_err(SegmentError::system("make a segment"))?;
         let segment = Self::map(file, octets)?;
         let mut kept = Kept::make::<SegmentError>(segment, |memory| Ok(make(memory)?))?;
-        let mut draft = Some(draft);
         for _ in 0..ATTEMPTS {
-            match draft.take().map(|draft| draft.publish(name)) {
-                Some(Ok(named)) => {
+            match draft.publish(name) {
+                Ok(named) => {
                     kept.name(named);
                     return Ok(kept);
                 }
-                Some(Err((refused, Errno::EXIST))) => {
-                    draft = Some(refused);
-                    vacate(name)?;
-                }
-                Some(Err((_refused, errno))) => {
-                    return Err(SegmentError::system("name the segment")(errno));
-                }
-                None => break,
+                Err(Errno::EXIST) => vacate(name)?,
+                Err(errno) => return Err(SegmentError::system("name the segment")(errno)),
             }
         }
         Err(SegmentError::InUse { name: name.to_string(), pid: 0 })

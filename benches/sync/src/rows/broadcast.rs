@@ -1,8 +1,10 @@
 //! Messages from the near process to readers in far ones, each at its own pace.
 
-use std::time::Instant;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use farend_core::sync::Clock;
+use farend_futex::Default as System;
 use farend_shm::{
     Deadline, SlowReader,
     broadcast::{Options, Publisher, Ring, Subscriber},
@@ -24,7 +26,9 @@ const CAPACITY_MESSAGES: u64 = 4_096;
 struct Reader {
     delivered: u64,
     lost: u64,
-    per_second: f64,
+    /// On the clock that all processes share.
+    first_ns: u64,
+    last_ns: u64,
 }
 
 /// Everything arrives: the writer waits for slow readers.
@@ -71,7 +75,7 @@ fn run<const READERS: usize>(
         readers.push(reader);
     }
     Ok(Some(Measured {
-        value: readers.iter().map(|reader| reader.per_second).sum(),
+        value: rate(&readers),
         unit: "messages/s",
         operations: readers.iter().map(|reader| reader.delivered).sum(),
         quantiles_ns: None,
@@ -80,6 +84,15 @@ fn run<const READERS: usize>(
         sent: Some(session.operations),
         cpus: Some(session.cpus),
     }))
+}
+
+/// Messages that all readers got in a second, from the first one's first message to the
+/// last one's last.
+fn rate(readers: &[Reader]) -> f64 {
+    let first_ns = readers.iter().map(|reader| reader.first_ns).min().unwrap_or(0);
+    let last_ns = readers.iter().map(|reader| reader.last_ns).max().unwrap_or(0);
+    let delivered = readers.iter().map(|reader| reader.delivered).sum::<u64>().max(1);
+    1e9 / per(Duration::from_nanos(last_ns.saturating_sub(first_ns)), delivered)
 }
 
 fn write(publisher: &mut Publisher, messages: u64) -> Result<()> {
@@ -95,8 +108,7 @@ fn write(publisher: &mut Publisher, messages: u64) -> Result<()> {
 /// nothing is missing but what is told.
 fn read(subscriber: &mut Subscriber, slow_reader: SlowReader, messages: u64) -> Result<Reader> {
     let mut buffer = [0; SHORT_OCTETS];
-    let mut reader = Reader { delivered: 0, lost: 0, per_second: 0.0 };
-    let mut start = None;
+    let mut reader = Reader { delivered: 0, lost: 0, first_ns: 0, last_ns: 0 };
     let mut sequence = 0;
     while sequence < messages {
         let is_whole = if slow_reader == SlowReader::Block {
@@ -113,9 +125,10 @@ fn read(subscriber: &mut Subscriber, slow_reader: SlowReader, messages: u64) -> 
             bail!("message {sequence} did not arrive whole or in its order");
         }
         reader.delivered += 1;
-        start.get_or_insert_with(Instant::now);
+        if reader.delivered == 1 {
+            reader.first_ns = System::now_ns();
+        }
     }
-    let time = start.context("no message")?.elapsed();
-    reader.per_second = 1e9 / per(time, reader.delivered.saturating_sub(1).max(1));
+    reader.last_ns = System::now_ns();
     Ok(reader)
 }

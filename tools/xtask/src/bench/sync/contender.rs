@@ -18,7 +18,7 @@ use crate::bench::{report::Detail, samples::Samples};
 const RUN_MAX: Duration = Duration::from_mins(2);
 
 /// Contenders that are made of Farend's own parts.
-const OURS: [&str; 5] = ["farend", "farend-shared", "spsc", "overwrite", "block"];
+const OURS: [&str; 6] = ["farend", "farend-roomy", "farend-shared", "spsc", "overwrite", "block"];
 
 /// One contender of one row.
 #[derive(Clone, Debug)]
@@ -37,6 +37,7 @@ pub(crate) struct Run {
     quantiles_ns: Option<Quantiles>,
     pub(crate) smaller_share: Option<f64>,
     lagged: Option<u64>,
+    sent: Option<u64>,
     cpus: Option<[usize; 2]>,
 }
 
@@ -94,6 +95,12 @@ impl Contender {
 }
 
 impl Run {
+    /// Whether each of `readers` got every message, or was told of it as lost.
+    pub(crate) fn accounts_for_all(&self, readers: u64) -> bool {
+        let known = self.operations + self.lagged.unwrap_or(0);
+        self.sent.is_some_and(|sent| sent > 0 && known == sent * readers)
+    }
+
     /// Runs a contender once.
     pub(crate) fn of(program: &Path, contender: &Contender) -> Result<Self> {
         let Contender { row, name, .. } = contender;
