@@ -22,6 +22,8 @@ mod error;
 mod event;
 pub mod futex;
 mod layout;
+#[cfg(all(feature = "lock_api", not(any(farend_loom, farend_shuttle))))]
+mod lock_api;
 #[cfg(any(farend_loom, farend_shuttle))]
 pub mod model;
 mod mutex;

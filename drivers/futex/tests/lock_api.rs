@@ -1,0 +1,30 @@
+//! The private mutex under the locks of the crate `lock_api`.
+#![cfg(unix)]
+#![deny(unsafe_code)]
+
+use std::{thread, time::Duration};
+
+use farend_futex::private::RawMutex;
+
+type Mutex<T> = lock_api::Mutex<RawMutex, T>;
+
+#[test]
+fn a_generic_mutex_over_ours_excludes_and_times_out() {
+    let mutex = Mutex::new(0);
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| (0..10_000).for_each(|_| *mutex.lock() += 1));
+        }
+    });
+    let guard = mutex.lock();
+    assert_eq!(*guard, 40_000);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            assert!(mutex.try_lock().is_none() && mutex.is_locked());
+            assert!(mutex.try_lock_for(Duration::from_millis(1)).is_none());
+        });
+    });
+    drop(guard);
+    assert!(mutex.try_lock_for(Duration::ZERO).is_some());
+    assert!(!mutex.is_locked());
+}
