@@ -17,6 +17,8 @@ mod tap;
 mod watcher;
 mod watchers;
 
+use farend_shm::SegmentError;
+
 pub use observation::Observation;
 pub(crate) use observed::busiest;
 pub use observed::{Captured, Copies, Observed, TesterTable};
@@ -25,3 +27,15 @@ pub use residence::Residence;
 pub use settings::{Choices, Observing, Settings};
 pub use watcher::{Watch, Watcher};
 pub use watchers::{Place, Watchers};
+
+/// One line on why shared memory of this name is not to be had for an option.
+pub(crate) fn segment_refused(option: &str, name: &str, error: &SegmentError) -> String {
+    match error {
+        // Left by a driver that was killed in a container, for example.
+        SegmentError::OtherRealm if cfg!(target_os = "linux") => format!(
+            "{option} {name}: a driver in another pid or time namespace made it, and nobody here \
+             can tell whether it lives; if it has ended: rm /dev/shm/{name}; else use another name"
+        ),
+        _ => format!("{option} {name}: {error}"),
+    }
+}

@@ -1,6 +1,6 @@
 //! What is to be done: the command line over the file over the defaults.
 
-use farend_core::PolicyError;
+use farend_core::{Guards, Mode, PolicyError};
 
 use crate::{
     arguments::CommandLine,
@@ -9,6 +9,7 @@ use crate::{
     options::{Change, Declared, Options},
     runtime::Platform,
     settings::{Common, Settings},
+    values::mode_name,
 };
 
 /// What a driver's own options say, settled.
@@ -61,18 +62,29 @@ impl<P: Platform> Plan<P> {
         &self.config.notes
     }
 
-    /// Settings that make a reflector a danger to others, one line each.
+    /// Settings that make a reflector a danger to others, or keep it from
+    /// answering ordinary testers; one line each.
     #[must_use]
-    pub fn dangers(&self) -> Vec<String> {
-        let mut dangers = Vec::new();
+    pub fn warnings(&self) -> Vec<String> {
+        let mut warnings = Vec::new();
         if self.settings.any_destination {
-            dangers.push("--any-destination answers frames to other stations too".to_owned());
+            warnings.push("--any-destination answers frames to other stations too".to_owned());
         }
         let off: Vec<_> = self.settings.disabled_guards.iter().map(|guard| guard.name).collect();
         if !off.is_empty() {
-            dangers.push(format!("guards are off: {}", off.join(", ")));
+            warnings.push(format!("guards are off: {}", off.join(", ")));
         }
-        dangers
+        let settings = &self.settings;
+        let names_testers = !settings.allow.is_empty() || !settings.tester_ouis.is_empty();
+        let has_guard = settings.guards().0 & Guards::LOOP_RISK.0 != 0;
+        if settings.mode != Mode::All && has_guard && !names_testers {
+            warnings.push(format!(
+                "--mode {} answers only testers that are known, because answers keep their ports \
+                 (others: loop_risk); name yours by --allow ADDRESS or --tester-oui XX:XX:XX",
+                mode_name(settings.mode)
+            ));
+        }
+        warnings
     }
 
     /// A contradiction between settings, with its place in the file if it

@@ -224,3 +224,22 @@ fn full_disk_and_closed_output_leave_the_reflector_at_work() {
         assert_eq!(end.status.code(), Some(1), "{stderr}");
     }
 }
+
+#[test]
+fn counters_page_left_in_another_pid_namespace_names_the_file_to_remove() {
+    let Some(pair) = Pair::new(1_500) else { return };
+    let page = format!("left-{}", std::process::id());
+    let arguments = format!("--tier udp 127.0.0.1 --counters-page {page}");
+    let before = "unshare --pid --fork --kill-child";
+    let killed = Farend::start(&pair.far, before, &arguments);
+    killed.wait_for("ready: ");
+    killed.signal(Signal::KILL);
+    assert_eq!(killed.end().code, None);
+    let end = Farend::run(&pair.far, "", &format!("{arguments} --duration 0.1"));
+    let fix = format!("/dev/shm/{page}");
+    assert_eq!(end.code, Some(1), "{end:?}");
+    assert!(end.stderr.contains(&format!("if it has ended: rm {fix}")), "{end:?}");
+    fs::remove_file(fix).unwrap();
+    let end = Farend::run(&pair.far, "", &format!("{arguments} --duration 0.1"));
+    assert_eq!(end.code, Some(0), "{end:?}");
+}

@@ -108,6 +108,16 @@ fn dangers_are_told_at_the_start() {
 }
 
 #[test]
+fn mode_that_keeps_ports_says_whom_it_answers() {
+    let Some(pair) = Pair::new(1_500) else { return };
+    let end = Farend::run(&pair.far, "", "far --mode mac --check");
+    assert_eq!(end.code, Some(0), "{end:?}");
+    assert!(end.stderr.contains("name yours by --allow ADDRESS"), "{end:?}");
+    let end = Farend::run(&pair.far, "", "far --mode mac --allow 10.0.0.0/8 --check");
+    assert!(!end.stderr.contains("name yours by"), "{end:?}");
+}
+
+#[test]
 fn statistics_that_nobody_reads_do_not_end_it() {
     let Some(pair) = Pair::new(1_500) else { return };
     let arguments = "far --tier xdp-generic --stats-interval 0.1 --duration 1";

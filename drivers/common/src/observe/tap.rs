@@ -17,10 +17,11 @@ use std::{
 use farend_capture::tap::{HEAD_OCTETS, Head, Interface};
 use farend_core::Verdict;
 use farend_shm::{
-    SlowReader,
+    SegmentError, SlowReader,
     broadcast::{Options, Publisher, Ring},
 };
 
+use super::segment_refused;
 use crate::values::TapName;
 
 /// Frames that are there at a time.
@@ -73,9 +74,10 @@ impl Tap {
             slow_reader: SlowReader::Overwrite,
         };
         let name = tap.name.to_string();
-        let about = |error: &dyn std::fmt::Display| format!("--tap {name}: {error}");
+        let about = |error: &SegmentError| segment_refused("--tap", &name, error);
         let ring = Ring::create(&name, options).map_err(|error| about(&error))?;
-        let publisher = Mutex::new(ring.publisher().map_err(|error| about(&error))?);
+        let publisher =
+            Mutex::new(ring.publisher().map_err(|error| format!("--tap {name}: {error}"))?);
         let counts = Counts::default();
         let is_broken = AtomicBool::new(false);
         let shared = Shared { publisher, counts, is_broken, name, notice };

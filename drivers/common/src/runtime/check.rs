@@ -25,8 +25,8 @@ pub(super) fn check<P: Platform>(line: &CommandLine<OwnChoices<P>>) -> Result<()
     for note in plan.notes() {
         emit(&Event::new(Code::Notice, note));
     }
-    for danger in plan.dangers() {
-        emit(&Event::new(Code::Warning, danger));
+    for warning in plan.warnings() {
+        emit(&Event::new(Code::Warning, warning));
     }
     let mut platform = P::start()
         .map_err(|error| Failure::run_time(format!("cannot listen to the system: {error}")))?;

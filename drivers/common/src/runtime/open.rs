@@ -28,8 +28,8 @@ impl<'line, P: Platform> Run<'line, P> {
         for note in plan.notes() {
             sink.emit(&Event::new(Code::Notice, note));
         }
-        for danger in plan.dangers() {
-            sink.emit(&Event::new(Code::Warning, danger));
+        for warning in plan.warnings() {
+            sink.emit(&Event::new(Code::Warning, warning));
         }
         let targets = platform.find(&plan)?;
         for target in &targets {

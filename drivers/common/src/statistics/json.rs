@@ -110,7 +110,11 @@ struct ReadyEntry<'a> {
 fn ready_entry(one: &ReadyInterface) -> ReadyEntry<'_> {
     let policy = &one.policy;
     let kinds = Kind::ALL.iter().filter(|kind| policy.kinds().contains(**kind));
-    let guards = Guards::NAMES.iter().filter(|(_, guard)| policy.guards().0 & guard.0 != 0);
+    // The one on loopback addresses is for tiers without frames.
+    let is_there = |guard: &Guards| !one.has_mac || *guard != Guards::LOOPBACK;
+    let guards = Guards::NAMES
+        .iter()
+        .filter(|(_, guard)| policy.guards().0 & guard.0 != 0 && is_there(guard));
     ReadyEntry {
         interface: &one.interface,
         tier: one.tier,

@@ -7,12 +7,15 @@
 use std::time::Duration;
 
 use farend_shm::{
-    SlowReader,
+    SegmentError, SlowReader,
     broadcast::{Options, Publisher, Ring},
 };
 
 use super::{Snapshot, json, reporter::unix_ms};
-use crate::{observe::Settings, values::SegmentName};
+use crate::{
+    observe::{Settings, segment_refused},
+    values::SegmentName,
+};
 
 /// How old the page gets.
 pub const PAGE_INTERVAL: Duration = Duration::from_millis(250);
@@ -62,9 +65,10 @@ impl CountersPage {
             subscribers_max: READERS_MAX,
             slow_reader: SlowReader::Overwrite,
         };
-        let about = |error: &dyn std::fmt::Display| format!("--counters-page {name}: {error}");
+        let about = |error: &SegmentError| segment_refused("--counters-page", name.as_str(), error);
         let ring = Ring::create(name.as_str(), options).map_err(|error| about(&error))?;
-        let publisher = ring.publisher().map_err(|error| about(&error))?;
+        let publisher =
+            ring.publisher().map_err(|error| format!("--counters-page {name}: {error}"))?;
         Ok(Some(Self { name, publisher, previous: Snapshot::default(), notice, is_broken: false }))
     }
 

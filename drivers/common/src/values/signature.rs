@@ -90,6 +90,11 @@ impl FromStr for UserSignature {
             Some(mask) => parse_octets(mask).ok_or_else(refused)?,
             None => vec![0xff; octets.len()],
         };
+        if let Some(at) = octets.iter().zip(&mask).position(|(octet, mask)| octet & !mask != 0) {
+            return Err(Expected::new(format!(
+                "octets that the mask keeps; octet {at} has bits outside it, which would never match"
+            )));
+        }
         let custom = Custom::new(offset, &mask, &octets).ok_or_else(refused)?;
         Ok(Self { offset, octets, mask, custom })
     }
@@ -153,5 +158,12 @@ mod tests {
             let error = text.parse::<UserSignature>().unwrap_err();
             assert!(error.to_string().contains("0:ab00/ff00"), "{text}");
         }
+    }
+
+    #[test]
+    fn value_outside_its_mask_is_refused() {
+        let error = "0:ab01/ff00".parse::<UserSignature>().unwrap_err().to_string();
+        assert!(error.contains("octet 1 has bits outside it"), "{error}");
+        assert!("0:ab00/ff00".parse::<UserSignature>().is_ok());
     }
 }

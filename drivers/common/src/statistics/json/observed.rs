@@ -59,6 +59,7 @@ fn tester_at(tester: &Known, now_ns: u64) -> Tester {
         address: tester.sender.address.to_string(),
         mac: tester.sender.mac.to_string(),
         counts: (&tester.tally).into(),
-        idle_s: std::time::Duration::from_millis(idle_ms).as_secs_f64(),
+        // Whole milliseconds, so that it is written with three decimals.
+        idle_s: u32::try_from(idle_ms).map_or(f64::MAX, f64::from) / 1_000.0,
     }
 }
