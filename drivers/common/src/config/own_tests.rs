@@ -45,7 +45,7 @@ stats-interval = 2
 
 #[test]
 fn what_is_printed_in_force_is_a_file_that_says_the_same() {
-    let text = "port = 7\nallow = [\"10.0.0.0/8\"]\nvlan = [3]\nsignature = \"5:aabb/ff0f\"\n\
+    let text = "port = 7\nallow = [\"10.0.0.0/8\"]\nvlan = [3]\nsignature = \"5:aa0b/ff0f\"\n\
                     mode = \"mac-ip\"\nmax-rate = 10\ntap = \"a:sample=9\"\nsample = 3\n\
                     sample-file = \"x y.pcapng\"\nsample-of = \"refused\"\nresidence = true\n\
                     testers = 9\ncounters-page = \"b\"\nduration = 0.5\nstats = \"csv\"";

@@ -90,12 +90,12 @@ impl FromStr for UserSignature {
             Some(mask) => parse_octets(mask).ok_or_else(refused)?,
             None => vec![0xff; octets.len()],
         };
+        let custom = Custom::new(offset, &mask, &octets).ok_or_else(refused)?;
         if let Some(at) = octets.iter().zip(&mask).position(|(octet, mask)| octet & !mask != 0) {
             return Err(Expected::new(format!(
                 "octets that the mask keeps; octet {at} has bits outside it, which would never match"
             )));
         }
-        let custom = Custom::new(offset, &mask, &octets).ok_or_else(refused)?;
         Ok(Self { offset, octets, mask, custom })
     }
 }
