@@ -82,6 +82,7 @@ fn decisions(criterion: &mut Criterion) {
     let datagram = Datagram {
         source: SocketAddr::from(([192, 0, 2, 1], 40_000)),
         destination: SocketAddr::from(([192, 0, 2, 2], 3842)),
+        hop_limit: Some(64),
     };
     let mut octets = *b"........\x01\x02\x03\x04\x05PROBEOT......";
     criterion.bench_function("reflect_datagram: hit", |bencher| {

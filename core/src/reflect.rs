@@ -116,9 +116,9 @@ impl Carrier {
 
 /// Parses one Ethernet frame and, if it is ours, turns it round in place.
 ///
-/// The frame is without FCS. Its length never changes, no checksum is
-/// computed for the answer (see [`checksum`](crate::frame::checksum)), and turning it
-/// round twice restores it. `limit` is asked last, and only about frames that
+/// The frame is without FCS. Its length never changes, no checksum is computed
+/// anew for the answer (see [`checksum`](crate::frame::checksum)), and turning
+/// it round twice restores it but for the hop limit. `limit` is asked last, and only about frames that
 /// would be answered.
 #[inline(always)]
 pub fn reflect<W, L>(window: &mut W, policy: &Policy, limit: &mut L) -> Verdict
@@ -174,8 +174,8 @@ where
     if !limit.admit(policy.rate_cap()) {
         return Err(Reason::RateCap);
     }
-    turn_round(window, answer, policy.mode());
-    Ok(answer.kind)
+    // What was read can be written, or nothing is answered.
+    turn_round(window, answer, policy).map(|()| answer.kind).ok_or(Reason::HeaderDepth)
 }
 
 /// Parses one Ethernet frame and decides, without touching it.
@@ -212,11 +212,18 @@ where
     let (offset, end) = (network.transport_offset, network.end);
     let header = transport::inspect_header(window, policy, offset, end, network.carrier)?;
     // Asked while the header is at hand, told after the signature was found.
-    let loop_risk = guard::inspect_loop_risk(policy, header, Some(link.header));
+    let (carrier, at) = (network.carrier, link.network_offset);
+    let is_named =
+        policy.has_named_hosts() && network::is_sender_named(window, policy, carrier, at);
+    let loop_risk =
+        guard::inspect_loop_risk(policy, header.source_port(), is_named, Some(link.header));
     let refused = loop_risk.err().or(network.guard);
     let kind = transport::recognise(window, policy, offset, header.length(), network.carrier)?;
     if let Some(reason) = refused {
         return Err(reason.into());
+    }
+    if policy.has_own_addresses() && !network::is_for_host(window, policy, carrier, at) {
+        return Err(Reason::DestinationNotOwn.into());
     }
     // The frame's end last: to find it may cost a call into the kernel.
     if end > window.len() && end > window.whole_len() {
@@ -230,34 +237,41 @@ where
     })
 }
 
-/// Exchanges what the mode says. The offsets were all reached by [`inspect`].
+/// Exchanges what the mode says, and takes one from the hop limit. `None` if
+/// octets that were read cannot be written.
 #[inline(always)]
-fn turn_round<W>(window: &mut W, answer: Answer, mode: Mode)
+fn turn_round<W>(window: &mut W, answer: Answer, policy: &Policy) -> Option<()>
 where
     W: Window + ?Sized,
 {
-    if let Some(header) = window.at_mut(0) {
-        ethernet::swap_addresses(header);
-    }
-    if mode == Mode::Mac {
-        return;
-    }
-    match answer.carrier {
-        Carrier::Ipv4 => {
-            if let Some(header) = window.at_mut(answer.network_offset) {
-                ipv4::swap_addresses(header);
+    let mode = policy.mode();
+    let is_falling = policy.hop_limit_fall() != 0;
+    ethernet::swap_addresses(window.at_mut(0)?);
+    if mode != Mode::Mac || is_falling {
+        match answer.carrier {
+            Carrier::Ipv4 => {
+                let header = window.at_mut(answer.network_offset)?;
+                if mode != Mode::Mac {
+                    ipv4::swap_addresses(header);
+                }
+                if is_falling {
+                    ipv4::lower_ttl(header);
+                }
             }
-        }
-        Carrier::Ipv6 => {
-            if let Some(header) = window.at_mut(answer.network_offset) {
-                ipv6::swap_addresses(header);
+            Carrier::Ipv6 => {
+                let header = window.at_mut(answer.network_offset)?;
+                if mode != Mode::Mac {
+                    ipv6::swap_addresses(header);
+                }
+                if is_falling {
+                    ipv6::lower_hop_limit(header);
+                }
             }
+            Carrier::Socket => {}
         }
-        Carrier::Socket => {}
     }
-    if mode == Mode::All
-        && let Some(header) = window.at_mut(answer.transport_offset)
-    {
-        udp::swap_ports(header);
+    if mode == Mode::All {
+        udp::swap_ports(window.at_mut(answer.transport_offset)?);
     }
+    Some(())
 }

@@ -23,7 +23,7 @@ use crate::frame::wire::get;
 /// The sum is the same in either octet order up to an exchange of its two
 /// octets (RFC 1071 section 2 B), and all ones is all ones in both.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Sum(u64);
+pub struct Sum(u64);
 
 impl Sum {
     /// The sum of nothing.
@@ -56,6 +56,16 @@ impl Sum {
             *to = *from;
         }
         sum.add(last)
+    }
+
+    /// The checksum after one 16-bit word under it changed, all in wire order.
+    ///
+    /// RFC 1624 equation 3, `HC' = ~(~HC + ~m + m')`: right, and wrong by the
+    /// same amount, where the checksum was.
+    #[must_use]
+    pub const fn updated(checksum: [u8; 2], old: [u8; 2], new: [u8; 2]) -> [u8; 2] {
+        let old_sum = !u16::from_le_bytes(checksum) as u64 + !u16::from_le_bytes(old) as u64;
+        Self(old_sum + u16::from_le_bytes(new) as u64).checksum()
     }
 
     /// The checksum that makes the sum, with a checksum of 0 in it, a sound
@@ -97,6 +107,20 @@ impl Sum {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_update_is_what_a_new_sum_gives() {
+        // ICMP echo: 8 to 0, and 128 to 129 of version 6.
+        for (old, new) in [([8, 0], [0, 0]), ([128, 0], [129, 0]), ([0, 0], [0xff, 0xff])] {
+            for rest in 1..=u16::MAX {
+                let [a, b] = rest.to_be_bytes();
+                let before = Sum::ZERO.add([old[0], old[1], a, b]).checksum();
+                let after = Sum::updated(before, old, new);
+                let sum = Sum::ZERO.add([new[0], new[1], a, b]).add([after[0], after[1], 0, 0]);
+                assert!(sum.is_sound_at_any_length(), "{rest:#x}: {after:?}");
+            }
+        }
+    }
 
     #[test]
     fn the_sum_over_a_sound_header_is_all_ones() {

@@ -8,17 +8,20 @@ use super::{
     transport,
 };
 use crate::{
-    Limit, Policy, Reason, Verdict, Window,
+    Guards, Limit, Policy, Reason, Verdict, Window,
     frame::wire::{ipv4, ipv6, udp},
 };
 
-/// Between whom a datagram went.
+/// Between whom a datagram went, and how far it may still go.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Datagram {
     /// Who sent it.
     pub source: SocketAddr,
     /// Whom it was sent to.
     pub destination: SocketAddr,
+    /// TTL or hop limit that it came with; `None` where the system does not
+    /// tell, and so cannot lower it in the answer either.
+    pub hop_limit: Option<u8>,
 }
 
 /// Decides about a datagram without its link and network headers.
@@ -60,14 +63,41 @@ fn inspect(
         udp::write(header, datagram.source.port(), datagram.destination.port(), length);
     }
     let header = transport::inspect_header(octets, policy, 0, end, Carrier::Socket)?;
+    let source_port = header.source_port();
     let kind = transport::recognise(octets, policy, 0, header.length(), Carrier::Socket)?;
     // A socket for both IP versions names IPv4 hosts ::ffff:a.b.c.d (RFC 4291
     // section 2.5.5.2): the guards and prefixes of IPv4 hold for them.
     let source = datagram.source.ip().to_canonical();
     let destination = datagram.destination.ip().to_canonical();
     guard::inspect_socket_addresses(policy, source, destination)?;
-    guard::inspect_loop_risk(policy, header, None)?;
+    guard::inspect_loop_risk(policy, source_port, source.is_named(policy), None)?;
+    if policy.has_own_addresses() && !destination.is_own(policy) {
+        return Err(Reason::DestinationNotOwn.into());
+    }
+    inspect_hop_limit(policy, datagram)?;
     Ok(kind)
+}
+
+/// Ports from here on are those that systems give to clients: Linux from 32768,
+/// others from 49152 (RFC 6335 section 6).
+const CLIENT_PORTS_START: u16 = 32_768;
+
+/// The socket lowers the hop limit of the answer
+/// ([`hop_limit_of_answer`](Policy::hop_limit_of_answer)). Where it cannot,
+/// only clients' ports are answered, and only on a port that is none: of two
+/// reflectors one then refuses the other's answers.
+fn inspect_hop_limit(policy: &Policy, datagram: &Datagram) -> Result<(), Reason> {
+    if !policy.has(Guards::HOP_LIMIT) {
+        return Ok(());
+    }
+    let is_client = |address: &SocketAddr| address.port() >= CLIENT_PORTS_START;
+    match datagram.hop_limit {
+        Some(0 | 1) => Err(Reason::HopLimit),
+        Some(_) => Ok(()),
+        None if !policy.has(Guards::LOOP_RISK) => Ok(()),
+        None if is_client(&datagram.source) && !is_client(&datagram.destination) => Ok(()),
+        None => Err(Reason::LoopRisk),
+    }
 }
 
 impl Address for IpAddr {
@@ -91,18 +121,35 @@ impl Address for IpAddr {
             Self::V6(address) => ipv6::Address::parse(address.octets()).is_allowed(policy),
         }
     }
+
+    fn is_named(self, policy: &Policy) -> bool {
+        match self {
+            Self::V4(address) => ipv4::Address::parse(address.octets()).is_named(policy),
+            Self::V6(address) => ipv6::Address::parse(address.octets()).is_named(policy),
+        }
+    }
+
+    fn is_own(self, policy: &Policy) -> bool {
+        match self {
+            Self::V4(address) => ipv4::Address::parse(address.octets()).is_own(policy),
+            Self::V6(address) => ipv6::Address::parse(address.octets()).is_own(policy),
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Guards, Kind, Unlimited, reflect::policy::Ipv4Prefix};
+    use crate::{Kind, Unlimited, reflect::policy::Ipv4Prefix};
 
     fn verdict(payload: &[u8], source: &str, destination: &str, policy: &Policy) -> Verdict {
         let mut octets = [0xaa; 64];
         octets[8..8 + payload.len()].copy_from_slice(payload);
-        let datagram =
-            Datagram { source: source.parse().unwrap(), destination: destination.parse().unwrap() };
+        let datagram = Datagram {
+            source: source.parse().unwrap(),
+            destination: destination.parse().unwrap(),
+            hop_limit: Some(64),
+        };
         reflect_datagram(&mut octets[..8 + payload.len()], &datagram, policy, &mut Unlimited)
     }
 
@@ -116,6 +163,7 @@ mod tests {
         let datagram = Datagram {
             source: "192.0.2.1:40000".parse().unwrap(),
             destination: "192.0.2.2:3842".parse().unwrap(),
+            hop_limit: Some(64),
         };
         let verdict = reflect_datagram(&mut octets, &datagram, &policy(), &mut Unlimited);
         assert_eq!(verdict, Verdict::Reflect(Kind::Probeot));
@@ -176,10 +224,48 @@ mod tests {
     }
 
     #[test]
+    fn two_reflectors_never_both_answer_where_the_hop_limit_is_unknown() {
+        let answered = |port: u16, source: u16| {
+            let policy = Policy::builder().any_destination().port(port).build().unwrap();
+            let datagram = Datagram {
+                source: ([192, 0, 2, 1], source).into(),
+                destination: ([192, 0, 2, 2], port).into(),
+                hop_limit: None,
+            };
+            let mut octets = *b"........RFC2544.....";
+            reflect_datagram(&mut octets, &datagram, &policy, &mut Unlimited).is_sent()
+        };
+        let ports = [1, 7, 862, 3842, 5_000, 32_767, 32_768, 40_000, 65_535];
+        for (one, other) in ports.iter().flat_map(|one| ports.map(|other| (*one, other))) {
+            assert!(!(answered(one, other) && answered(other, one)), "{one} and {other}");
+        }
+        assert!(answered(3_842, 40_000));
+    }
+
+    #[test]
+    fn a_datagram_with_no_hop_left_is_refused() {
+        let verdict_at = |hop_limit| {
+            let datagram = Datagram {
+                source: "192.0.2.1:9".parse().unwrap(),
+                destination: "192.0.2.2:3842".parse().unwrap(),
+                hop_limit,
+            };
+            let mut octets = *b"........RFC2544.....";
+            reflect_datagram(&mut octets, &datagram, &policy(), &mut Unlimited)
+        };
+        assert_eq!(verdict_at(Some(0)), Verdict::Refuse(Reason::HopLimit));
+        assert_eq!(verdict_at(Some(1)), Verdict::Refuse(Reason::HopLimit));
+        assert_eq!(verdict_at(Some(2)), Verdict::Reflect(Kind::Rfc2544));
+        assert_eq!(verdict_at(None), Verdict::Refuse(Reason::LoopRisk));
+        assert_eq!(policy().hop_limit_of_answer(64), 63);
+    }
+
+    #[test]
     fn no_room_for_a_header_is_malformed() {
         let datagram = Datagram {
             source: "192.0.2.1:9".parse().unwrap(),
             destination: "192.0.2.2:3842".parse().unwrap(),
+            hop_limit: Some(64),
         };
         let verdict = reflect_datagram(&mut [0; 7], &datagram, &policy(), &mut Unlimited);
         assert_eq!(verdict, Verdict::Refuse(Reason::UdpTruncated));

@@ -2,7 +2,7 @@
 
 use crate::{
     Guards, Policy, Reason,
-    frame::wire::{ethernet, ipv4, ipv6, udp},
+    frame::wire::{ethernet, ipv4, ipv6},
 };
 
 /// What the guards ask of an address of either IP version.
@@ -12,6 +12,10 @@ pub(super) trait Address: Copy {
     fn is_loopback(self) -> bool;
     /// Whether the policy names a prefix that holds it.
     fn is_allowed(self, policy: &Policy) -> bool;
+    /// Whether the policy names it, and no other, as a tester's.
+    fn is_named(self, policy: &Policy) -> bool;
+    /// Whether it is one of the host's own, as far as the policy has a list.
+    fn is_own(self, policy: &Policy) -> bool;
 }
 
 impl Address for ipv4::Address {
@@ -29,6 +33,16 @@ impl Address for ipv4::Address {
     fn is_allowed(self, policy: &Policy) -> bool {
         policy.ipv4_prefixes().any(|prefix| prefix.contains(self))
     }
+
+    #[inline(always)]
+    fn is_named(self, policy: &Policy) -> bool {
+        policy.ipv4_prefixes().any(|prefix| prefix.is_host() && prefix.contains(self))
+    }
+
+    #[inline(always)]
+    fn is_own(self, policy: &Policy) -> bool {
+        policy.is_own_ipv4(self)
+    }
 }
 
 impl Address for ipv6::Address {
@@ -45,6 +59,16 @@ impl Address for ipv6::Address {
     #[inline(always)]
     fn is_allowed(self, policy: &Policy) -> bool {
         policy.ipv6_prefixes().any(|prefix| prefix.contains(self))
+    }
+
+    #[inline(always)]
+    fn is_named(self, policy: &Policy) -> bool {
+        policy.ipv6_prefixes().any(|prefix| prefix.is_host() && prefix.contains(self))
+    }
+
+    #[inline(always)]
+    fn is_own(self, policy: &Policy) -> bool {
+        policy.is_own_ipv6(self)
     }
 }
 
@@ -84,21 +108,26 @@ fn inspect_prefixes<A: Address>(policy: &Policy, source: A) -> Result<(), Reason
     Ok(())
 }
 
-/// Refuses what could be another reflector's answer.
+/// Refuses what could come back for ever.
 ///
-/// An answer with exchanged ports comes *from* a port that reflectors serve.
-/// With `mac` and `mac-ip` the ports stay, so an answer looks like a request:
-/// two such reflectors would send one frame to and fro for ever, and every
-/// frame is at risk. A datagram without a known MAC address has no OUI. Known
-/// testers are exempt: by OUI, or because the prefixes
-/// of `--allow`, checked before, hold the sender.
+/// A service that answers whatever it is sent is never answered, because its
+/// answers have a fresh hop limit. An answer of another reflector comes *from*
+/// a port that reflectors serve if ports are exchanged; with `mac` and `mac-ip`
+/// they stay, so an answer looks like a request, and every frame could be one.
+/// Known testers are let through there, by OUI or by address: if one is a
+/// reflector all the same, the falling hop limit ends the loop.
 #[inline(always)]
 pub(super) fn inspect_loop_risk(
     policy: &Policy,
-    header: udp::Header<'_>,
+    source_port: u16,
+    is_named: bool,
     link_header: Option<ethernet::Header<'_>>,
 ) -> Result<(), Reason> {
-    if policy.is_at_loop_risk(header.source_port())
+    if policy.is_loop_port(source_port) {
+        return Err(Reason::LoopRisk);
+    }
+    if policy.could_be_answer(source_port)
+        && !is_named
         && !link_header.is_some_and(|header| policy.is_tester(header.source()))
     {
         return Err(Reason::LoopRisk);

@@ -1,6 +1,10 @@
 //! IPv4 and IPv6, up to the UDP header.
 
-use super::{Carrier, Refusal, guard, octets_at};
+use super::{
+    Carrier, Refusal,
+    guard::{self, Address},
+    octets_at,
+};
 use crate::{
     Guards, Policy, Reason, Window,
     frame::checksum::Sum,
@@ -139,40 +143,90 @@ where
     guard_hop_limit(policy, header.ttl())?;
     guard::inspect_addresses(policy, header.source(), header.destination())?;
     let mut sum = Sum::of_ipv4(header.0);
+    let mut has_source_route = false;
     if !header.is_plain() {
-        sum = add_options(window, sum, offset + ipv4::HEADER_OCTETS, header_end);
+        let start = offset + ipv4::HEADER_OCTETS;
+        (sum, has_source_route) = add_options(window, sum, start, header_end);
     }
     if !sum.is_sound() && policy.has(Guards::CHECKSUM) {
         return Err(Reason::Ipv4Checksum);
+    }
+    if has_source_route {
+        return Err(Reason::SourceRoute);
     }
     Ok(())
 }
 
 #[inline(always)]
 fn guard_hop_limit(policy: &Policy, hop_limit: u8) -> Result<(), Reason> {
-    if hop_limit == 0 && policy.has(Guards::HOP_LIMIT) {
+    // With 1 the answer would leave with 0, which no host may send (RFC 1122
+    // section 3.2.1.7).
+    if hop_limit <= 1 && policy.has(Guards::HOP_LIMIT) {
         return Err(Reason::HopLimit);
     }
     Ok(())
 }
 
-/// Adds the options that stand from `start` to `end`.
+/// Adds the options that stand from `start` to `end`, and says whether they may
+/// name routers to go by: exchanged addresses would not lead back.
 ///
 /// Ends early if a word is absent: then so is the UDP header behind it, and
 /// that is what the frame is refused for.
 #[inline(always)]
-fn add_options<W>(window: &W, mut sum: Sum, start: usize, end: usize) -> Sum
+fn add_options<W>(window: &W, mut sum: Sum, start: usize, end: usize) -> (Sum, bool)
 where
     W: Window + ?Sized,
 {
     let mut offset = start;
+    let mut has_source_route = false;
     for _ in ipv4::IHL_WORDS_MIN..ipv4::IHL_WORDS_MAX {
         if offset >= end {
             break;
         }
         let Some(words) = window.at::<4>(offset) else { break };
         sum = sum.add(*words);
+        has_source_route |= ipv4::may_begin_source_route(*words);
         offset += 4;
     }
-    sum
+    (sum, has_source_route)
+}
+
+/// Whether the policy names the sender's address as a tester's. Read from the
+/// frame once more, for the few policies that ask.
+#[inline(always)]
+pub(super) fn is_sender_named<W>(window: &W, policy: &Policy, carrier: Carrier, at: usize) -> bool
+where
+    W: Window + ?Sized,
+{
+    match carrier {
+        Carrier::Ipv4 => {
+            let header = window.at(at).map(ipv4::Header);
+            header.is_some_and(|header| header.source().is_named(policy))
+        }
+        Carrier::Ipv6 => {
+            let header = window.at(at).map(ipv6::Header);
+            header.is_some_and(|header| header.source().is_named(policy))
+        }
+        Carrier::Socket => false,
+    }
+}
+
+/// Whether the packet is for one of the host's own addresses; as
+/// [`is_sender_named`].
+#[inline(always)]
+pub(super) fn is_for_host<W>(window: &W, policy: &Policy, carrier: Carrier, at: usize) -> bool
+where
+    W: Window + ?Sized,
+{
+    match carrier {
+        Carrier::Ipv4 => {
+            let header = window.at(at).map(ipv4::Header);
+            header.is_some_and(|header| header.destination().is_own(policy))
+        }
+        Carrier::Ipv6 => {
+            let header = window.at(at).map(ipv6::Header);
+            header.is_some_and(|header| header.destination().is_own(policy))
+        }
+        Carrier::Socket => false,
+    }
 }

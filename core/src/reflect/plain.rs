@@ -32,10 +32,10 @@ pub(super) fn reflect<W: Window + ?Sized>(
     policy: &Policy,
 ) -> Option<Result<Kind, Reason>> {
     let verdict = inspect(window.at(0)?, window.len(), policy)?;
-    if verdict.is_ok()
-        && let Some(octets) = window.at_mut(0)
-    {
-        turn_round(octets);
+    if verdict.is_ok() {
+        // What was read can be written, or nothing is answered.
+        let Some(octets) = window.at_mut(0) else { return Some(Err(Reason::HeaderDepth)) };
+        turn_round(octets, policy);
     }
     Some(verdict)
 }
@@ -75,8 +75,8 @@ fn inspect(
     if !policy.is_port_wanted(udp.destination_port()) {
         return Some(Err(Reason::UdpPort));
     }
-    if ip.ttl() == 0
-        || policy.is_plainly_at_loop_risk(udp.source_port())
+    if ip.ttl() <= policy.hop_limit_fall()
+        || policy.may_be_at_loop_risk(udp.source_port())
         || udp.length() < OCTETS - UDP
         || udp.length() + (UDP - IP) > ip.total_length()
         || ip.total_length() + IP > frame_octets
@@ -99,13 +99,16 @@ fn inspect(
 /// ones above all, more than the jump.
 #[cfg_attr(target_arch = "bpf", inline(always))]
 #[cfg_attr(not(target_arch = "bpf"), inline(never))]
-fn turn_round(octets: &mut [u8; OCTETS]) {
+fn turn_round(octets: &mut [u8; OCTETS], policy: &Policy) {
     if let Some((link, octets)) = octets.split_first_chunk_mut()
         && let Some((ip, octets)) = octets.split_first_chunk_mut()
         && let Some(udp) = octets.first_chunk_mut()
     {
         ethernet::swap_addresses(link);
         ipv4::swap_addresses(ip);
+        if policy.hop_limit_fall() != 0 {
+            ipv4::lower_ttl(ip);
+        }
         udp::swap_ports(udp);
     }
 }

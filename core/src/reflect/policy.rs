@@ -15,13 +15,17 @@ pub use builder::{Builder, PolicyError};
 pub use prefix::{Ipv4Prefix, Ipv6Prefix};
 
 use crate::{
-    frame::wire::ethernet::{MacAddress, MacBits, Oui},
+    Kind, Service,
+    frame::wire::{
+        ethernet::{MacAddress, MacBits, Oui},
+        ipv4, ipv6,
+    },
     reflect::rate::UNITS_PER_FRAME,
     reflect::signature::{Custom, KindSet},
 };
 
 /// Layout of [`Policy`]. Goes up with every change of its fields.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// Signatures of the user's own in one policy.
 pub const CUSTOMS_MAX: usize = 8;
@@ -32,9 +36,21 @@ pub const TESTER_OUIS_MAX: usize = 8;
 /// Allowed prefixes of each IP version in one policy.
 pub const PREFIXES_MAX: usize = 16;
 
-/// Ports on which reflectors answer: echo (RFC 862), STAMP and TWAMP light
-/// (RFC 8762 section 4.1), ITO. The policy's own port is one more.
-pub const REFLECTOR_PORTS: [u16; 3] = [7, 862, 3842];
+/// Ports at loop risk in one policy.
+pub const LOOP_PORTS_MAX: usize = 16;
+
+/// Services in one policy.
+pub const SERVICES_MAX: usize = 16;
+
+/// The host's own addresses of each IP version in one policy.
+pub const OWN_ADDRESSES_MAX: usize = 8;
+
+/// Ports of services that answer what is sent to them from there: echo,
+/// daytime, quote of the day, chargen, time, DNS, TFTP, NTP, SNMP, STAMP and
+/// TWAMP light, SSDP (RFC 862 to 868, RFC 8762 section 4.1, CVE-2024-2169).
+/// Their answers start with a fresh hop limit, so nothing but the port tells
+/// that a loop has begun.
+pub const LOOP_PORTS: [u16; 11] = [7, 13, 17, 19, 37, 53, 69, 123, 161, 862, 1900];
 
 /// UDP port of the ITO testers.
 pub const ITO_PORT: u16 = 3842;
@@ -65,9 +81,10 @@ impl Guards {
     pub const EQUAL_MACS: Self = Self(1 << 1);
     /// Wrong IPv4 header checksum.
     pub const CHECKSUM: Self = Self(1 << 2);
-    /// TTL or hop limit 0.
+    /// The TTL or hop limit falls by one with each answer, and a frame with
+    /// none left is not answered: so every loop between reflectors ends.
     pub const HOP_LIMIT: Self = Self(1 << 3);
-    /// Could be another reflector's answer.
+    /// Could be the answer of a service or of another reflector.
     pub const LOOP_RISK: Self = Self(1 << 4);
     /// Loopback addresses of a datagram that a socket received. In a frame
     /// they are never sound (RFC 1122 section 3.2.1.3).
@@ -165,12 +182,45 @@ impl RateCap {
 struct LoopRisk;
 
 impl LoopRisk {
-    /// The guard is off, or every sender is known by its address.
+    /// The guard is off.
     const NONE: u8 = 0;
     /// Answers have their ports exchanged.
     const REFLECTOR_PORTS: u8 = 1;
     /// Answers look like requests, or every port is served.
     const EVERY_PORT: u8 = 2;
+}
+
+/// What a service is found by. An unknown value is data, not an error.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(transparent)]
+pub struct ServedBy(u8);
+
+impl ServedBy {
+    /// A UDP destination port.
+    pub const UDP_PORT: Self = Self(1);
+    /// The `EtherType` behind all tags.
+    pub const ETHER_TYPE: Self = Self(2);
+    /// The IP protocol, or IPv6's last next header.
+    pub const IP_PROTOCOL: Self = Self(3);
+}
+
+/// Which service answers what.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub(crate) struct ServiceEntry {
+    number: u16,
+    by: ServedBy,
+    /// Its code; 0 in an unused entry.
+    service: u8,
+}
+
+impl ServiceEntry {
+    const UNUSED: Self = Self { number: 0, by: ServedBy(0), service: 0 };
+
+    const fn is_whole(&self) -> bool {
+        matches!(self.by, ServedBy::UDP_PORT | ServedBy::ETHER_TYPE | ServedBy::IP_PROTOCOL)
+            && Service::from_code(self.service).is_some()
+    }
 }
 
 /// What to answer. Read-only in the hot path.
@@ -194,7 +244,7 @@ pub struct Policy {
     port: u16,
     /// 0 for any port.
     pub(crate) port_mask: u16,
-    signatures: u16,
+    signatures: u32,
     mode: u8,
     /// 1 if sources are of one OUI, or VLAN ids among `vlans`, alone.
     pub(crate) is_link_filtered: u8,
@@ -211,10 +261,21 @@ pub struct Policy {
     is_source_limited: u8,
     /// Which frames the guard against loops is asked about. Derived.
     loop_risk: u8,
+    pub(crate) loop_ports_used: u8,
+    pub(crate) services_used: u8,
+    pub(crate) own_ipv4_used: u8,
+    pub(crate) own_ipv6_used: u8,
+    /// What answers take from the hop limit: 1, or 0 to keep it. Derived.
+    hop_limit_fall: u8,
+    /// 1 if a prefix names a host. Derived.
+    has_named_hosts: u8,
     /// `port` once more, to be read where it is compared with a source: kept
-    /// in a register meanwhile it would cost another one.
+    /// in a register meanwhile it would cost another one. 0 if the guard
+    /// against loops does not ask. Derived.
     served_port: u16,
-    reserved: [u8; 6],
+    /// No source port above it is at loop risk, but `served_port`. Derived.
+    highest_loop_port: u16,
+    reserved: [u8; 4],
     pub(crate) rate_cap: RateCap,
     pub(crate) tester_ouis: [u64; TESTER_OUIS_MAX],
     pub(crate) customs: [Custom; CUSTOMS_MAX],
@@ -222,9 +283,13 @@ pub struct Policy {
     pub(crate) ipv6_prefixes: [Ipv6Prefix; PREFIXES_MAX],
     /// One bit for each VLAN id; that of 0 stands for untagged frames too.
     vlans: [u64; 64],
+    own_ipv6: [[u64; 2]; OWN_ADDRESSES_MAX],
+    own_ipv4: [u32; OWN_ADDRESSES_MAX],
+    services: [ServiceEntry; SERVICES_MAX],
+    loop_ports: [u16; LOOP_PORTS_MAX],
 }
 
-const _: () = assert!(size_of::<Policy>() == 80 + 64 + 192 + 128 + 512 + 512);
+const _: () = assert!(size_of::<Policy>() == 88 + 64 + 192 + 128 + 512 + 512 + 128 + 32 + 64 + 32);
 
 impl Policy {
     /// Starts with the defaults: port 3842, any OUI, every built-in signature,
@@ -257,14 +322,25 @@ impl Policy {
             ipv6_prefixes_used: 0,
             is_source_limited: 0,
             loop_risk: LoopRisk::NONE,
+            loop_ports_used: 0,
+            services_used: 0,
+            own_ipv4_used: 0,
+            own_ipv6_used: 0,
+            hop_limit_fall: 1,
+            has_named_hosts: 0,
             served_port: 0,
-            reserved: [0; 6],
+            highest_loop_port: 0,
+            reserved: [0; 4],
             rate_cap: RateCap::UNLIMITED,
             tester_ouis: [0; TESTER_OUIS_MAX],
             customs: [Custom::UNUSED; CUSTOMS_MAX],
             ipv4_prefixes: [Ipv4Prefix::ALL; PREFIXES_MAX],
             ipv6_prefixes: [Ipv6Prefix::ALL; PREFIXES_MAX],
             vlans: [0; 64],
+            own_ipv6: [[0; 2]; OWN_ADDRESSES_MAX],
+            own_ipv4: [0; OWN_ADDRESSES_MAX],
+            services: [ServiceEntry::UNUSED; SERVICES_MAX],
+            loop_ports: [0; LOOP_PORTS_MAX],
         }
     }
 
@@ -274,7 +350,7 @@ impl Policy {
     ///
     /// [`PolicyError::Size`] or [`PolicyError::Version`] if it has another
     /// layout, [`PolicyError::Damaged`] if a field holds what no builder
-    /// writes.
+    /// writes, and the contradictions that [`Builder::build`] refuses.
     pub fn from_octets(octets: &[u8]) -> Result<Self, PolicyError> {
         let policy = Self::read_from_bytes(octets).map_err(|_| PolicyError::Size {
             octets: octets.len(),
@@ -284,7 +360,13 @@ impl Policy {
             return Err(PolicyError::Version { version: policy.version, wanted: VERSION });
         }
         let is_derived = policy == policy.clone().with_derived_fields();
-        if is_derived && policy.is_whole() { Ok(policy) } else { Err(PolicyError::Damaged) }
+        if !is_derived || !policy.is_whole() {
+            return Err(PolicyError::Damaged);
+        }
+        match policy.contradiction() {
+            Some(error) => Err(error),
+            None => Ok(policy),
+        }
     }
 
     /// The octets to hand to another program; see
@@ -377,20 +459,52 @@ impl Policy {
             && !self.is_link_filtered()
             && !self.has_prefixes()
             && self.rate_cap.is_unlimited()
+            && !self.has_own_addresses()
+            && self.services_used == 0
             && self.loop_risk != LoopRisk::EVERY_PORT
+    }
+
+    /// What cannot be asked for together, whoever wrote the policy.
+    fn contradiction(&self) -> Option<PolicyError> {
+        if self.own_mac == 0 && self.destination_mask != MacBits::GROUP {
+            return Some(PolicyError::NoOwnMac);
+        }
+        if self.signatures == 0 {
+            return Some(PolicyError::NoSignature);
+        }
+        let is_any_payload = self.port_mask == 0 && self.kinds().contains(Kind::Any);
+        if is_any_payload && self.source_oui_mask == 0 && self.answers_everybody() {
+            return Some(PolicyError::EverythingAnswered);
+        }
+        None
+    }
+
+    /// Whether no list of prefixes leaves anybody out.
+    fn answers_everybody(&self) -> bool {
+        !self.has_prefixes()
+            || self.ipv4_prefixes().any(Ipv4Prefix::holds_everybody)
+            || self.ipv6_prefixes().any(Ipv6Prefix::holds_everybody)
     }
 
     /// Fills in the fields that follow from others.
     fn with_derived_fields(mut self) -> Self {
         self.is_source_limited = u8::from(self.has_prefixes());
-        self.loop_risk = if !self.has(Guards::LOOP_RISK) || self.has_prefixes() {
+        self.has_named_hosts = u8::from(
+            self.ipv4_prefixes().any(Ipv4Prefix::is_host)
+                || self.ipv6_prefixes().any(Ipv6Prefix::is_host),
+        );
+        self.hop_limit_fall = u8::from(self.has(Guards::HOP_LIMIT));
+        self.loop_risk = if !self.has(Guards::LOOP_RISK) {
             LoopRisk::NONE
         } else if self.mode() == Mode::All && self.port_mask != 0 {
             LoopRisk::REFLECTOR_PORTS
         } else {
             LoopRisk::EVERY_PORT
         };
-        self.served_port = self.port;
+        let is_asked = self.has(Guards::LOOP_RISK);
+        let highest = self.loop_ports().fold(ITO_PORT, |highest, port| highest.max(*port));
+        self.highest_loop_port = if is_asked { highest } else { 0 };
+        self.served_port = if is_asked { self.port } else { 0 };
         self.is_plain = u8::from(self.may_be_plain());
         self
     }
@@ -416,30 +530,94 @@ impl Policy {
         port == self.port || self.port_mask == 0
     }
 
-    /// Whether a reflector answers on this port, as far as we know.
+    /// Whether a service answers from this port that is never answered itself,
+    /// not even where a tester is: its answers would come back for ever.
     #[inline(always)]
-    pub(crate) fn is_reflector_port(&self, port: u16) -> bool {
-        // Most testers send from a high port: one compare for all three.
-        const HIGHEST: u16 = REFLECTOR_PORTS[2];
-        port == self.served_port || port <= HIGHEST && is_in(REFLECTOR_PORTS, port)
+    pub(crate) const fn is_loop_port(&self, source_port: u16) -> bool {
+        // Most testers send from a high port.
+        if self.loop_risk == LoopRisk::NONE || source_port > self.highest_loop_port {
+            return false;
+        }
+        // By index: an iterator is twice as many instructions in the kernel.
+        let mut index = 0;
+        while index < self.loop_ports_used as usize {
+            if self.loop_ports[index & (LOOP_PORTS_MAX - 1)] == source_port {
+                return true;
+            }
+            index += 1;
+        }
+        false
     }
 
-    /// Whether a frame from this port could be another reflector's answer, and
-    /// the guard against those is on.
+    /// Whether a frame from this port could be another reflector's answer.
     #[inline(always)]
-    pub(crate) fn is_at_loop_risk(&self, source_port: u16) -> bool {
+    pub(crate) const fn could_be_answer(&self, source_port: u16) -> bool {
         match self.loop_risk {
             LoopRisk::NONE => false,
-            LoopRisk::REFLECTOR_PORTS => self.is_reflector_port(source_port),
+            LoopRisk::REFLECTOR_PORTS => source_port == self.served_port || source_port == ITO_PORT,
             _ => true,
         }
     }
 
-    /// As [`is_at_loop_risk`](Self::is_at_loop_risk), of a plain policy: asked
-    /// in the order in which most frames need least.
+    /// Whether the guard against loops must look at this source port, under a
+    /// plain policy: two compares for nearly every frame.
     #[inline(always)]
-    pub(crate) fn is_plainly_at_loop_risk(&self, source_port: u16) -> bool {
-        self.is_reflector_port(source_port) && self.loop_risk != LoopRisk::NONE
+    pub(crate) const fn may_be_at_loop_risk(&self, source_port: u16) -> bool {
+        source_port == self.served_port || source_port <= self.highest_loop_port
+    }
+
+    /// What an answer takes from the hop limit: 1, or 0 to keep it.
+    #[must_use]
+    #[inline(always)]
+    pub const fn hop_limit_fall(&self) -> u8 {
+        self.hop_limit_fall
+    }
+
+    /// The hop limit of the answer to a packet that came with this one.
+    #[must_use]
+    #[inline(always)]
+    pub const fn hop_limit_of_answer(&self, received: u8) -> u8 {
+        received.saturating_sub(self.hop_limit_fall)
+    }
+
+    /// Ports that are never answered while the guard against loops is on.
+    #[inline(always)]
+    pub fn loop_ports(&self) -> impl Iterator<Item = &u16> {
+        self.loop_ports.iter().take(usize::from(self.loop_ports_used))
+    }
+
+    /// The service that answers a UDP destination port, an `EtherType` or an
+    /// IP protocol, if one does. Services answer before the swap is asked.
+    #[must_use]
+    #[inline(always)]
+    pub fn service(&self, by: ServedBy, number: u16) -> Option<Service> {
+        self.services
+            .iter()
+            .take(usize::from(self.services_used))
+            .find(|entry| entry.by == by && entry.number == number)
+            .and_then(|entry| Service::from_code(entry.service))
+    }
+
+    /// Whether an IP destination must be the host's own.
+    #[inline(always)]
+    pub(crate) const fn has_own_addresses(&self) -> bool {
+        self.own_ipv4_used | self.own_ipv6_used != 0
+    }
+
+    #[inline(always)]
+    pub(crate) fn is_own_ipv4(&self, address: ipv4::Address) -> bool {
+        self.own_ipv4.iter().take(usize::from(self.own_ipv4_used)).any(|own| *own == address.0)
+    }
+
+    #[inline(always)]
+    pub(crate) fn is_own_ipv6(&self, address: ipv6::Address) -> bool {
+        self.own_ipv6.iter().take(usize::from(self.own_ipv6_used)).any(|own| *own == address.0)
+    }
+
+    /// Whether prefixes name single hosts as testers.
+    #[inline(always)]
+    pub(crate) const fn has_named_hosts(&self) -> bool {
+        self.has_named_hosts != 0
     }
 
     #[inline(always)]
@@ -482,11 +660,4 @@ impl Policy {
     pub(crate) const fn has_prefixes(&self) -> bool {
         self.ipv4_prefixes_used | self.ipv6_prefixes_used != 0
     }
-}
-
-/// Compares one by one: the ports become part of the instructions.
-#[inline(always)]
-const fn is_in(ports: [u16; 3], port: u16) -> bool {
-    let [a, b, c] = ports;
-    port == a || port == b || port == c
 }

@@ -22,9 +22,9 @@ pub const ITO_OFFSET: usize = 5;
 /// Highest payload offset at which a signature of the user's own may end.
 pub const CUSTOM_END_MAX: u16 = 256;
 
-/// A set of kinds.
+/// A set of kinds, one bit for each: that of its code modulo 32.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct KindSet(pub u16);
+pub struct KindSet(pub u32);
 
 impl KindSet {
     /// No kind.
@@ -41,14 +41,14 @@ impl KindSet {
     /// The set with one kind more.
     #[must_use]
     pub const fn with(self, kind: Kind) -> Self {
-        Self(self.0 | 1 << kind.code())
+        Self(self.0 | 1_u32 << (kind.code() & 31))
     }
 
     /// Whether the kind is in the set.
     #[must_use]
     #[inline(always)]
     pub const fn contains(self, kind: Kind) -> bool {
-        self.0 >> kind.code() & 1 != 0
+        self.0 >> (kind.code() & 31) & 1 != 0
     }
 }
 

@@ -116,11 +116,11 @@ outcomes! {
         Fragment = 25, "fragment", "a fragment of an IP packet";
         UdpPort = 26, "udp_port", "UDP destination port is not the wanted one";
         Signature = 27, "signature", "no wanted signature in the payload";
-        HopLimit = 28, "hop_limit", "TTL or hop limit is 0";
+        HopLimit = 28, "hop_limit", "TTL or hop limit is 0 or 1: none would be left for the answer";
         SourceAddress = 29, "source_address", "source IP is group, unspecified, loopback or broadcast";
         DestinationAddress = 30, "destination_address", "destination IP is group, unspecified, loopback or broadcast";
         SourceNotAllowed = 32, "source_not_allowed", "source IP is outside the allowed prefixes";
-        LoopRisk = 33, "loop_risk", "could be another reflector's answer, and the sender is not a known tester";
+        LoopRisk = 33, "loop_risk", "comes from a port of services that answer, or could be another reflector's answer and the sender is not a known tester";
         HeaderDepth = 34, "header_depth", "headers start too far into the frame, or outside its first fragment";
         RoutingHeader = 35, "routing_header", "IPv6 routing header with segments left";
         ExtensionHeaders = 36, "extension_headers", "more IPv6 extension headers than are walked";
@@ -137,6 +137,8 @@ outcomes! {
         ExtensionTruncated = 57, "extension_truncated", "frame ends inside an IPv6 extension header";
         UdpTruncated = 58, "udp_truncated", "frame ends inside the UDP header";
         UdpLength = 59, "udp_length", "UDP length is below 8 or beyond the IP packet";
+        SourceRoute = 64, "source_route", "IPv4 options that hold the number of a source route";
+        DestinationNotOwn = 65, "destination_not_own", "destination IP is not one of our own addresses";
     }
 }
 

@@ -51,9 +51,9 @@ const RULES: [(Reason, When, &str); 9] = [
     (
         Reason::LoopRisk,
         When::Ever,
-        "could be another reflector's answers (their source port is one that reflectors serve, or \
-         the mode keeps ports); if the sender is a tester, name it: --tester-oui XX:XX:XX or \
-         --allow ADDRESS",
+        "could be another reflector's answers (their source port is one that reflectors or other \
+         services answer from, or the mode keeps ports); if the sender is a tester, name it: \
+         --tester-oui XX:XX:XX or --allow ADDRESS, and let it send from a high port",
     ),
     (
         Reason::SourceNotAllowed,

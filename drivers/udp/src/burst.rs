@@ -24,7 +24,7 @@ const STRIDE_OCTETS: usize = 65_536 + 25 * 64;
 pub(crate) const NAME_OCTETS: usize = size_of::<libc::sockaddr_in6>();
 
 /// Room for control messages: one with a destination address takes at most 40
-/// octets.
+/// octets, one with a hop limit 24.
 pub(crate) const CONTROL_OCTETS: usize = 64;
 
 /// Control messages, aligned as the kernel's macros want it.

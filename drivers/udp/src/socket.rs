@@ -51,6 +51,16 @@ impl Socket {
             SocketAddr::V6(_) => (libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO),
         };
         sys::enable(fd.as_fd(), level, option as c_int).map_err(unusable)?;
+        // Answers leave with the hop limit less by one: a loop between two
+        // reflectors ends. Elsewhere the core answers clients' ports alone.
+        #[cfg(target_os = "linux")]
+        {
+            let option = match address {
+                SocketAddr::V4(_) => libc::IP_RECVTTL,
+                SocketAddr::V6(_) => libc::IPV6_RECVHOPLIMIT,
+            };
+            sys::enable(fd.as_fd(), level, option).map_err(unusable)?;
+        }
         let receive_buffer_octets = grow_receive_buffer(&fd, buffer_octets);
         grow_send_buffer(&fd, buffer_octets);
         bind(&fd, &address).map_err(|error| OpenError::Bind { address, error: error.into() })?;

@@ -327,7 +327,7 @@ mod tests {
             let found = control::parse(&slot.control.0[..usize::from(slot.control_octets)]);
             let destination = found.unwrap();
             assert_eq!(destination.local, destination.address);
-            slot.control_octets = control::write_source(&mut slot.control, destination.local);
+            slot.control_octets = control::write_source(&mut slot.control, destination.local, None);
         }
         assert_eq!(send(socket.as_fd(), &slots, &octets, &[2, 0, 1]).unwrap(), 3);
         for payload in [b"ccc".as_slice(), b"a", b""] {

@@ -243,12 +243,16 @@ impl Worker {
                 continue;
             };
             let port = socket.address.port();
-            let datagram = Datagram { source, destination: (destination.address, port).into() };
+            let hop_limit = destination.hop_limit;
+            let to = (destination.address, port).into();
+            let datagram = Datagram { source, destination: to, hop_limit };
             let Some(octets) = octets.datagram_mut(index, slot.payload_octets) else { continue };
             let verdict = reflect_datagram(octets, &datagram, policy, &mut self.limit);
             self.statistics.counters.count(verdict, frame_octets(&datagram, octets.len()));
             if let Verdict::Reflect(_) = verdict {
-                slot.control_octets = control::write_source(&mut slot.control, destination.local);
+                let hop_limit = hop_limit.map(|limit| policy.hop_limit_of_answer(limit));
+                slot.control_octets =
+                    control::write_source(&mut slot.control, destination.local, hop_limit);
                 self.answers.push(answer);
             }
         }

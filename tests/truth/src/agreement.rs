@@ -8,7 +8,7 @@ use farend_core::{
 };
 use std::{
     fmt,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    net::{IpAddr, SocketAddr},
 };
 
 use crate::{
@@ -132,14 +132,18 @@ fn check_answer(frame: &[u8], answered: &Outcome, options: &PolicyOptions) -> Re
     }
     let dissection = oracle::dissect(frame, options).map_err(|verdict| format!("{verdict:?}"))?;
     check_sums(frame, answer, &dissection)?;
-    let back = way_back(options);
+    let back = way_back(options, &dissection.packet);
     let policy = back.build()?;
     let again = reflect_slice(answer, &policy);
     if again.verdict != answered.verdict {
         return Err(format!("the answer's verdict is {:?}", again.verdict));
     }
-    if again.octets != frame {
-        let at = first_difference(&again.octets, frame);
+    let mut once_less = frame.to_vec();
+    if options.has(Guards::HOP_LIMIT) {
+        oracle::lower_hop_limit(&mut once_less, &dissection.packet);
+    }
+    if again.octets != once_less {
+        let at = first_difference(&again.octets, &once_less);
         return Err(format!("turned round twice, it is another frame from octet {at} on"));
     }
     Ok(())
@@ -165,14 +169,15 @@ fn check_sums(frame: &[u8], answer: &[u8], dissection: &Dissection) -> Result<()
 }
 
 /// A policy under which the answer to an answered frame is answered: any
-/// destination, any port, any sender.
-fn way_back(options: &PolicyOptions) -> PolicyOptions {
-    let any = |address| Prefix { address, bits: 0 };
+/// destination, any port, either end, and the hop limit kept.
+fn way_back(options: &PolicyOptions, packet: &oracle::Packet) -> PolicyOptions {
+    let host = |address: IpAddr| Prefix { address, bits: if address.is_ipv4() { 32 } else { 128 } };
     PolicyOptions {
         is_any_destination: true,
         source_oui: None,
         port: None,
-        allowed: vec![any(Ipv4Addr::UNSPECIFIED.into()), any(Ipv6Addr::UNSPECIFIED.into())],
+        allowed: vec![host(packet.source), host(packet.destination)],
+        own_addresses: Vec::new(),
         guards_off: Guards::ALL,
         rate: None,
         ..options.clone()
@@ -189,14 +194,15 @@ pub fn check_datagram(
     payload: &[u8],
     source: SocketAddr,
     destination: SocketAddr,
+    hop_limit: Option<u8>,
     options: &PolicyOptions,
     policy: &Policy,
 ) -> Result<Verdict, String> {
     let mut octets = vec![0xa5; 8];
     octets.extend(payload);
-    let datagram = farend_core::Datagram { source, destination };
+    let datagram = farend_core::Datagram { source, destination, hop_limit };
     let verdict = reflect_datagram(&mut octets, &datagram, policy, &mut limit());
-    let truth = oracle::reflect_datagram(payload, source, destination, options);
+    let truth = oracle::reflect_datagram(payload, source, destination, hop_limit, options);
     let case = || format!("{source} to {destination} under `{options}`: {payload:02x?}");
     if verdict != truth {
         return Err(format!("{verdict:?}, but the oracle says {truth:?}: {}", case()));

@@ -104,8 +104,10 @@ pub fn reflect_datagram(octets: &[u8]) {
     let parts = || {
         let ((options, policy), rest) = choose(octets)?;
         let (source, rest) = socket(rest)?;
-        let (destination, payload) = socket(rest)?;
-        Some(agreement::check_datagram(payload, source, destination, options, policy))
+        let (destination, rest) = socket(rest)?;
+        let (hop_limit, payload) = rest.split_first()?;
+        let hop_limit = (*hop_limit != u8::MAX).then_some(*hop_limit);
+        Some(agreement::check_datagram(payload, source, destination, hop_limit, options, policy))
     };
     if let Some(Err(what)) = parts() {
         panic!("{what}");

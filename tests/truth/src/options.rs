@@ -43,6 +43,10 @@ pub struct PolicyOptions {
     pub mode: Mode,
     /// Guards that are turned off.
     pub guards_off: Guards,
+    /// Ports at loop risk, in place of the product's.
+    pub loop_ports: Option<Vec<u16>>,
+    /// The host's own addresses; empty takes any for its own.
+    pub own_addresses: Vec<IpAddr>,
     /// Cap on answered frames, if there is one.
     pub rate: Option<Rate>,
 }
@@ -90,6 +94,8 @@ impl Default for PolicyOptions {
             customs: Vec::new(),
             mode: Mode::All,
             guards_off: Guards::NONE,
+            loop_ports: None,
+            own_addresses: Vec::new(),
             rate: None,
         }
     }
@@ -141,6 +147,12 @@ impl PolicyOptions {
             builder = builder.custom(
                 Custom::new(custom.offset, &custom.mask, &custom.octets).ok_or_else(refused)?,
             );
+        }
+        if let Some(ports) = &self.loop_ports {
+            builder = builder.loop_ports(ports);
+        }
+        for address in &self.own_addresses {
+            builder = builder.own_address(*address);
         }
         if let Some(rate) = self.rate {
             builder = builder.rate_cap(RateCap::new(rate.frames, rate.ticks));

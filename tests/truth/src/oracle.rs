@@ -14,7 +14,7 @@ mod transport;
 
 use std::net::SocketAddr;
 
-use farend_core::{Kind, Mode, Reason, Verdict};
+use farend_core::{Guards, Kind, Mode, Reason, Verdict};
 
 pub use self::network::Packet;
 use self::transport::Datagram;
@@ -48,7 +48,7 @@ const OFFSET_MAX: usize = 511;
 pub fn reflect(frame: &[u8], options: &PolicyOptions) -> Outcome {
     let verdict = match dissect(frame, options) {
         Ok(dissection) if has_permit(options) => {
-            let octets = answer(frame, &dissection.packet, options.mode);
+            let octets = answer(frame, &dissection.packet, options);
             return Outcome { verdict: Verdict::Reflect(dissection.kind), octets };
         }
         Ok(_) => Verdict::Refuse(Reason::RateCap),
@@ -78,10 +78,12 @@ pub fn dissect(frame: &[u8], options: &PolicyOptions) -> Result<Dissection, Verd
     transport::check_port(&datagram, options)?;
     let kind = transport::recognise(frame, &packet, &datagram, options)?;
     let is_tester = link::is_tester(&ethernet, options);
-    guard::check_loop_risk(datagram.source_port, is_tester, options)?;
+    guard::check_loop_risk(datagram.source_port, is_tester, packet.source, options)?;
     guard::check_hop_limit(&packet, options)?;
     guard::check_addresses(packet.source, packet.destination, options)?;
     guard::check_header_checksum(frame, &packet, options)?;
+    guard::check_source_route(frame, &packet)?;
+    guard::check_own(packet.destination, options)?;
     packet.check_end(frame)?;
     Ok(Dissection { kind, packet, udp_length: datagram.length })
 }
@@ -91,6 +93,7 @@ pub fn reflect_datagram(
     payload: &[u8],
     source: SocketAddr,
     destination: SocketAddr,
+    hop_limit: Option<u8>,
     options: &PolicyOptions,
 ) -> Verdict {
     let decide = || {
@@ -108,7 +111,10 @@ pub fn reflect_datagram(
         // (RFC 4291 section 2.5.5.2); they are IPv4 hosts all the same.
         let (from, to) = (source.ip().to_canonical(), destination.ip().to_canonical());
         guard::check_socket_addresses(from, to, options)?;
-        guard::check_loop_risk(datagram.source_port, false, options)?;
+        guard::check_loop_risk(datagram.source_port, false, from, options)?;
+        guard::check_own(to, options)?;
+        let (source_port, port) = (datagram.source_port, datagram.destination_port);
+        guard::check_socket_hop_limit(source_port, port, hop_limit, options)?;
         Ok(kind)
     };
     match decide() {
@@ -132,9 +138,13 @@ fn has_permit(options: &PolicyOptions) -> bool {
 }
 
 /// Puts the answer together from the pieces of the frame.
-fn answer(frame: &[u8], packet: &Packet, mode: Mode) -> Vec<u8> {
+fn answer(frame: &[u8], packet: &Packet, options: &PolicyOptions) -> Vec<u8> {
+    let mode = options.mode;
     let mut pieces = frame.to_vec();
     exchange(&mut pieces, 0, 6, 6);
+    if options.has(Guards::HOP_LIMIT) {
+        lower_hop_limit(&mut pieces, packet);
+    }
     if mode == Mode::Mac {
         return pieces;
     }
@@ -148,6 +158,22 @@ fn answer(frame: &[u8], packet: &Packet, mode: Mode) -> Vec<u8> {
     }
     exchange(&mut pieces, packet.transport_offset, packet.transport_offset + 2, 2);
     pieces
+}
+
+/// Takes one from the hop limit. The sum over an IPv4 header stays as it was:
+/// the TTL's word is less by 0x0100, so the checksum's is more by that, in one's
+/// complement (RFC 1624).
+pub fn lower_hop_limit(frame: &mut [u8], packet: &Packet) {
+    if packet.source.is_ipv6() {
+        frame[packet.network_offset + 7] -= 1;
+        return;
+    }
+    frame[packet.network_offset + 8] -= 1;
+    let field = packet.network_offset + 10..packet.network_offset + 12;
+    let before = u16::from_be_bytes([frame[field.start], frame[field.start + 1]]);
+    // HC' = ~(~HC + ~m + m'), where ~m + m' is the complement of 0x0100.
+    let sum = checksum::sum(&[(!before).to_be_bytes(), (!0x0100_u16).to_be_bytes()].concat());
+    frame[field].copy_from_slice(&(!sum).to_be_bytes());
 }
 
 /// Exchanges the `count` octets at `one` with those at `other`.

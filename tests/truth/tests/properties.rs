@@ -54,14 +54,13 @@ proptest! {
         payload in generator::payloads(),
         source in sockets(),
         destination in sockets(),
+        hop_limit in prop::option::of(prop_oneof![0_u8..4, 4_u8..]),
         options in generator::policies(),
     ) {
         let policy = options.build().map_err(TestCaseError::fail)?;
-        if let Err(what) =
-            agreement::check_datagram(&payload, source, destination, &options, &policy)
-        {
-            return Err(TestCaseError::fail(what));
-        }
+        let _verdict =
+            agreement::check_datagram(&payload, source, destination, hop_limit, &options, &policy)
+                .map_err(TestCaseError::fail)?;
     }
 
     #[test]

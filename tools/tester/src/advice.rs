@@ -2,6 +2,7 @@
 
 use std::{io, net::IpAddr};
 
+use farend_core::reflect::policy::{ITO_PORT, LOOP_PORTS};
 use rustix::io::Errno;
 
 use crate::{error::Error, plan::Plan, rate::is_high};
@@ -27,8 +28,13 @@ pub fn shared_network_warning(plan: &Plan) -> Option<String> {
 /// A warning if the source port is one that reflectors do not answer.
 #[must_use]
 pub fn source_port_warning(plan: &Plan, source_port: u16) -> Option<String> {
-    let is_reflectors = farend_core::reflect::policy::REFLECTOR_PORTS.contains(&source_port)
-        || source_port == plan.target.port();
+    if LOOP_PORTS.contains(&source_port) {
+        return Some(format!(
+            "warning: source port {source_port} is that of a service: a reflector that guards \
+             against loops does not answer it"
+        ));
+    }
+    let is_reflectors = source_port == ITO_PORT || source_port == plan.target.port();
     is_reflectors.then(|| {
         format!(
             "warning: source port {source_port} is one that reflectors serve: a reflector that \

@@ -107,6 +107,22 @@ impl Header<'_> {
     }
 }
 
+/// Whether one of four octets of the options is the number of a source route,
+/// loose (131) or strict (137). Not whether an option begins there: the
+/// kernel's verifier would follow every length that an option can have.
+#[inline(always)]
+pub(crate) const fn may_begin_source_route(octets: [u8; 4]) -> bool {
+    let word = u32::from_ne_bytes(octets);
+    has_zero_octet(word ^ u32::from_ne_bytes([131; 4]))
+        || has_zero_octet(word ^ u32::from_ne_bytes([137; 4]))
+}
+
+/// Exact: an octet borrows from the next one only if it is 0 itself.
+#[inline(always)]
+const fn has_zero_octet(word: u32) -> bool {
+    word.wrapping_sub(0x0101_0101) & !word & 0x8080_8080 != 0
+}
+
 /// Writes a whole header with its checksum: not to be fragmented, so its
 /// identification says nothing (RFC 6864 section 4.1) and is 0.
 pub(crate) fn write(header: &mut [u8; HEADER_OCTETS], fields: &Fields) {
@@ -128,6 +144,25 @@ pub(crate) fn write(header: &mut [u8; HEADER_OCTETS], fields: &Fields) {
 #[inline(always)]
 pub(crate) const fn swap_addresses(header: &mut [u8; HEADER_OCTETS]) {
     swap_u32::<SOURCE, DESTINATION, _>(header);
+}
+
+/// Takes one from the TTL, which must not be 0, and updates the checksum: it
+/// is as right, or as wrong, as it was.
+///
+/// RFC 1624 equation 3, `HC' = ~(~HC + ~m + m')`. Octets are in a little-endian
+/// number here, where TTL and protocol are a word less by one, so `~m + m'` is
+/// 0xfffe whatever they are, and `HC'` is `HC` plus one, with its carry added.
+#[inline(always)]
+pub(crate) const fn lower_ttl(header: &mut [u8; HEADER_OCTETS]) {
+    // 0xfffe becomes 0 and 0xffff becomes 1.
+    const CARRIES_FROM: u32 = 0xfffe_0000;
+    const LESS_ONE_AND_MORE_ONE: u32 = 0x1_0000 - 1;
+    // One load and one store: TTL lowest, then protocol, then the checksum.
+    const { assert!(PROTOCOL == TTL + 1 && CHECKSUM == TTL + 2) };
+    let bits = u32::from_le_bytes(get::<TTL, 4, _>(header));
+    let change =
+        if bits >= CARRIES_FROM { LESS_ONE_AND_MORE_ONE + 0x1_0000 } else { LESS_ONE_AND_MORE_ONE };
+    put::<TTL, 4, _>(header, bits.wrapping_add(change).to_le_bytes());
 }
 
 /// An address, as a number whose lowest octet is the first on the wire.
@@ -183,6 +218,43 @@ const fn is_host_class(first: u8) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_source_route_is_seen_at_each_of_four_octets_and_nowhere_else() {
+        for octet in 0..=u8::MAX {
+            for others in [0, 1, 0x80, 0x82, 0x84, 0xff] {
+                for at in 0..4 {
+                    let mut octets = [others; 4];
+                    octets[at] = octet;
+                    let wanted = octet == 131 || octet == 137;
+                    assert_eq!(may_begin_source_route(octets), wanted, "{octets:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_lower_ttl_leaves_the_header_sound() {
+        for identification in 0..=u16::MAX {
+            for ttl in [1, 2, 64, 255] {
+                let mut header = [0; HEADER_OCTETS];
+                let [source, destination] = [[192, 0, 2, 1], [192, 0, 2, 2]];
+                let (traffic_class, total_length, protocol) = (0, 46, IpProtocol::UDP);
+                write(
+                    &mut header,
+                    &Fields { traffic_class, total_length, ttl, protocol, source, destination },
+                );
+                // Every checksum there is, by way of a field that is no word of its own.
+                put::<4, 2, _>(&mut header, identification.to_be_bytes());
+                put::<CHECKSUM, 2, _>(&mut header, [0; 2]);
+                let checksum = Sum::of_ipv4(&header).checksum();
+                put::<CHECKSUM, 2, _>(&mut header, checksum);
+                lower_ttl(&mut header);
+                assert_eq!(header[TTL], ttl - 1);
+                assert!(Sum::of_ipv4(&header).is_sound(), "{identification:#x}, TTL {ttl}");
+            }
+        }
+    }
 
     #[test]
     fn the_first_and_last_host_of_each_class_are_hosts_and_their_neighbours_are_not() {

@@ -92,6 +92,12 @@ pub(crate) const fn swap_addresses(header: &mut [u8; HEADER_OCTETS]) {
     swap_u64::<{ SOURCE + 8 }, { DESTINATION + 8 }, _>(header);
 }
 
+/// Takes one from the hop limit, which must not be 0 and is in no checksum.
+#[inline(always)]
+pub(crate) const fn lower_hop_limit(header: &mut [u8; HEADER_OCTETS]) {
+    put::<HOP_LIMIT, 1, _>(header, [header[HOP_LIMIT].wrapping_sub(1)]);
+}
+
 /// View of the first octets of an extension header (RFC 8200 section 4).
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Extension<'frame>(pub(crate) &'frame [u8; EXTENSION_OCTETS]);

@@ -113,6 +113,7 @@ fn a_reflector_recognises_every_form() {
         let datagram = crate::Datagram {
             source: "198.18.0.1:40000".parse().unwrap(),
             destination: "198.18.0.2:3842".parse().unwrap(),
+            hop_limit: Some(64),
         };
         let verdict =
             crate::reflect_datagram(&mut octets, &datagram, &policy, &mut crate::Unlimited);

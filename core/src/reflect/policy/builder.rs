@@ -1,15 +1,19 @@
 //! Makes policies, and refuses contradictions with a way out.
 
-use core::fmt;
+use core::{fmt, net::IpAddr};
 
 use super::{
-    CUSTOMS_MAX, Guards, ITO_PORT, Ipv4Prefix, Ipv6Prefix, Mode, PREFIXES_MAX, Policy, RateCap,
+    CUSTOMS_MAX, Guards, ITO_PORT, Ipv4Prefix, Ipv6Prefix, LOOP_PORTS, LOOP_PORTS_MAX, Mode,
+    OWN_ADDRESSES_MAX, PREFIXES_MAX, Policy, RateCap, SERVICES_MAX, ServedBy, ServiceEntry,
     TESTER_OUIS_MAX,
 };
 use crate::{
-    Kind,
-    frame::wire::ethernet::{MacAddress, MacBits, Oui},
-    frame::wire::vlan::VID_MASK,
+    Kind, Service,
+    frame::wire::{
+        ethernet::{MacAddress, MacBits, Oui},
+        ipv4, ipv6,
+        vlan::VID_MASK,
+    },
     reflect::signature::{Custom, KindSet},
 };
 
@@ -19,14 +23,14 @@ use crate::{
 #[must_use]
 pub struct Builder {
     policy: Policy,
-    own_mac_given: bool,
     error: Option<PolicyError>,
 }
 
 impl Builder {
     pub(super) fn new() -> Self {
         let policy = Policy { signatures: KindSet::BUILT_IN.0, ..Policy::closed() };
-        Self { policy, own_mac_given: false, error: None }
+        Self { policy, error: None }
+            .loop_ports(&LOOP_PORTS)
             .tester_oui(Oui::NETALLY)
             .tester_oui(Oui::FLUKE)
     }
@@ -38,7 +42,6 @@ impl Builder {
             return self.fail(PolicyError::OwnMac { address });
         }
         self.policy.own_mac = address.bits().0;
-        self.own_mac_given = true;
         self
     }
 
@@ -51,6 +54,9 @@ impl Builder {
 
     /// Answers this source OUI alone, and takes it for a tester's.
     pub fn source_oui(mut self, oui: Oui) -> Self {
+        if oui.bits().is_group() {
+            return self.fail(PolicyError::GroupOui { oui });
+        }
         self.policy.source_oui = oui.bits().0;
         self.policy.source_oui_mask = MacBits::OUI;
         self.policy.is_link_filtered = 1;
@@ -59,6 +65,9 @@ impl Builder {
 
     /// One more OUI whose stations are testers, never reflectors.
     pub fn tester_oui(mut self, oui: Oui) -> Self {
+        if oui.bits().is_group() {
+            return self.fail(PolicyError::GroupOui { oui });
+        }
         if self.policy.is_tester(oui.bits()) {
             return self;
         }
@@ -100,8 +109,10 @@ impl Builder {
         self
     }
 
-    /// One more prefix of testers. Once any is given, sources outside all of
-    /// them are refused.
+    /// One more prefix to answer. Once any is given, sources outside all of
+    /// them are refused. A prefix of one address names it a tester, which the
+    /// guard against loops then lets through; a longer list of addresses says
+    /// who may ask, not that no reflector is among them.
     pub fn allow_ipv4(mut self, prefix: Ipv4Prefix) -> Self {
         let used = usize::from(self.policy.ipv4_prefixes_used);
         let Some(entry) = self.policy.ipv4_prefixes.get_mut(used) else {
@@ -123,6 +134,53 @@ impl Builder {
         self
     }
 
+    /// One more address of the host itself. Once any is given, packets to
+    /// others are refused, of both IP versions: a router's transit traffic is
+    /// not ours. All bits 0 is no address and is refused at
+    /// [`build`](Self::build).
+    pub fn own_address(mut self, address: IpAddr) -> Self {
+        if address.is_unspecified() {
+            return self.fail(PolicyError::OwnAddress { address });
+        }
+        let policy = &mut self.policy;
+        let is_full = match address {
+            IpAddr::V4(address) => {
+                let bits = ipv4::Address::parse(address.octets()).0;
+                !append(&mut policy.own_ipv4, &mut policy.own_ipv4_used, bits)
+            }
+            IpAddr::V6(address) => {
+                let bits = ipv6::Address::parse(address.octets()).0;
+                !append(&mut policy.own_ipv6, &mut policy.own_ipv6_used, bits)
+            }
+        };
+        if is_full { self.fail(PolicyError::TooManyOwnAddresses) } else { self }
+    }
+
+    /// The source ports that are never answered while the guard against loops
+    /// is on, in place of [`LOOP_PORTS`].
+    pub fn loop_ports(mut self, ports: &[u16]) -> Self {
+        self.policy.loop_ports = [0; LOOP_PORTS_MAX];
+        self.policy.loop_ports_used = 0;
+        for port in ports {
+            let policy = &mut self.policy;
+            if !append(&mut policy.loop_ports, &mut policy.loop_ports_used, *port) {
+                return self.fail(PolicyError::TooManyLoopPorts);
+            }
+        }
+        self
+    }
+
+    /// A service that answers this UDP port, `EtherType` or IP protocol.
+    pub fn service(mut self, by: ServedBy, number: u16, service: Service) -> Self {
+        let entry = ServiceEntry { number, by, service: service.code() };
+        let policy = &mut self.policy;
+        if append(&mut policy.services, &mut policy.services_used, entry) {
+            self
+        } else {
+            self.fail(PolicyError::TooManyServices)
+        }
+    }
+
     /// The kinds to answer, in place of every built-in one. [`Kind::Any`]
     /// answers every payload. Kinds of the user's own come by
     /// [`custom`](Self::custom).
@@ -140,7 +198,7 @@ impl Builder {
             return self.fail(PolicyError::TooManyCustoms);
         };
         *entry = custom;
-        self.policy.signatures |= 1 << (Kind::Custom1.code() + self.policy.customs_used);
+        self.policy.signatures |= 1_u32 << (Kind::Custom1.code() + self.policy.customs_used);
         self.policy.customs_used += 1;
         self
     }
@@ -172,23 +230,24 @@ impl Builder {
         if let Some(error) = self.error {
             return Err(error);
         }
-        if !self.own_mac_given && self.policy.destination_mask != MacBits::GROUP {
-            return Err(PolicyError::NoOwnMac);
+        match self.policy.contradiction() {
+            Some(error) => Err(error),
+            None => Ok(self.policy.with_derived_fields()),
         }
-        if self.policy.signatures == 0 {
-            return Err(PolicyError::NoSignature);
-        }
-        let is_any_sender = !self.policy.has_prefixes() && self.policy.source_oui_mask == 0;
-        if is_any_sender && self.policy.port_mask == 0 && self.policy.kinds().contains(Kind::Any) {
-            return Err(PolicyError::EverythingAnswered);
-        }
-        Ok(self.policy.with_derived_fields())
     }
 
     fn fail(mut self, error: PolicyError) -> Self {
         self.error.get_or_insert(error);
         self
     }
+}
+
+/// Adds an entry to a list; `false` if it is full.
+fn append<T>(entries: &mut [T], used: &mut u8, entry: T) -> bool {
+    let Some(place) = entries.get_mut(usize::from(*used)) else { return false };
+    *place = entry;
+    *used += 1;
+    true
 }
 
 /// Why no policy could be made or read.
@@ -211,8 +270,25 @@ pub enum PolicyError {
     },
     /// No kind of signature at all.
     NoSignature,
-    /// Any port and any payload, from anybody.
+    /// Any port and any payload, from anybody: a prefix shorter than what is
+    /// handed out to anybody leaves nobody out.
     EverythingAnswered,
+    /// The OUI of group addresses, which no station has.
+    GroupOui {
+        /// What was given.
+        oui: Oui,
+    },
+    /// An address that no host has, given as our own.
+    OwnAddress {
+        /// What was given.
+        address: IpAddr,
+    },
+    /// More ports at loop risk than fit.
+    TooManyLoopPorts,
+    /// More services than fit.
+    TooManyServices,
+    /// More addresses of the host of one IP version than fit.
+    TooManyOwnAddresses,
     /// More testers' OUIs than fit.
     TooManyTesterOuis,
     /// More prefixes of one IP version than fit.
@@ -258,6 +334,18 @@ impl fmt::Display for PolicyError {
             Self::EverythingAnswered => f.write_str(
                 "any port and any signature would answer all of UDP, DNS and NTP among it: \
                  name a port, a signature, or the testers",
+            ),
+            Self::GroupOui { oui } => {
+                write!(f, "{oui} is the OUI of group addresses, which no station has")
+            }
+            Self::OwnAddress { address } => write!(f, "{address} is no address of a host"),
+            Self::TooManyLoopPorts => {
+                write!(f, "more than {LOOP_PORTS_MAX} ports at loop risk: name fewer")
+            }
+            Self::TooManyServices => write!(f, "more than {SERVICES_MAX} services: name fewer"),
+            Self::TooManyOwnAddresses => write!(
+                f,
+                "more than {OWN_ADDRESSES_MAX} own addresses of one IP version: name fewer"
             ),
             Self::TooManyTesterOuis => {
                 write!(f, "more than {TESTER_OUIS_MAX} testers' OUIs: name fewer")
@@ -312,7 +400,7 @@ mod tests {
         let error = Policy::from_octets(&octets).unwrap_err();
         assert_eq!(error, PolicyError::Version { version: VERSION ^ 0xff, wanted: VERSION });
         octets[0] ^= 0xff;
-        octets[46] = 3; // the mode
+        octets[48] = 3; // the mode
         assert_eq!(Policy::from_octets(&octets), Err(PolicyError::Damaged));
     }
 
@@ -325,6 +413,18 @@ mod tests {
         assert_eq!(builder().kinds(KindSet::NONE).build(), Err(PolicyError::NoSignature));
         let everything = builder().any_port().kinds(KindSet::NONE.with(Kind::Any));
         assert_eq!(everything.build(), Err(PolicyError::EverythingAnswered));
+        for (address, bits) in [([0; 4], 0), ([0; 4], 1), ([64, 0, 0, 0], 7)] {
+            let prefix = Ipv4Prefix::new(address, bits).unwrap_or(Ipv4Prefix::ALL);
+            let allowed = builder().any_port().kinds(KindSet::NONE.with(Kind::Any));
+            let allowed = allowed.allow_ipv4(prefix);
+            assert_eq!(allowed.build(), Err(PolicyError::EverythingAnswered));
+        }
+        let oui = Oui([0x01, 0, 0x5e]);
+        assert_eq!(builder().tester_oui(oui).build(), Err(PolicyError::GroupOui { oui }));
+        assert_eq!(builder().source_oui(oui).build(), Err(PolicyError::GroupOui { oui }));
+        let address = IpAddr::from([0; 4]);
+        let refused = builder().own_address(address).build();
+        assert_eq!(refused, Err(PolicyError::OwnAddress { address }));
         let group = MacAddress([1, 0, 0, 0, 0, 0]);
         assert_eq!(builder().own_mac(group).build(), Err(PolicyError::OwnMac { address: group }));
     }
@@ -333,7 +433,7 @@ mod tests {
     fn one_entry_too_many_is_refused_and_the_first_error_sticks() {
         let mut crowded = builder();
         for octet in 0..=u8::try_from(TESTER_OUIS_MAX).unwrap() {
-            crowded = crowded.tester_oui(Oui([9, 9, octet]));
+            crowded = crowded.tester_oui(Oui([10, 9, octet]));
         }
         assert_eq!(crowded.port(0).build(), Err(PolicyError::TooManyTesterOuis));
         let mut crowded = builder();
@@ -347,6 +447,18 @@ mod tests {
             crowded = crowded.custom(custom);
         }
         assert_eq!(crowded.build(), Err(PolicyError::TooManyCustoms));
+        let crowded = builder().loop_ports(&[9; LOOP_PORTS_MAX + 1]);
+        assert_eq!(crowded.build(), Err(PolicyError::TooManyLoopPorts));
+        let mut crowded = builder();
+        for _ in 0..=SERVICES_MAX {
+            crowded = crowded.service(ServedBy::UDP_PORT, 862, Service::Stamp);
+        }
+        assert_eq!(crowded.build(), Err(PolicyError::TooManyServices));
+        let mut crowded = builder();
+        for _ in 0..=OWN_ADDRESSES_MAX {
+            crowded = crowded.own_address(IpAddr::from([192, 0, 2, 1]));
+        }
+        assert_eq!(crowded.build(), Err(PolicyError::TooManyOwnAddresses));
     }
 
     #[test]

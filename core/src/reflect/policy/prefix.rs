@@ -41,6 +41,18 @@ impl Ipv4Prefix {
         mask.leading_ones() == mask.count_ones() && self.address & !self.mask == 0
     }
 
+    /// Whether it holds one address alone: only then does it name a host.
+    #[inline(always)]
+    pub(crate) const fn is_host(&self) -> bool {
+        self.mask == u32::MAX
+    }
+
+    /// Whether it is shorter than what is handed out to anybody, a /8 (RFC
+    /// 7249 section 2.2): then it leaves nobody out who matters.
+    pub(super) const fn holds_everybody(&self) -> bool {
+        self.mask.count_ones() < 8
+    }
+
     #[inline(always)]
     pub(crate) const fn contains(&self, address: ipv4::Address) -> bool {
         address.0 & self.mask == self.address
@@ -89,6 +101,18 @@ impl Ipv6Prefix {
             && self.address[1] & !self.mask[1] == 0
     }
 
+    /// Whether it holds one address alone: only then does it name a host.
+    #[inline(always)]
+    pub(crate) const fn is_host(&self) -> bool {
+        self.mask[0] & self.mask[1] == u64::MAX
+    }
+
+    /// Whether it is shorter than what is handed out to anybody, a /12 (RFC
+    /// 7249 section 2.3): then it leaves nobody out who matters.
+    pub(super) const fn holds_everybody(&self) -> bool {
+        self.mask[0].count_ones() < 12
+    }
+
     #[inline(always)]
     pub(crate) const fn contains(&self, address: ipv6::Address) -> bool {
         address.0[0] & self.mask[0] == self.address[0]
@@ -108,6 +132,10 @@ mod tests {
         assert!(Ipv4Prefix::ALL.contains(ipv4::Address::parse([1, 2, 3, 4])));
         assert!(Ipv4Prefix::new([10, 0, 0, 1], 8).is_none());
         assert!(Ipv4Prefix::new([10, 0, 0, 0], 33).is_none());
+        assert!(Ipv4Prefix::new([0; 4], 7).unwrap().holds_everybody());
+        assert!(!Ipv4Prefix::new([10, 0, 0, 0], 8).unwrap().holds_everybody());
+        assert!(Ipv4Prefix::new([10, 0, 0, 1], 32).unwrap().is_host());
+        assert!(!Ipv4Prefix::new([10, 0, 0, 0], 31).unwrap().is_host());
     }
 
     #[test]
@@ -123,5 +151,7 @@ mod tests {
         assert!(Ipv6Prefix::ALL.contains(ipv6::Address::parse(octets)));
         assert!(Ipv6Prefix::new(octets, 129).is_none());
         assert!(Ipv6Prefix::new(octets, 64).is_none());
+        assert!(Ipv6Prefix::ALL.holds_everybody() && !prefix.holds_everybody());
+        assert!(Ipv6Prefix::new(octets, 128).unwrap().is_host() && !prefix.is_host());
     }
 }

@@ -1,7 +1,8 @@
 //! Whether a policy that came as octets is one that a builder could have made.
 
 use super::{
-    CUSTOMS_MAX, Guards, Ipv4Prefix, Ipv6Prefix, Mode, PREFIXES_MAX, Policy, TESTER_OUIS_MAX,
+    CUSTOMS_MAX, Guards, Ipv4Prefix, Ipv6Prefix, LOOP_PORTS_MAX, Mode, OWN_ADDRESSES_MAX,
+    PREFIXES_MAX, Policy, SERVICES_MAX, ServiceEntry, TESTER_OUIS_MAX,
 };
 use crate::{
     Kind,
@@ -24,7 +25,7 @@ impl Policy {
         };
         let is_source = match self.source_oui_mask {
             0 => self.source_oui == 0,
-            MacBits::OUI => self.source_oui & !MacBits::OUI == 0,
+            MacBits::OUI => is_oui(self.source_oui),
             _ => false,
         };
         let is_vlan_filtered = self.vlans.iter().any(|vids| *vids != 0);
@@ -48,7 +49,7 @@ impl Policy {
         // As many as there are entries, from the first on.
         let wanted_customs = ((1_u32 << (self.customs_used & 15)) - 1) << Kind::Custom1.code();
         is_port
-            && u32::from(customs) == wanted_customs
+            && customs == wanted_customs
             && self.mode <= Mode::All as u8
             && self.is_plain == u8::from(self.may_be_plain())
             && self.guards & !Guards::ALL.0 == 0
@@ -57,9 +58,30 @@ impl Policy {
     }
 
     fn has_whole_lists(&self) -> bool {
-        let is_oui = |oui: &u64| oui & !MacBits::OUI == 0;
         is_list(&self.customs, self.customs_used, CUSTOMS_MAX, Custom::is_whole, &Custom::UNUSED)
-            && is_list(&self.tester_ouis, self.tester_ouis_used, TESTER_OUIS_MAX, is_oui, &0)
+            && is_list(
+                &self.tester_ouis,
+                self.tester_ouis_used,
+                TESTER_OUIS_MAX,
+                |oui| is_oui(*oui),
+                &0,
+            )
+            && is_list(&self.loop_ports, self.loop_ports_used, LOOP_PORTS_MAX, |_| true, &0)
+            && is_list(
+                &self.services,
+                self.services_used,
+                SERVICES_MAX,
+                ServiceEntry::is_whole,
+                &ServiceEntry::UNUSED,
+            )
+            && is_list(&self.own_ipv4, self.own_ipv4_used, OWN_ADDRESSES_MAX, |own| *own != 0, &0)
+            && is_list(
+                &self.own_ipv6,
+                self.own_ipv6_used,
+                OWN_ADDRESSES_MAX,
+                |own| *own != [0; 2],
+                &[0; 2],
+            )
             && is_list(
                 &self.ipv4_prefixes,
                 self.ipv4_prefixes_used,
@@ -75,6 +97,11 @@ impl Policy {
                 &Ipv6Prefix::ALL,
             )
     }
+}
+
+/// Whether these are the bits of an OUI that a station can have.
+const fn is_oui(oui: u64) -> bool {
+    oui & !MacBits::OUI == 0 && oui & MacBits::GROUP == 0
 }
 
 /// Whether the entries in use are whole and the others as they began.
@@ -99,7 +126,7 @@ mod tests {
     fn policy() -> Policy {
         Policy::builder()
             .own_mac(MacAddress([2, 0, 0, 0, 0, 1]))
-            .source_oui(Oui([9, 9, 9]))
+            .source_oui(Oui([10, 9, 9]))
             .vlan(7)
             .allow_ipv4(Ipv4Prefix::new([192, 0, 2, 0], 24).unwrap())
             .allow_ipv6(Ipv6Prefix::new([0; 16], 0).unwrap())
@@ -132,11 +159,39 @@ mod tests {
         assert!(is_refused(|policy| policy.port = 0));
         assert!(is_refused(|policy| policy.port_mask = 0xff));
         assert!(is_refused(|policy| policy.guards = u32::MAX));
-        assert!(is_refused(|policy| policy.signatures = u16::MAX));
+        assert!(is_refused(|policy| policy.signatures = u32::MAX));
         assert!(is_refused(|policy| policy.signatures = 0));
         assert!(is_refused(|policy| policy.mode = 3));
         assert!(is_refused(|policy| policy.reserved[0] = 1));
         assert!(is_refused(|policy| policy.vlans[63] |= 1 << 63));
+        assert!(is_refused(|policy| policy.source_oui |= MacBits::GROUP));
+        assert!(is_refused(|policy| policy.tester_ouis[0] |= MacBits::GROUP));
+        assert!(is_refused(|policy| policy.own_ipv4_used = 1));
+        assert!(is_refused(|policy| policy.own_ipv6_used = 1));
+        assert!(is_refused(|policy| policy.services_used = 1));
+        assert!(is_refused(|policy| policy.loop_ports_used = 17));
+        assert!(is_refused(|policy| policy.hop_limit_fall = 0));
+        assert!(is_refused(|policy| policy.highest_loop_port = 0));
+        assert!(is_refused(|policy| policy.has_named_hosts = 1));
+    }
+
+    #[test]
+    fn contradictions_are_refused_from_octets_as_from_a_builder() {
+        let read = |damage: fn(&mut Policy)| {
+            let own_mac = MacAddress([2, 0, 0, 0, 0, 1]);
+            let mut policy = Policy::builder().own_mac(own_mac).build().unwrap();
+            damage(&mut policy);
+            Policy::from_octets(policy.with_derived_fields().as_octets())
+        };
+        assert_eq!(read(|policy| policy.own_mac = 0), Err(PolicyError::NoOwnMac));
+        assert_eq!(read(|policy| policy.signatures = 0), Err(PolicyError::NoSignature));
+        let everything = read(|policy| {
+            (policy.port, policy.port_mask) = (0, 0);
+            policy.signatures |= KindSet::NONE.with(Kind::Any).0;
+        });
+        assert_eq!(everything, Err(PolicyError::EverythingAnswered));
+        let closed = Policy::from_octets(Policy::closed().with_derived_fields().as_octets());
+        assert_eq!(closed, Err(PolicyError::NoOwnMac));
     }
 
     #[test]

@@ -38,18 +38,19 @@ pub(crate) fn needs_frames(options: &PolicyOptions) -> Option<&'static str> {
 }
 
 /// Whether a command line has no words for all of it: `any` stands there
-/// alone, and the rate's clock is the tier's.
+/// alone, the rate's clock is the tier's, and some lists are firmware's.
 pub(crate) fn is_beyond_words(options: &PolicyOptions) -> bool {
     let has_any = options.kinds.contains(&Kind::Any);
-    options.rate.is_some() || (has_any && options.kinds.len() > 1)
+    let has_lists = options.loop_ports.is_some() || !options.own_addresses.is_empty();
+    options.rate.is_some() || has_lists || (has_any && options.kinds.len() > 1)
 }
 
 /// One option of a corpus policy as the program has it.
 fn argument(option: &str) -> Option<String> {
     let (name, value) = option.split_once(' ')?;
     match name {
-        // The interface has the one, no command line the other's clock.
-        "own-mac" | "max-rate" => None,
+        // The interface has the one, no command line the others.
+        "own-mac" | "max-rate" | "loop-ports" | "own-address" => None,
         "destination" => Some("--any-destination".to_owned()),
         "custom" => Some(format!("--signature={}", value.replace(' ', ":"))),
         "without" => Some(format!("--disable-guard={value}")),

@@ -86,6 +86,7 @@ fn hidden(entry: &Entry) -> Option<Fate> {
             let datagram = Datagram {
                 source: SocketAddr::new(IPV6_GATEWAY.into(), 40_000),
                 destination: SocketAddr::new(IPV6.into(), 3_842),
+                hop_limit: 64,
                 payload: entry.octets.last_chunk::<18>()?.to_vec(),
             };
             Some(datagram.fate(&entry.options))
@@ -109,6 +110,7 @@ pub(crate) fn options(entry: &Entry) -> PolicyOptions {
 struct Datagram {
     source: SocketAddr,
     destination: SocketAddr,
+    hop_limit: u8,
     payload: Vec<u8>,
 }
 
@@ -122,14 +124,16 @@ impl Datagram {
         Some(Self {
             source: SocketAddr::new(packet.source, u16::from_be_bytes([a, b])),
             destination: SocketAddr::new(packet.destination, u16::from_be_bytes([c, d])),
+            hop_limit: packet.hop_limit,
             payload: payload.to_vec(),
         })
     }
 
     /// What becomes of it once it has reached the socket.
     fn fate(self, options: &PolicyOptions) -> Fate {
-        let Self { source, destination, payload } = self;
-        let verdict = oracle::reflect_datagram(&payload, source, destination, options);
+        let Self { source, destination, hop_limit, payload } = self;
+        let verdict =
+            oracle::reflect_datagram(&payload, source, destination, Some(hop_limit), options);
         if !matches!(verdict, Verdict::Reflect(_)) {
             return Fate::Seen { verdict, octets: 0..=0, answer: None };
         }
@@ -140,7 +144,9 @@ impl Datagram {
         if source.port() == 0 {
             return Fate::Unanswerable { verdict, octets };
         }
-        let answer = Self { source: destination, destination: source, payload }.compared();
+        // Compared without its hop limit.
+        let answer =
+            Self { source: destination, destination: source, hop_limit, payload }.compared();
         Fate::Seen { verdict, octets, answer: Some(answer) }
     }
 

@@ -67,6 +67,15 @@ pub(crate) fn answer(ip: Ip, tags: &[Tag], frame: &[u8]) -> Vec<u8> {
     for (at, octets) in [(0, 6), (address, octets), (transport, 2)] {
         answer[at..at + 2 * octets].rotate_left(octets);
     }
+    // The hop limit falls by one.
+    if ip == Ip::V4 {
+        answer[network + 8] -= 1;
+        answer[network + 10..network + 12].fill(0);
+        let sum = checksum(&answer[network..network + 20]);
+        answer[network + 10..network + 12].copy_from_slice(&sum.to_be_bytes());
+    } else {
+        answer[network + 7] -= 1;
+    }
     answer
 }
 

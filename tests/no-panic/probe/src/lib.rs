@@ -76,10 +76,12 @@ entries! {
         octets: &mut [u8],
         source: SocketAddr,
         destination: SocketAddr,
+        hop_limit: Option<u8>,
         policy: &Policy,
         limit: &mut RateLimit
     ) -> Verdict {
-        farend_core::reflect_datagram(octets, &Datagram { source, destination }, policy, limit)
+        let datagram = Datagram { source, destination, hop_limit };
+        farend_core::reflect_datagram(octets, &datagram, policy, limit)
     }
 
     fn entry_sender(frame: &[u8]) -> Option<Sender> {

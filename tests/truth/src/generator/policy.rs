@@ -23,23 +23,28 @@ pub(super) const CUSTOM_OCTETS: [u8; 3] = [0x00, 0xab, 0xcd];
 /// Options of which a policy can be built.
 pub fn policies() -> impl Strategy<Value = PolicyOptions> {
     (links(), networks(), transports())
-        .prop_map(|(link, (allowed, mode), (port, kinds, customs, guards_off, rate))| {
-            let (own_mac, is_any_destination, source_oui, tester_ouis, vlans) = link;
-            PolicyOptions {
-                own_mac,
-                is_any_destination,
-                source_oui,
-                tester_ouis,
-                port,
-                vlans,
-                allowed,
-                kinds,
-                customs,
-                mode,
-                guards_off,
-                rate,
-            }
-        })
+        .prop_map(
+            |(link, (allowed, mode, own_addresses), (port, kinds, customs, guards_off, lists))| {
+                let (rate, loop_ports) = lists;
+                let (own_mac, is_any_destination, source_oui, tester_ouis, vlans) = link;
+                PolicyOptions {
+                    own_mac,
+                    is_any_destination,
+                    source_oui,
+                    tester_ouis,
+                    port,
+                    vlans,
+                    allowed,
+                    kinds,
+                    customs,
+                    mode,
+                    guards_off,
+                    loop_ports,
+                    own_addresses,
+                    rate,
+                }
+            },
+        )
         .prop_filter("the core refuses contradictions", |options| options.build().is_ok())
 }
 
@@ -62,7 +67,7 @@ fn links() -> BoxedStrategy<Link> {
         .boxed()
 }
 
-fn networks() -> BoxedStrategy<(Vec<Prefix>, Mode)> {
+fn networks() -> BoxedStrategy<(Vec<Prefix>, Mode, Vec<IpAddr>)> {
     let prefix = prop_oneof![
         (Just("192.0.2.1"), 0_u8..=32),
         (Just("10.0.0.0"), 0_u8..=32),
@@ -70,7 +75,14 @@ fn networks() -> BoxedStrategy<(Vec<Prefix>, Mode)> {
         (Just("fe80::"), 0_u8..=128),
     ]
     .prop_map(|(address, bits)| prefix(address, bits));
-    (prop_oneof![5 => Just(Vec::new()), 1 => vec(prefix, 1..16)], select(MODES.to_vec())).boxed()
+    let own = ["192.0.2.2", "192.0.2.3", "2001:db8::2"]
+        .map(|address| address.parse().unwrap_or(IpAddr::V6(Ipv6Addr::LOCALHOST)));
+    (
+        prop_oneof![5 => Just(Vec::new()), 1 => vec(prefix, 1..16)],
+        select(MODES.to_vec()),
+        prop_oneof![5 => Just(Vec::new()), 1 => vec(select(own.to_vec()), 1..4)],
+    )
+        .boxed()
 }
 
 /// The prefix that holds an address.
@@ -89,7 +101,9 @@ fn prefix(address: &str, bits: u8) -> Prefix {
     Prefix { address, bits }
 }
 
-type Transport = (Option<u16>, Vec<Kind>, Vec<CustomSignature>, Guards, Option<Rate>);
+type Lists = (Option<Rate>, Option<Vec<u16>>);
+
+type Transport = (Option<u16>, Vec<Kind>, Vec<CustomSignature>, Guards, Lists);
 
 fn transports() -> BoxedStrategy<Transport> {
     let port = prop_oneof![
@@ -112,7 +126,11 @@ fn transports() -> BoxedStrategy<Transport> {
         1 => (0_u64..3_000, select(vec![1_u64, 100, 250, 1_000_000]))
             .prop_map(|(frames, ticks)| Some(Rate { frames, ticks })),
     ];
-    (port, kinds, vec(customs(), 0..9), guards_off, rate).boxed()
+    let loop_ports = prop_oneof![
+        5 => Just(None),
+        1 => vec(select(vec![7_u16, 53, 3842, 40_000, 65_535]), 0..17).prop_map(Some),
+    ];
+    (port, kinds, vec(customs(), 0..9), guards_off, (rate, loop_ports)).boxed()
 }
 
 fn customs() -> impl Strategy<Value = CustomSignature> {

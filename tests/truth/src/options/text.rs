@@ -50,6 +50,11 @@ fn words(options: &PolicyOptions) -> Vec<String> {
             words.push(format!("without {name}"));
         }
     }
+    words.extend(options.loop_ports.iter().map(|ports| {
+        let ports: Vec<_> = ports.iter().map(u16::to_string).collect();
+        format!("loop-ports {}", if ports.is_empty() { "none".to_owned() } else { ports.join(",") })
+    }));
+    words.extend(options.own_addresses.iter().map(|address| format!("own-address {address}")));
     words.extend(options.rate.map(|rate| format!("max-rate {}/{}", rate.frames, rate.ticks)));
     words
 }
@@ -101,6 +106,12 @@ fn set(options: &mut PolicyOptions, name: &str, value: &str) -> Option<()> {
             let (_, guard) = Guards::NAMES.into_iter().find(|(name, _)| *name == value)?;
             options.guards_off.0 |= guard.0;
         }
+        "loop-ports" if value == "none" => options.loop_ports = Some(Vec::new()),
+        "loop-ports" => {
+            let ports = value.split(',').map(|port| port.parse().ok());
+            options.loop_ports = Some(ports.collect::<Option<_>>()?);
+        }
+        "own-address" => options.own_addresses.push(value.parse().ok()?),
         "max-rate" => {
             let (frames, ticks) = value.split_once('/')?;
             options.rate = Some(Rate { frames: frames.parse().ok()?, ticks: ticks.parse().ok()? });
@@ -155,7 +166,8 @@ mod tests {
         let text = "own-mac 02:00:00:00:00:09; destination any; oui 00:c0:17; \
                     tester-oui 0a:0b:0c; port any; vlan 0; vlan 4094; allow 192.0.2.0/24; \
                     allow 2001:db8::/32; signatures probeot,any; custom 3 abcd/fff0; \
-                    mode mac-ip; without loop-risk; without loopback; max-rate 10/250";
+                    mode mac-ip; without loop-risk; without loopback; loop-ports 7,9; \
+                    own-address 192.0.2.2; max-rate 10/250";
         let options: PolicyOptions = text.parse().unwrap();
         assert_eq!(options.to_string(), text);
         assert_eq!("".parse(), Ok(PolicyOptions::default()));
