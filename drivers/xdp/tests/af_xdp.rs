@@ -408,7 +408,7 @@ fn what_is_in_the_way_is_told_in_one_line() {
     let end = run("prlimit --nofile=12", "");
     refused(&end, 1, &["open files", "ulimit -n"]);
     let end = run("setpriv --bounding-set -net_raw", "");
-    refused(&end, 1, &["CAP_NET_RAW missing", "setcap"]);
+    refused(&end, 1, &["CAP_NET_RAW missing", "grant cap_net_raw,"]);
     let end = Farend::run(&pair.far, "", "far --tier af-packet --queues 0");
     refused(&end, 2, &["--queues is for AF_XDP sockets", "--tier af-xdp"]);
     assert!(!is_attached(&pair));
