@@ -1,4 +1,5 @@
 //! Descriptors that tell when a side has something to do.
+#![cfg(target_os = "linux")] // By epoll, and by what /proc says of threads.
 
 mod support;
 
@@ -132,7 +133,6 @@ fn one_set_waits_for_rings_of_both_kinds() {
 }
 
 /// Context switches that threads of this name have made.
-#[cfg(target_os = "linux")]
 fn switches_of(name: &str) -> u64 {
     let tasks = fs::read_dir("/proc/self/task").unwrap();
     let switches: Vec<u64> = tasks
@@ -151,7 +151,6 @@ fn switches_of(name: &str) -> u64 {
 }
 
 #[test]
-#[cfg(target_os = "linux")]
 fn the_thread_behind_a_descriptor_sleeps_while_nothing_happens() {
     let name = fresh_name();
     let receiver = spsc::Ring::create(&name, 1 << 10).unwrap().receiver().unwrap();
