@@ -109,11 +109,11 @@ pub use scope::{private, shared};
 pub use spin::Spin;
 
 /// The backend to use on this system.
-#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
+#[cfg(all(target_os = "linux", target_env = "gnu", target_pointer_width = "64"))]
 pub type Default = Linux;
 
 /// The backend to use on this system.
-#[cfg(all(target_os = "linux", not(target_pointer_width = "64")))]
+#[cfg(all(target_os = "linux", not(all(target_env = "gnu", target_pointer_width = "64"))))]
 pub type Default = Registered<Linux>;
 
 /// The backend to use on this system.

@@ -15,7 +15,7 @@ pub enum Life {
 /// Looks for a process.
 ///
 /// # References
-/// `proc_pid_stat(5)`: fields 3, 20 and 22.
+/// `proc_pid_stat(5)`: fields 3, 20 and 22; `proc_pid_status(5)`: `NSpid`.
 #[cfg(target_os = "linux")]
 #[must_use]
 pub fn life(id: u32) -> Life {
@@ -26,11 +26,14 @@ pub fn life(id: u32) -> Life {
     if found == Life::Gone {
         return Life::Gone;
     }
+    if !linux::is_own_proc() {
+        return found;
+    }
     match fs::read(format!("/proc/{id}/stat")) {
         Ok(stat) => linux::life(&stat),
         // It died while it was read.
         Err(error) if error.raw_os_error() == Some(libc::ESRCH) => Life::Gone,
-        // /proc is not mounted, or shows one's own processes alone.
+        // /proc shows one's own processes alone.
         Err(_) => found,
     }
 }
@@ -111,9 +114,27 @@ fn signalled(id: u32) -> Life {
 
 #[cfg(target_os = "linux")]
 mod linux {
-    use std::{fs, os::unix::fs::MetadataExt};
+    use std::{fs, os::unix::fs::MetadataExt, process};
 
     use super::Life;
+
+    /// Whether /proc numbers processes as this one does. A new pid namespace keeps the
+    /// /proc of the one before until another is mounted, and there the same number is
+    /// another process.
+    pub(super) fn is_own_proc() -> bool {
+        let Ok(own) = fs::read_link("/proc/self") else { return false };
+        if own.to_str() != Some(&process::id().to_string()) {
+            return false;
+        }
+        // The numbers can be equal by chance. The system says in how many namespaces the
+        // process has one, from that of /proc inwards, since Linux 4.1.
+        fs::read_to_string("/proc/self/status").is_ok_and(|status| counts_one_namespace(&status))
+    }
+
+    fn counts_one_namespace(status: &str) -> bool {
+        let numbers = status.lines().find_map(|line| line.strip_prefix("NSpid:"));
+        numbers.is_none_or(|numbers| numbers.split_ascii_whitespace().count() == 1)
+    }
 
     /// The number of this process's namespace of a kind, or 0 if /proc does not say.
     pub(super) fn namespace(kind: &str) -> u64 {
@@ -148,6 +169,13 @@ mod linux {
     #[cfg(test)]
     mod tests {
         use super::*;
+
+        #[test]
+        fn a_process_with_numbers_in_two_namespaces_is_not_in_that_of_proc() {
+            assert!(counts_one_namespace("Name:\ta\nNSpid:\t42\nNSpgid:\t42 1\n"));
+            assert!(!counts_one_namespace("Name:\ta\nNSpid:\t42\t42\nNSpgid:\t42\n"));
+            assert!(counts_one_namespace("Name:\tNSpid: 1 2\n"), "before Linux 4.1");
+        }
 
         #[test]
         fn a_name_with_parentheses_and_blanks_does_not_confuse() {

@@ -110,7 +110,7 @@ fn a_held_lock_is_busy_for_others() {
 /// Fifteen readers fit; the sixteenth waits for one to leave.
 #[test]
 fn a_reader_without_a_slot_waits_for_one() {
-    const FIT: usize = farend_core::sync::RawRwShared::<Linux>::READERS_MAX;
+    const FIT: usize = farend_core::sync::RawRwShared::<farend_futex::Default>::READERS_MAX;
     let lock: &shared::RwLock<u32> = mapped();
     let is_over = private::Event::new();
     let inside = private::Semaphore::empty();

@@ -201,8 +201,9 @@ impl<F: Futex<Private>> RawPrivate<F> {
     pub(in super::super) fn lock_unchecked(&self) {
         let me = F::thread_id().get();
         if !self.take_free(me) {
-            // Without a deadline it cannot time out.
-            let _taken = self.wait(me, None);
+            // Without a deadline nothing times out, whatever a backend says: a guard is
+            // made after this, and only the one that has the lock may have it.
+            while self.wait(me, None).is_err() {}
         }
     }
 
@@ -309,5 +310,70 @@ impl<F> fmt::Debug for RawPrivate<F> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let owner = self.word.load(Ordering::Relaxed) & OWNER_ID_MASK;
         formatter.debug_struct("RawPrivate").field("owner", &owner).finish_non_exhaustive()
+    }
+}
+
+#[cfg(all(test, not(any(farend_loom, farend_shuttle))))]
+mod tests {
+    extern crate std;
+
+    use core::{
+        num::NonZeroU32,
+        sync::atomic::{AtomicBool, Ordering},
+        time::Duration,
+    };
+    use std::thread;
+
+    use super::{
+        super::super::futex::{Clock, Futex, Scope, Waited},
+        RawPrivate, Unlock as _,
+    };
+    use crate::sync::primitive::AtomicU32;
+
+    /// Says that a time is over which was not limited.
+    enum Hasty {}
+
+    std::thread_local! {
+        static ID: NonZeroU32 = {
+            static THREADS: AtomicU32 = AtomicU32::new(1);
+            NonZeroU32::new(THREADS.fetch_add(1, Ordering::Relaxed)).unwrap()
+        };
+    }
+
+    impl Clock for Hasty {
+        fn now_ns() -> u64 {
+            0
+        }
+    }
+
+    impl<S: Scope> Futex<S> for Hasty {
+        fn wait(_: &AtomicU32, _: u32, _: Option<u64>) -> Waited {
+            thread::yield_now();
+            Waited::TimedOut
+        }
+
+        fn wake_one(_: &AtomicU32) {}
+
+        fn wake_all(_: &AtomicU32) {}
+
+        fn thread_id() -> NonZeroU32 {
+            ID.with(|id| *id)
+        }
+    }
+
+    #[test]
+    fn a_lock_that_must_be_had_is_had_whatever_the_backend_answers() {
+        static LOCK: RawPrivate<Hasty> = RawPrivate::new();
+        static IS_HELD: AtomicBool = AtomicBool::new(true);
+        LOCK.lock().unwrap();
+        let other = thread::spawn(|| {
+            LOCK.lock_unchecked();
+            assert!(!IS_HELD.load(Ordering::SeqCst), "two have the lock");
+            LOCK.unlock().unwrap();
+        });
+        thread::sleep(Duration::from_millis(50));
+        IS_HELD.store(false, Ordering::SeqCst);
+        LOCK.unlock().unwrap();
+        other.join().unwrap();
     }
 }

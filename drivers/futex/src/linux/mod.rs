@@ -5,7 +5,7 @@
 //! growing longer.
 
 mod memory;
-#[cfg(target_pointer_width = "64")]
+#[cfg(all(target_env = "gnu", target_pointer_width = "64"))]
 mod robust;
 
 use core::num::NonZeroU32;
@@ -22,18 +22,19 @@ use rustix::{
 use crate::thread;
 
 pub use memory::Memory;
-#[cfg(target_pointer_width = "64")]
+#[cfg(all(target_env = "gnu", target_pointer_width = "64"))]
 pub use robust::{Caller, Node};
 
 /// Whether locks between processes can tell of an owner's death by the kernel's list.
-/// On processors of 32 bits they never do, and have owners in a registry instead.
-#[cfg(target_pointer_width = "64")]
+/// With other C libraries than glibc and on processors of 32 bits they never do, and have
+/// owners in a registry instead.
+#[cfg(all(target_env = "gnu", target_pointer_width = "64"))]
 pub(crate) fn check_owners() -> Result<(), crate::Unavailable> {
     robust::check()
 }
 
 /// As above: waits and wakes work; owners are [`Registered`](crate::Registered)'s.
-#[cfg(not(target_pointer_width = "64"))]
+#[cfg(not(all(target_env = "gnu", target_pointer_width = "64")))]
 pub(crate) fn check_owners() -> Result<(), crate::Unavailable> {
     Ok(())
 }

@@ -13,8 +13,9 @@
 //! so that its locks are thought to be somebody else's. So waiters ask from time to time
 //! whether the thread of an id is there at all.
 //!
-//! On processors of 32 bits the C library's list is linked in one direction only; there
-//! [`Registered`](crate::Registered) owners are the default.
+//! On processors of 32 bits glibc's list is linked in one direction only, and other C
+//! libraries, such as musl, keep another form; there [`Registered`](crate::Registered)
+//! owners are the default.
 //!
 //! # References
 //! `get_robust_list(2)`; the kernel's `ROBUST_LIST_LIMIT`; the kernel's Documentation/locking/robust-futex-ABI.rst.
@@ -216,7 +217,7 @@ pub(super) fn check() -> Result<(), Unavailable> {
 }
 
 /// The calling thread's list, if the C library keeps one in the form that locks of
-/// ours have. Others, such as musl, keep another form.
+/// ours have.
 fn robust_list() -> Option<&'static Head> {
     const THIS_THREAD: libc::c_int = 0;
     let mut head: *const Head = ptr::null();
