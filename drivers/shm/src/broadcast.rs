@@ -256,8 +256,8 @@ impl<F: Futex<Shared>, L: Liveness> Publisher<F, L> {
         Readiness::new(self.0.with(broadcast::Writer::alert))
     }
 
-    /// Removes subscribers that are dead and in the way; whether there is room now. For
-    /// whoever waits by [`readiness`](Self::readiness).
+    /// Removes subscribers that are dead; whether there is room now. For whoever waits by
+    /// [`readiness`](Self::readiness), which tells of the dead until they are removed.
     pub fn check_subscribers(&mut self) -> bool {
         self.0.check_readers()
     }

@@ -18,6 +18,7 @@
 mod exits;
 
 use std::{
+    cell::Cell,
     process,
     ptr::NonNull,
     sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError},
@@ -81,7 +82,8 @@ pub(crate) fn watched(
 ) {
     static ENTRIES: AtomicU64 = AtomicU64::new(0);
     let id = ENTRIES.fetch_add(1, Ordering::Relaxed);
-    let entry = Entry(Sleeper { word: NonNull::from(word), id });
+    let sleeper = Sleeper { word: NonNull::from(word), id };
+    let entry = Entry { sleeper, is_tabled: Cell::new(false) };
     match entry.put(owners) {
         Put::Watched => sleep(true),
         Put::Ended => {}
@@ -100,14 +102,19 @@ enum Put {
 }
 
 /// A word in the table, until this is dropped.
-struct Entry(Sleeper);
+struct Entry {
+    sleeper: Sleeper,
+    /// Whether it may be in the table. If not, the table could be locked for ever.
+    is_tabled: Cell<bool>,
+}
 
 impl Entry {
     fn put(&self, owners: impl Iterator<Item = Owner>) -> Put {
         let Some(mut table) = try_lock() else { return Put::Unwatched };
         let Some(table) = Table::of_this_process(&mut table) else { return Put::Unwatched };
+        self.is_tabled.set(true);
         for owner in owners {
-            let put = table.put(self.0, owner);
+            let put = table.put(self.sleeper, owner);
             if put != Put::Watched {
                 return put;
             }
@@ -118,9 +125,12 @@ impl Entry {
 
 impl Drop for Entry {
     fn drop(&mut self) {
+        if !self.is_tabled.get() {
+            return;
+        }
         let mut table = TABLE.lock().unwrap_or_else(PoisonError::into_inner);
         for peer in table.iter_mut().flat_map(|table| &mut table.peers) {
-            peer.sleepers.retain(|sleeper| sleeper.id != self.0.id);
+            peer.sleepers.retain(|sleeper| sleeper.id != self.sleeper.id);
         }
     }
 }
@@ -228,5 +238,64 @@ impl Drop for Blocked {
         unsafe {
             libc::pthread_sigmask(libc::SIG_SETMASK, &raw const self.0, std::ptr::null_mut())
         };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        sync::mpsc,
+        time::{Duration, Instant},
+    };
+
+    use farend_core::ring::Liveness;
+
+    use super::*;
+
+    /// Whether a forked child ends by itself.
+    fn ends(child: impl FnOnce()) -> bool {
+        // SAFETY: the child calls what it is tested to be able to.
+        let pid = unsafe { libc::fork() };
+        assert!(pid >= 0);
+        if pid == 0 {
+            child();
+            // SAFETY: ends the child without destructors of the parent's.
+            unsafe { libc::_exit(0) };
+        }
+        let started = Instant::now();
+        let mut status = 0;
+        // SAFETY: one word to write to.
+        while unsafe { libc::waitpid(pid, &raw mut status, libc::WNOHANG) } == 0 {
+            if started.elapsed() > Duration::from_secs(5) {
+                // SAFETY: a child that was not waited for.
+                unsafe { libc::kill(pid, libc::SIGKILL) };
+                // SAFETY: one word to write to.
+                unsafe { libc::waitpid(pid, &raw mut status, 0) };
+                return false;
+            }
+            thread::sleep(Duration::from_millis(1));
+        }
+        libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0
+    }
+
+    #[test]
+    fn a_child_forked_while_the_table_was_locked_sleeps_and_goes_on() {
+        let (locked, is_locked) = mpsc::channel();
+        let (release, released) = mpsc::channel::<()>();
+        let holding = thread::spawn(move || {
+            let _table = TABLE.lock().unwrap_or_else(PoisonError::into_inner);
+            locked.send(()).unwrap();
+            released.recv().unwrap();
+        });
+        is_locked.recv().unwrap();
+        let word = AtomicU32::new(0);
+        let has_ended = ends(|| {
+            let mut told = None;
+            watched(std::iter::once(Processes::me()), &word, |is_told| told = Some(is_told));
+            assert_eq!(told, Some(false), "nobody watches");
+        });
+        release.send(()).unwrap();
+        holding.join().unwrap();
+        assert!(has_ended, "the child hangs");
     }
 }

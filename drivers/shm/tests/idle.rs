@@ -7,15 +7,22 @@ use std::{
     time::{Duration, Instant},
 };
 
+use farend_core::sync::{Futex, Shared};
 use farend_futex::{Calls, Counting};
-use farend_shm::{Deadline, Processes, RingError, SlowReader, broadcast, spsc};
-use support::{Peer, fresh_name, kills, role};
+use farend_shm::{Deadline, Processes, RingError, SlowReader, WaitSet, broadcast, spsc};
+use support::{Peer, THERE, fresh_name, kills, role};
 
 type Counted = Counting<farend_futex::Default>;
 
 /// How long sides are left alone: many times as long as a look at a peer's life would
 /// be put off.
 const IDLE: Duration = Duration::from_millis(500);
+
+/// Messages that there is room for.
+const CAPACITY: u64 = 4;
+
+/// What a subscriber prints that has read all of them.
+const READ: &str = "has read all";
 
 #[test]
 #[ignore = "a process that other tests start"]
@@ -45,6 +52,15 @@ fn peer_process() {
         }
         "subscriber" => {
             let _subscriber = broadcast().subscriber().unwrap();
+            thread::sleep(support::LONG);
+        }
+        "subscriber that keeps up" => {
+            let mut subscriber = broadcast().subscriber().unwrap();
+            println!("{THERE}");
+            for _ in 0..CAPACITY {
+                subscriber.receive(&mut [0; 16], Deadline::NEVER).unwrap();
+            }
+            println!("{READ}");
             thread::sleep(support::LONG);
         }
         other => panic!("no role {other}"),
@@ -116,7 +132,7 @@ fn an_idle_sender_sleeps_until_its_peer_ends() {
 
 fn options() -> broadcast::Options {
     broadcast::Options {
-        capacity_messages: 4,
+        capacity_messages: CAPACITY,
         message_octets_max: 16,
         subscribers_max: 2,
         slow_reader: SlowReader::Block,
@@ -171,4 +187,55 @@ fn an_idle_publisher_sleeps_until_the_slow_subscriber_ends() {
     assert_eq!(publisher.send(b"message", Deadline::NEVER), Ok(true));
     assert!(started.elapsed() >= Duration::from_millis(20));
     killing.join().unwrap();
+}
+
+/// A full ring whose slow subscriber, the one returned, lives, and whose other one was
+/// killed after it had read everything.
+fn full_beside_a_dead_one<F: Futex<Shared>>(
+    ring: &broadcast::Ring,
+    name: &str,
+) -> (broadcast::Publisher<F>, broadcast::Subscriber) {
+    let mut publisher = ring.publisher_over::<F, Processes>().unwrap();
+    let slow = ring.subscriber().unwrap();
+    let mut peer = Peer::start("subscriber that keeps up", &[name]);
+    let mut said = peer.said();
+    assert!(said.any(|line| line.contains(THERE)), "it does not come");
+    for _ in 0..CAPACITY {
+        assert!(publisher.try_send(b"message").unwrap());
+    }
+    assert!(said.any(|line| line.contains(READ)), "it does not read");
+    drop(peer);
+    assert_eq!(publisher.try_send(b"message"), Ok(false), "the slow one keeps it full");
+    (publisher, slow)
+}
+
+#[test]
+fn a_blocked_publisher_sleeps_though_a_subscriber_that_kept_up_was_killed() {
+    let name = fresh_name();
+    let ring = broadcast::Ring::create(&name, options()).unwrap();
+    let (mut publisher, mut slow) = full_beside_a_dead_one::<Counted>(&ring, &name);
+    assert_sleeps_through(|deadline| publisher.send(b"message", deadline).unwrap_err());
+    assert_eq!(publisher.subscribers(), 1, "the dead one was removed");
+    assert_eq!(slow.receive(&mut [0; 16], Deadline::NOW).unwrap().octets, 7);
+    assert_eq!(publisher.send(b"message", Deadline::NOW), Ok(true));
+}
+
+#[test]
+fn a_blocked_publishers_descriptor_is_quiet_though_a_subscriber_that_kept_up_was_killed() {
+    let name = fresh_name();
+    let ring = broadcast::Ring::create(&name, options()).unwrap();
+    let (mut publisher, _slow) = full_beside_a_dead_one::<farend_futex::Default>(&ring, &name);
+    let mut set = WaitSet::new();
+    set.add(publisher.readiness().unwrap());
+    let until = Deadline::after(IDLE);
+    let mut wakes = 0;
+    loop {
+        set.rearm().unwrap();
+        assert!(!publisher.check_subscribers(), "the slow one keeps it full");
+        if set.wait(until).unwrap().is_empty() {
+            break;
+        }
+        wakes += 1;
+        assert!(wakes <= 3, "{wakes} wakes");
+    }
 }

@@ -154,7 +154,7 @@ impl<'m, F: Futex<Shared>, L: Liveness> Writer<'m, F, L> {
     }
 
     /// Waits until there is room for a message, at most until `deadline_ns` of the
-    /// backend's clock. Dead readers are removed after a while.
+    /// backend's clock. Dead readers are removed.
     ///
     /// # Errors
     /// [`Error::TimedOut`] if a living reader does not go on.
@@ -179,7 +179,7 @@ impl<'m, F: Futex<Shared>, L: Liveness> Writer<'m, F, L> {
         Alert::new(self.readers.bell, alert::Peers::Readers(ReaderClaims(self.readers)))
     }
 
-    /// Removes readers that are dead and in the way; whether there is room now.
+    /// Removes readers that are dead; whether there is room now.
     pub fn check_readers(&mut self) -> bool {
         self.readers.remove_dead::<L>(self.number, self.slots.capacity());
         self.has_room()
@@ -279,8 +279,9 @@ impl Readers<'_> {
         slowest
     }
 
-    /// Removes the readers that are behind and dead, and clears cursors that no
-    /// reader has, so that a broken one stops nobody; it finds out by itself.
+    /// Removes dead readers, those that were not behind too: a writer that sleeps beside
+    /// one would be told of its end for ever. Clears cursors that no reader has, so that
+    /// a broken one stops nobody; it finds out by itself.
     fn remove_dead<L: Liveness>(self, number: u64, capacity: u64) {
         for words in self.iter() {
             if let Some(needs) = words.needs()
@@ -291,7 +292,8 @@ impl Readers<'_> {
             // `take` succeeds if nobody has the reader's place or a dead process
             // has. It makes the place the caller's, so that nobody else can take it
             // while the cursor is cleared.
-            if words.needs().is_none_or(|needs| needs == number) {
+            let is_behind = words.needs().is_some_and(|needs| needs != number);
+            if !is_behind && !words.claim.owner().is_process() {
                 continue;
             }
             if is_seeded(Fault::ClearedUntaken) && !L::is_alive(words.claim.owner()) {

@@ -79,12 +79,18 @@ impl Peer {
 
     /// The same, a while after it has said that it is [there](THERE).
     pub(crate) fn kill_once_there(&mut self, delay: Duration) -> Killing {
-        let output = BufReader::new(self.0.stdout.take().unwrap());
+        let mut said = self.said();
         self.kill(move || {
             // If it ends before, its end is found by whoever waits for it.
-            let _said = output.lines().map_while(Result::ok).any(|line| line.contains(THERE));
+            let _said = said.any(|line| line.contains(THERE));
             thread::sleep(delay);
         })
+    }
+
+    /// The lines that the process prints. Once only.
+    pub(crate) fn said(&mut self) -> impl Iterator<Item = String> + use<> {
+        let output = BufReader::new(self.0.stdout.take().unwrap());
+        output.lines().map_while(Result::ok)
     }
 
     fn kill(&self, wait: impl FnOnce() + Send + 'static) -> Killing {
