@@ -1,14 +1,21 @@
 //! Segments that another process is about to make.
 
-use std::io;
+use std::{io, thread, time::Duration};
 
-use farend_core::{ring::LayoutError, sync::Clock};
+use farend_core::ring::LayoutError;
+use rustix::io::Errno;
 
-use crate::{Deadline, SegmentError};
+use crate::{
+    Deadline, SegmentError,
+    deadline::{is_over, left},
+};
 
 /// How often attaching and making take turns before giving up: others may make and
 /// remove segments of the same name meanwhile.
 const ATTEMPTS: u32 = 8;
+
+/// Between two looks, where the system does not tell.
+const INTERVAL: Duration = Duration::from_millis(5);
 
 /// Attaches, or makes what is not there.
 pub(crate) fn open_or_create<R>(
@@ -34,25 +41,55 @@ pub(crate) fn when_there<R>(
     deadline: Deadline,
     attach: impl Fn() -> Result<R, SegmentError>,
 ) -> Result<R, SegmentError> {
-    let failed = SegmentError::system("wait for the segment");
-    // First, so that nothing comes unseen between a look and a wait.
-    let mut arrivals = arrivals::Arrivals::new().map_err(io::Error::from).map_err(failed)?;
+    let mut arrivals = None;
     loop {
         match attach() {
             Err(
                 SegmentError::Missing { .. }
                 | SegmentError::Layout(LayoutError::Blank | LayoutError::Initialising { .. }),
-            ) if farend_futex::Default::now_ns() < deadline.as_ns() => {}
+            ) if !is_over(deadline) => {}
             other => return other,
         }
+        let Some(arrivals) = &mut arrivals else {
+            // And then another look, so that nothing comes unseen between a look and a
+            // wait.
+            arrivals = Some(Arrivals::new());
+            continue;
+        };
         let failed = SegmentError::system("wait for the segment");
         arrivals.wait(deadline).map_err(io::Error::from).map_err(failed)?;
     }
 }
 
-/// What comes into the folder of all segments, as the kernel tells it.
+/// What comes into the folder of all segments.
+enum Arrivals {
+    /// As the system tells it.
+    Told(told::Arrivals),
+    /// The system does not tell, or not more than it does already: one looks now and
+    /// then.
+    Untold,
+}
+
+impl Arrivals {
+    fn new() -> Self {
+        told::Arrivals::new().map_or(Self::Untold, Self::Told)
+    }
+
+    /// Waits for something to come, at most until the deadline; perhaps not so long.
+    fn wait(&mut self, deadline: Deadline) -> Result<(), Errno> {
+        match self {
+            Self::Told(arrivals) => arrivals.wait(deadline),
+            Self::Untold => {
+                thread::sleep(left(deadline).min(INTERVAL));
+                Ok(())
+            }
+        }
+    }
+}
+
+/// inotify.
 #[cfg(target_os = "linux")]
-mod arrivals {
+mod told {
     use std::os::fd::OwnedFd;
 
     use rustix::{
@@ -92,32 +129,22 @@ mod arrivals {
     }
 }
 
-/// A system that does not tell: one looks now and then.
+/// Nothing, on other systems.
 #[cfg(not(target_os = "linux"))]
-mod arrivals {
-    use std::{thread, time::Duration};
-
+mod told {
     use rustix::io::Errno;
 
-    use crate::{Deadline, deadline::left};
+    use crate::Deadline;
 
-    /// Between two looks.
-    const INTERVAL: Duration = Duration::from_millis(5);
-
-    pub(super) struct Arrivals {
-        interval: Duration,
-    }
+    pub(super) enum Arrivals {}
 
     impl Arrivals {
-        #[expect(clippy::unnecessary_wraps, reason = "as where the system tells")]
         pub(super) const fn new() -> Result<Self, Errno> {
-            Ok(Self { interval: INTERVAL })
+            Err(Errno::NOSYS)
         }
 
-        #[expect(clippy::unnecessary_wraps, reason = "as where the system tells")]
-        pub(super) fn wait(&mut self, deadline: Deadline) -> Result<(), Errno> {
-            thread::sleep(left(deadline).min(self.interval));
-            Ok(())
+        pub(super) const fn wait(&mut self, _deadline: Deadline) -> Result<(), Errno> {
+            match *self {}
         }
     }
 }

@@ -14,7 +14,7 @@ use rustix::{
     shm::{self, OFlags},
 };
 
-use crate::name::Name;
+use crate::{name::Name, process::ThisProcess};
 
 /// Made readable and writable for its user alone.
 const MODE: Mode = Mode::RUSR.union(Mode::WUSR);
@@ -26,13 +26,13 @@ pub(crate) struct Named {
     /// The device and the number of the file.
     file: (u64, u64),
     /// A forked child has this too, and removes nothing.
-    pid: u32,
+    maker: ThisProcess,
 }
 
 impl Named {
     /// The name of this file.
     pub(crate) fn of(name: &Name, file: BorrowedFd<'_>) -> Result<Self, Errno> {
-        Ok(Self { name: name.clone(), file: identity(file)?, pid: std::process::id() })
+        Ok(Self { name: name.clone(), file: identity(file)?, maker: ThisProcess::now() })
     }
 
     /// Removes the name, if it is still that of the same file.
@@ -62,7 +62,7 @@ fn identity(file: BorrowedFd<'_>) -> Result<(u64, u64), Errno> {
 
 impl Drop for Named {
     fn drop(&mut self) {
-        if self.pid == std::process::id() && self.is_own() {
+        if self.maker.is_here() && self.is_own() {
             let _gone = shm::unlink(self.name.as_str());
         }
     }

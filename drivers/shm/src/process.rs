@@ -1,7 +1,7 @@
 //! Which processes live, and since when.
 #![expect(unsafe_code, reason = "a promise about processes, kept by the system")]
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use farend_core::{
     ring::{Liveness, Owner},
@@ -21,14 +21,18 @@ pub enum Processes {}
 unsafe impl Liveness for Processes {
     fn me() -> Owner {
         static ME: AtomicU64 = AtomicU64::new(0);
-        let pid = std::process::id();
+        static ME_FORKS: AtomicU32 = AtomicU32::new(0);
+        let ThisProcess { pid, forks } = ThisProcess::now();
+        // Acquire: pairs with the Release below, so that the owner is as new.
+        let is_of_this_process = ME_FORKS.load(Ordering::Acquire) == forks;
         let known = Owner::from_word(ME.load(Ordering::Relaxed));
         // Not so at the first call, and after a fork.
-        if known.pid() == pid {
+        if is_of_this_process && known.pid() == pid {
             return known;
         }
         let me = Owner::new(pid, start_of(life(pid)));
         ME.store(me.to_word(), Ordering::Relaxed);
+        ME_FORKS.store(forks, Ordering::Release);
         me
     }
 
@@ -48,6 +52,40 @@ unsafe impl Liveness for Processes {
 
     fn watched(owners: impl Iterator<Item = Owner>, word: &AtomicU32, sleep: impl FnOnce(bool)) {
         watch::watched(owners, word, sleep);
+    }
+}
+
+/// This process, and no child that it forks: that can have the same id, in a pid
+/// namespace of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ThisProcess {
+    pid: u32,
+    /// How many forks there were from the first process that asked to this one.
+    forks: u32,
+}
+
+static FORKS: AtomicU32 = AtomicU32::new(0);
+
+impl ThisProcess {
+    /// The process that calls.
+    pub(crate) fn now() -> Self {
+        static ARE_COUNTED: AtomicBool = AtomicBool::new(false);
+        extern "C" fn count() {
+            FORKS.fetch_add(1, Ordering::Relaxed);
+        }
+        if !ARE_COUNTED.load(Ordering::Relaxed) {
+            // SAFETY: in a forked child it may be called: it changes one atomic word.
+            let refused = unsafe { libc::pthread_atfork(None, None, Some(count)) };
+            // Threads that come here at the same time have each fork counted twice,
+            // which is as good.
+            ARE_COUNTED.store(refused == 0, Ordering::Relaxed);
+        }
+        Self { pid: std::process::id(), forks: FORKS.load(Ordering::Relaxed) }
+    }
+
+    /// Whether it is the process that calls.
+    pub(crate) fn is_here(self) -> bool {
+        self == Self::now()
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::{
     io,
+    mem::forget,
     os::fd::{AsFd, BorrowedFd},
     sync::{
         Arc,
@@ -16,7 +17,12 @@ use farend_futex::Default as System;
 use rustix::event::{PollFd, PollFlags, poll};
 
 use crate::{
-    Deadline, Processes, deadline::left_timespec, signal::Signal, sys::Kept, watch::Blocked,
+    Deadline, Processes,
+    deadline::{is_over, left_timespec},
+    process::ThisProcess,
+    signal::Signal,
+    sys::Kept,
+    watch::Blocked,
 };
 
 /// Octets of a readiness's thread's stack: it calls little.
@@ -58,7 +64,7 @@ pub struct Readiness {
     orders: Option<mpsc::Sender<Since>>,
     thread: Option<JoinHandle<()>>,
     /// A forked child has no thread.
-    pid: u32,
+    maker: ThisProcess,
 }
 
 #[derive(Debug)]
@@ -85,8 +91,8 @@ impl Readiness {
             .name("farend-ready".to_owned())
             .stack_size(STACK_OCTETS)
             .spawn(move || of_thread.run(&received))?;
-        let pid = std::process::id();
-        Ok(Self { inner, orders: Some(orders), thread: Some(thread), pid })
+        let maker = ThisProcess::now();
+        Ok(Self { inner, orders: Some(orders), thread: Some(thread), maker })
     }
 
     /// Makes the descriptor unreadable, until something happens from now on.
@@ -94,8 +100,7 @@ impl Readiness {
     /// # Errors
     /// In a forked child, which must make readiness of its own.
     pub fn rearm(&self) -> io::Result<()> {
-        let is_own = self.pid == std::process::id();
-        let Some(orders) = self.orders.as_ref().filter(|_| is_own) else {
+        let Some(orders) = self.orders.as_ref().filter(|_| self.maker.is_here()) else {
             return Err(io::Error::other("readiness was made by another process"));
         };
         self.inner.signal.clear()?;
@@ -116,7 +121,9 @@ impl AsFd for Readiness {
 
 impl Drop for Readiness {
     fn drop(&mut self) {
-        if self.pid != std::process::id() {
+        if !self.maker.is_here() {
+            // The thread is the parent's, and whatever it locked at the fork is locked.
+            forget((self.orders.take(), self.thread.take()));
             return;
         }
         // Release: pairs with the thread's Acquire.
@@ -184,6 +191,7 @@ impl WaitSet {
             match poll(&mut polled, timeout.as_ref()) {
                 Err(rustix::io::Errno::INTR) => {}
                 Err(errno) => return Err(errno.into()),
+                Ok(0) if !is_over(deadline) => {}
                 Ok(_count) => break,
             }
         }

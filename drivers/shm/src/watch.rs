@@ -19,7 +19,6 @@ mod exits;
 
 use std::{
     cell::Cell,
-    process,
     ptr::NonNull,
     sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError},
     thread,
@@ -33,7 +32,7 @@ use farend_core::{
     },
 };
 
-use crate::process::Processes;
+use crate::process::{Processes, ThisProcess};
 use exits::{Exit, Exits};
 
 /// Octets of the thread's stack: it calls little.
@@ -48,7 +47,7 @@ static TABLE: Mutex<Option<Table>> = Mutex::new(None);
 /// Those whom this process watches over.
 struct Table {
     /// The process that has the thread: a forked child has none.
-    pid: u32,
+    process: ThisProcess,
     exits: Arc<Exits>,
     peers: Vec<Peer>,
     last_id: u64,
@@ -149,10 +148,11 @@ fn try_lock() -> Option<MutexGuard<'static, Option<Table>>> {
 impl Table {
     /// The table with its thread; `None` if the system has none to give.
     fn of_this_process(table: &mut Option<Self>) -> Option<&mut Self> {
-        if table.as_ref().is_none_or(|table| table.pid != process::id()) {
+        if table.as_ref().is_none_or(|table| !table.process.is_here()) {
             let exits = Arc::new(Exits::new().ok()?);
             start(Arc::clone(&exits))?;
-            *table = Some(Self { pid: process::id(), exits, peers: Vec::new(), last_id: 0 });
+            *table =
+                Some(Self { process: ThisProcess::now(), exits, peers: Vec::new(), last_id: 0 });
         }
         table.as_mut()
     }
@@ -162,10 +162,15 @@ impl Table {
             peer.sleepers.push(sleeper);
             return Put::Watched;
         }
+        // Before it: to watch a later process of the same id would, on macOS, take it
+        // from whom it is watched for already.
+        if !Processes::is_alive(owner) {
+            return Put::Ended;
+        }
         self.last_id += 1;
         let id = self.last_id;
         let exit = self.exits.add(owner.pid(), id);
-        // After it: what is watched from here on cannot have been reused before.
+        // And after it: what is watched from here on cannot have been reused before.
         if !Processes::is_alive(owner) {
             return Put::Ended;
         }

@@ -173,7 +173,7 @@ fn a_killed_senders_records_all_arrive_whole_and_its_death_is_known() {
                 Err(_) => {}
             }
         }
-        sender.peer.finish();
+        sender.peer.finish_killed();
     }
     println!("{next} records");
     assert_deaths_known_soon();
@@ -205,7 +205,7 @@ fn a_killed_receivers_records_go_to_the_next_one_and_its_death_is_known() {
                 Err(_) => {}
             }
         }
-        receiver.peer.finish();
+        receiver.peer.finish_killed();
     }
     println!("{sent} records sent, {next} received");
     assert_deaths_known_soon();
@@ -238,7 +238,7 @@ fn killed_publishers(slow_reader: SlowReader) {
                 Err(_) => {}
             }
         }
-        publisher.peer.finish();
+        publisher.peer.finish_killed();
     }
     println!("{slow_reader:?}: {received} messages received, {lost} lost");
     assert_deaths_known_soon();
@@ -272,11 +272,11 @@ fn killed_subscribers_stop_neither_the_publisher_nor_the_others() {
                     sent += 1;
                 }
             }
-            victim.peer.finish();
+            victim.peer.finish_killed();
         }
         println!("{slow_reader:?}: {sent} messages");
         let stopped = witness.kill_after(Duration::ZERO);
         drop(stopped);
-        witness.finish();
+        witness.finish_killed();
     }
 }

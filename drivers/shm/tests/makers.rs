@@ -6,21 +6,20 @@
 mod support;
 
 use std::{
-    fs,
-    os::unix::process::ExitStatusExt,
-    process::{Command, ExitStatus},
-    sync::Barrier,
-    thread,
+    fs, os::unix::process::ExitStatusExt, process::ExitStatus, sync::Barrier, thread,
     time::Duration,
 };
 
 use farend_shm::{
-    Deadline, LayoutError, RingError, SegmentError, SlowReader, broadcast, spsc, unlink,
+    Deadline, LayoutError, RingError, SegmentError, SlowReader, WaitSet, broadcast, spsc, unlink,
 };
-use support::{LONG, Numbers, Peer, fresh_name, role};
+use support::{DONE, LONG, Numbers, Peer, fresh_name, role};
 
 /// Large enough for the system to take a while to find the memory.
 const SLOW_OCTETS: u64 = 1 << 28;
+
+/// How long a test waits for what does not come.
+const IN_VAIN: Duration = Duration::from_millis(30);
 
 #[test]
 #[ignore = "a process that other tests start"]
@@ -46,6 +45,8 @@ fn peer_process() {
             spsc::Ring::create(name, 1 << 12).unwrap();
         }
         "forks" => forks(),
+        "forks into a pid namespace" => forks_into_a_pid_namespace(name),
+        "waits without inotify" => waits_without_inotify(name),
         "forks into a time namespace" => forks_into_a_time_namespace(),
         "sends for ever" => {
             let mut sender = spsc::Ring::attach(name).unwrap().sender().unwrap();
@@ -55,6 +56,7 @@ fn peer_process() {
         }
         other => panic!("no role {other}"),
     }
+    println!("{DONE}");
 }
 
 fn file_of(name: &str) -> String {
@@ -97,7 +99,7 @@ fn a_maker_killed_at_any_moment_leaves_nothing_or_a_whole_ring_to_replace() {
         let name = fresh_name();
         let maker = Peer::start("maker", &[&name]);
         drop(maker.kill_after(Duration::from_micros(numbers.below(4_000))));
-        maker.finish();
+        maker.finish_killed();
         match spsc::Ring::attach(&name) {
             Ok(_) | Err(SegmentError::Missing { .. }) => {}
             Err(error) => panic!("half a ring: {error}"),
@@ -140,40 +142,67 @@ fn memory_without_content_is_not_taken_for_anybodys() {
     }
 }
 
-/// Runs the role in namespaces that `unshare` makes; `None` if it may not.
-fn unshared(arguments: &[&str], role: &str, name: &str) -> Option<(ExitStatus, String)> {
-    let mut command = Command::new("unshare");
-    command.args(arguments).arg(std::env::current_exe().unwrap());
-    Peer::prepare(&mut command, role, &[name]);
-    let output = command.output().unwrap();
-    let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
-    if complaint.contains("Operation not permitted") {
-        farend_effort::skip("only root can make namespaces");
-        return None;
-    }
-    Some((output.status, complaint))
-}
-
 /// Start times are told by the clock of the time namespace of whoever asks.
 #[test]
 fn processes_of_another_time_namespace_are_refused() {
     let name = fresh_name();
     let _ring = spsc::Ring::create(&name, 1 << 12).unwrap();
     let arguments = ["--time", "--fork", "--boottime", "100000"];
-    let Some((status, complaint)) = unshared(&arguments, "other time namespace", &name) else {
-        return;
-    };
-    assert!(status.success(), "{complaint}");
+    Peer::in_namespaces(&arguments, "other time namespace", &name);
 }
 
 #[test]
 fn a_full_shared_memory_is_an_error_and_leaves_nothing() {
     let script = "mount -t tmpfs -o size=64k tmpfs /dev/shm && exec \"$@\"";
     let arguments = ["--mount", "sh", "-c", script, "sh"];
-    let Some((status, complaint)) = unshared(&arguments, "small memory", &fresh_name()) else {
-        return;
-    };
-    assert!(status.success(), "{complaint}");
+    Peer::in_namespaces(&arguments, "small memory", &fresh_name());
+}
+
+/// Both have the id 1, each in its own pid namespace.
+#[test]
+fn a_forked_child_with_the_same_id_does_not_remove_the_name() {
+    let arguments = ["--pid", "--fork", "--mount-proc"];
+    Peer::in_namespaces(&arguments, "forks into a pid namespace", &fresh_name());
+}
+
+fn forks_into_a_pid_namespace(name: &str) {
+    assert_eq!(std::process::id(), 1);
+    let ring = spsc::Ring::create(name, 1 << 12).unwrap();
+    let line = spsc::Ring::anonymous(1 << 12).unwrap();
+    let mut set = WaitSet::new();
+    set.add(line.receiver().unwrap().readiness().unwrap());
+    // SAFETY: changes the pid namespace of later children alone.
+    assert_eq!(unsafe { libc::unshare(libc::CLONE_NEWPID) }, 0);
+    let mut inherited = Some((ring, set));
+    in_child(|| {
+        assert_eq!(std::process::id(), 1);
+        let (ring, set) = inherited.take().unwrap();
+        assert!(set.rearm().is_err(), "its thread is not here");
+        drop((ring, set));
+    });
+    assert!(fs::exists(file_of(name)).unwrap(), "the child removed the name");
+    drop(inherited);
+    assert!(!fs::exists(file_of(name)).unwrap());
+}
+
+#[test]
+fn a_segment_is_waited_for_where_the_kernel_does_not_tell_of_it() {
+    let script = "echo 0 > /proc/sys/user/max_inotify_instances && exec \"$@\"";
+    let arguments = ["--user", "--map-root-user", "sh", "-c", script, "sh"];
+    Peer::in_namespaces(&arguments, "waits without inotify", &fresh_name());
+}
+
+fn waits_without_inotify(name: &str) {
+    assert!(rustix::fs::inotify::init(rustix::fs::inotify::CreateFlags::empty()).is_err());
+    let timed_out = spsc::Ring::attach_when_there(name, Deadline::after(IN_VAIN)).unwrap_err();
+    assert!(matches!(timed_out, SegmentError::Missing { .. }), "{timed_out}");
+    thread::scope(|scope| {
+        let waiting = scope.spawn(|| spsc::Ring::attach_when_there(name, Deadline::after(LONG)));
+        thread::sleep(IN_VAIN);
+        let _ring = spsc::Ring::create(name, 1 << 12).unwrap();
+        waiting.join().unwrap().unwrap();
+        spsc::Ring::attach_when_there(name, Deadline::NOW).unwrap();
+    });
 }
 
 #[test]

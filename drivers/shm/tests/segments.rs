@@ -9,14 +9,13 @@ use std::{
         fd::{AsFd, OwnedFd},
         unix::fs::{FileExt, PermissionsExt, chown},
     },
-    process::Command,
     time::Duration,
 };
 
 use farend_shm::{
     Deadline, LayoutError, RingError, SegmentError, SlowReader, broadcast, spsc, unlink,
 };
-use support::{LONG, Peer, fresh_name, role};
+use support::{DONE, LONG, Peer, fresh_name, role};
 
 /// What processes that these tests start do.
 #[test]
@@ -44,6 +43,7 @@ fn peer_process() {
         }
         other => panic!("no role {other}"),
     }
+    println!("{DONE}");
 }
 
 fn file_of(name: &str) -> String {
@@ -228,18 +228,9 @@ fn another_users_segment_is_refused() {
 
 #[test]
 fn processes_of_another_pid_namespace_are_refused() {
-    let mut command = Command::new("unshare");
-    command.args(["--pid", "--fork", "--mount-proc"]).arg(std::env::current_exe().unwrap());
     let name = fresh_name();
     let _ring = spsc::Ring::create(&name, 1 << 12).unwrap();
-    Peer::prepare(&mut command, "other pid namespace", &[&name]);
-    let output = command.output().unwrap();
-    let complaint = String::from_utf8_lossy(&output.stderr);
-    if complaint.contains("Operation not permitted") {
-        farend_effort::skip("only root can make a pid namespace");
-        return;
-    }
-    assert!(output.status.success(), "{complaint}");
+    Peer::in_namespaces(&["--pid", "--fork", "--mount-proc"], "other pid namespace", &name);
 }
 
 #[test]

@@ -13,7 +13,7 @@ use farend_futex::shared::{Event, Mutex};
 use farend_shm::{
     Deadline, LayoutError, SegmentError, Shareable, Shared, SlowReader, broadcast, spsc,
 };
-use support::{LONG, Peer, fresh_name, role};
+use support::{DONE, LONG, Peer, fresh_name, role};
 
 #[derive(Shareable)]
 #[repr(C)]
@@ -68,6 +68,7 @@ fn peer_process() {
         }
         other => panic!("no role {other}"),
     }
+    println!("{DONE}");
 }
 
 #[test]

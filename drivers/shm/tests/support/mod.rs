@@ -6,7 +6,8 @@
 use std::{
     env,
     io::{BufRead as _, BufReader, Read},
-    process::{self, Child, Command, Stdio},
+    os::unix::process::ExitStatusExt,
+    process::{self, Child, Command, ExitStatus, Stdio},
     sync::atomic::{AtomicU32, Ordering},
     thread,
     time::{Duration, Instant},
@@ -19,6 +20,9 @@ pub(crate) const LONG: Duration = Duration::from_secs(30);
 
 /// What a process prints once it has come to its ring.
 pub(crate) const THERE: &str = "there";
+
+/// What a process prints at its end, if it was not killed.
+pub(crate) const DONE: &str = "done with all";
 
 const ROLE: &str = "FAREND_SHM_ROLE";
 const ARGUMENTS: &str = "FAREND_SHM_ARGUMENTS";
@@ -61,6 +65,26 @@ impl Peer {
             .env(ARGUMENTS, arguments.join(" "))
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
+    }
+
+    /// Runs the role in namespaces that `unshare` makes, where this process may. It must
+    /// come to its end.
+    pub(crate) fn in_namespaces(arguments: &[&str], role: &str, name: &str) {
+        if !rustix::process::geteuid().is_root() {
+            return farend_effort::skip("only root can make namespaces");
+        }
+        let mut command = Command::new("unshare");
+        command.args(arguments).arg(env::current_exe().unwrap());
+        Self::prepare(&mut command, role, &[name]);
+        let output = command.output().unwrap();
+        let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
+        // Said by `unshare` itself: root in a container.
+        if complaint.starts_with("unshare: unshare failed: Operation not permitted") {
+            return farend_effort::skip("this root cannot make namespaces");
+        }
+        assert!(output.status.success(), "{complaint}");
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(said.contains(DONE), "it has not come to its end: {said}{complaint}");
     }
 
     pub(crate) fn start(role: &str, arguments: &[&str]) -> Self {
@@ -107,21 +131,35 @@ impl Peer {
         Killing::Later(killing)
     }
 
-    fn has_ended(&mut self) -> bool {
-        self.0.try_wait().unwrap().is_some()
+    /// Waits for the process, which must have done all of its work and found nothing
+    /// wrong.
+    pub(crate) fn finish(mut self) {
+        let said = self.0.stdout.take();
+        let (status, complaint) = self.end();
+        assert!(status.success(), "{status}: {complaint}");
+        let said = std::io::read_to_string(said.expect("nobody has read it")).unwrap();
+        assert!(said.contains(DONE), "it has not come to its end: {said}");
     }
 
-    /// Waits for the process, which must have found nothing wrong, be it killed or
-    /// not.
-    pub(crate) fn finish(mut self) {
+    /// Waits for a process that is killed, or was; it must have found nothing wrong.
+    pub(crate) fn finish_killed(mut self) {
+        let (status, complaint) = self.end();
+        assert!(status.signal() == Some(9) || status.success(), "{status}: {complaint}");
+    }
+
+    fn end(&mut self) -> (ExitStatus, String) {
         let started = Instant::now();
-        while !self.has_ended() {
+        let status = loop {
+            if let Some(status) = self.0.try_wait().unwrap() {
+                break status;
+            }
             assert!(started.elapsed() < LONG, "a process hangs");
             thread::sleep(Duration::from_millis(1));
-        }
+        };
         let mut complaint = String::new();
         self.0.stderr.take().unwrap().read_to_string(&mut complaint).unwrap();
         assert!(!complaint.contains("panicked"), "{complaint}");
+        (status, complaint)
     }
 }
 
