@@ -66,9 +66,10 @@
 //! let there: &Mutex<u64> = unsafe { theirs.map()? };
 //! assert!(!std::ptr::eq(here, there));
 //!
-//! // A thread that ends without giving the lock up counts as dead, too.
+//! // A guard that is leaked holds the lock until its process ends, not its thread: what
+//! // was borrowed from the guard may be in use elsewhere.
 //! std::thread::spawn(move || std::mem::forget(there.lock())).join().unwrap();
-//! assert!(matches!(here.lock(), Err(LockError::OwnerDied(_))));
+//! assert!(matches!(here.try_lock(), Err(LockError::Refused(_))));
 //! # Ok::<(), std::io::Error>(())
 //! ```
 #![cfg_attr(target_os = "none", no_std)]
@@ -79,6 +80,8 @@ mod backend;
 mod counting;
 #[cfg(any(target_vendor = "apple", test))]
 pub mod darwin;
+#[cfg(unix)]
+mod ending;
 #[cfg(target_os = "linux")]
 pub mod linux;
 #[cfg(unix)]

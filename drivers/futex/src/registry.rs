@@ -9,7 +9,9 @@
 //!
 //! A waiter that has slept for [`SLICE_NS`] looks into the slot of the id that it
 //! waits for. If the slot was given back (the thread ended), or is another
-//! generation's, or its process is gone, the owner is dead.
+//! generation's, or its process is gone, the owner is dead. A thread that ends with a lock
+//! in hand, because its guard was leaked, leaves its slot to its process: what was borrowed
+//! from the guard may be in use in another thread.
 //!
 //! All that share a lock must have joined the same registry. Who does not join one
 //! joins that of the user, [`join_default`], when taking the first lock.
@@ -26,7 +28,6 @@
 
 #![expect(unsafe_code, reason = "a promise about owners, kept by the table")]
 
-mod ending;
 mod life;
 mod member;
 mod memory;
@@ -41,6 +42,7 @@ use farend_core::sync::{
     primitive::AtomicU32,
 };
 
+pub(crate) use self::member::leave;
 pub use self::memory::{JoinError, join, join_default};
 use crate::{Backend, Unavailable};
 
@@ -92,7 +94,8 @@ impl<S: Scope, F: Futex<S>> Futex<S> for Registered<F> {
 }
 
 // SAFETY: an id is a slot that is the thread's alone, with its generation; a slot is
-// another's, or its process gone, once the thread or the process has ended.
+// another's, or its process gone, once the process has ended, or the thread without a lock
+// in hand.
 unsafe impl<F: Futex<Shared>> Owners for Registered<F> {
     type Node = ();
     type Caller = u32;
@@ -114,10 +117,14 @@ unsafe impl<F: Futex<Shared>> Owners for Registered<F> {
     fn begin(_: u32, (): &(), _: Permit) {}
 
     #[inline]
-    fn link(_: u32, (): &(), _: Permit) {}
+    fn link(_: u32, (): &(), _: Permit) {
+        member::holds_one_more();
+    }
 
     #[inline]
-    fn unlink(_: u32, (): &(), _: Permit) {}
+    fn unlink(_: u32, (): &(), _: Permit) {
+        member::holds_one_less();
+    }
 
     #[inline]
     fn end(_: u32, _: Permit) {}

@@ -198,18 +198,16 @@ fn killed_readers_and_writers_strand_nobody() {
     }
 }
 
-/// A thread that ends counts as dead, as a process does.
 #[test]
-fn a_thread_that_ends_with_the_lock_is_told_of() {
-    let arena = Arena::<Mutex<u64>>::new();
-    let mutex = arena.value;
-    thread::spawn(|| {
-        let mut guard = mutex.lock().expect("the lock");
+fn a_process_that_ends_with_the_lock_is_told_of() {
+    let mutex = Arena::<Mutex<u64>>::new().value;
+    let status = c_library::in_fork(|| {
+        let Ok(mut guard) = mutex.lock() else { return 1 };
         *guard = 7;
         std::mem::forget(guard);
-    })
-    .join()
-    .expect("a thread");
+        0
+    });
+    assert_eq!(status, 0);
     let Err(LockError::OwnerDied(guard)) = mutex.lock() else { panic!("nobody was told") };
     assert_eq!(*guard, 7);
     // Dropped without make_consistent: lost for all.
@@ -218,32 +216,70 @@ fn a_thread_that_ends_with_the_lock_is_told_of() {
     assert_eq!(mutex.try_lock().unwrap_err().refused(), Some(Refused::NotRecoverable));
 }
 
-/// Locks of ours and robust mutexes of the C library are in one list: both survive
-/// the thread's end, in whatever order they were taken and given up.
+#[test]
+fn a_dead_writers_lock_is_lost_if_nobody_repairs_the_data() {
+    let lock = Arena::<RwLock<u32>>::new().value;
+    let die_writing = || {
+        let status = c_library::in_fork(|| {
+            std::mem::forget(lock.write());
+            0
+        });
+        assert_eq!(status, 0);
+    };
+    die_writing();
+    assert!(matches!(lock.read(), Err(LockError::OwnerDied(_))));
+    let Err(LockError::OwnerDied(guard)) = lock.write() else { panic!("nobody was told") };
+    WriteGuard::make_consistent(&guard).unwrap();
+    drop(guard);
+    assert!(lock.read().is_ok());
+
+    die_writing();
+    drop(lock.write().unwrap_err());
+    assert_eq!(lock.read().map(drop).unwrap_err().refused(), Some(Refused::NotRecoverable));
+    assert_eq!(lock.write().map(drop).unwrap_err().refused(), Some(Refused::NotRecoverable));
+}
+
+/// Takes locks of ours and of the C library in turn, and gives some up out of the middle,
+/// from both sides.
+fn take_in_turn(ours: &[&RawMutex], others: &[c_library::Robust]) {
+    let take = |index: usize| ours[index].lock().map(drop).expect("free");
+    for (index, other) in others.iter().enumerate() {
+        take(index);
+        other.lock();
+    }
+    ours[1].unlock().expect("mine");
+    others[1].unlock();
+    ours[2].unlock().expect("mine");
+    take(2);
+}
+
+/// Locks of ours and robust mutexes of the C library are in one list: the kernel finds
+/// both, in whatever order they were taken and given up.
 #[test]
 fn locks_share_the_list_with_the_c_librarys() {
     let locks: Vec<_> = (0..3).map(|_| Arena::<RawMutex>::new().value).collect();
     let theirs: Vec<_> = (0..3).map(|_| c_library::Robust::new()).collect();
-    let (ours, others) = (locks.clone(), theirs.clone());
-    thread::spawn(move || {
-        let take = |index: usize| ours[index].lock().map(drop).expect("free");
-        take(0);
-        others[0].lock();
-        take(1);
-        others[1].lock();
-        take(2);
-        others[2].lock();
-        // Out of the middle, from both sides.
-        ours[1].unlock().expect("mine");
-        others[1].unlock();
-        ours[2].unlock().expect("mine");
-        ours[2].lock().map(drop).expect("free");
-    })
-    .join()
-    .expect("a thread");
+    let status = c_library::in_fork(|| {
+        take_in_turn(&locks, &theirs);
+        0
+    });
+    assert_eq!(status, 0);
     assert_eq!(locks[0].lock(), Ok(Taken::OwnerDied));
     assert_eq!(locks[1].lock(), Ok(Taken::Clean));
     assert_eq!(locks[2].lock(), Ok(Taken::OwnerDied));
+}
+
+/// The end of a thread leaves the C library's mutexes in the list for the kernel, and
+/// takes ours out: they are the process's then.
+#[test]
+fn a_thread_that_ends_leaves_the_c_librarys_in_the_list() {
+    let locks: Vec<_> = (0..3).map(|_| Arena::<RawMutex>::new().value).collect();
+    let theirs: Vec<_> = (0..3).map(|_| c_library::Robust::new()).collect();
+    let (ours, others) = (locks.clone(), theirs.clone());
+    thread::spawn(move || take_in_turn(&ours, &others)).join().expect("a thread");
+    let are_held: Vec<_> = locks.iter().map(|lock| lock.is_locked()).collect();
+    assert_eq!(are_held, [true, false, true]);
+    assert_eq!(locks[1].lock(), Ok(Taken::Clean));
     assert_eq!(theirs[0].lock(), libc::EOWNERDEAD);
     assert_eq!(theirs[1].lock(), 0);
     assert_eq!(theirs[2].lock(), libc::EOWNERDEAD);

@@ -4,8 +4,7 @@
 use std::{thread, time::Duration};
 
 use farend_core::sync::{
-    LockError, NotOwner, Overflow, Private, RawMutex, Refused, SharedLayout, Taken, Unlock,
-    WriteGuard,
+    NotOwner, Overflow, Private, RawMutex, Refused, SharedLayout, Taken, Unlock,
 };
 use farend_futex::{
     linux::{Linux, Memory},
@@ -140,25 +139,4 @@ fn memory_of_another_size_or_without_seals_is_refused() {
     assert_eq!(refused.kind(), std::io::ErrorKind::InvalidInput);
     let file = std::fs::File::open("/dev/zero").unwrap();
     assert_eq!(Memory::open(file).unwrap_err().kind(), std::io::ErrorKind::InvalidInput);
-}
-
-#[test]
-#[cfg(target_env = "gnu")]
-fn a_dead_writers_lock_is_lost_if_nobody_repairs_the_data() {
-    let lock: &shared::RwLock<u32> = mapped();
-    thread::scope(|scope| {
-        scope.spawn(|| std::mem::forget(lock.write())).join().unwrap();
-    });
-    assert!(matches!(lock.read(), Err(LockError::OwnerDied(_))));
-    let Err(LockError::OwnerDied(guard)) = lock.write() else { panic!("nobody was told") };
-    WriteGuard::make_consistent(&guard).unwrap();
-    drop(guard);
-    assert!(lock.read().is_ok());
-
-    thread::scope(|scope| {
-        scope.spawn(|| std::mem::forget(lock.write())).join().unwrap();
-    });
-    drop(lock.write().unwrap_err());
-    assert_eq!(lock.read().map(drop).unwrap_err().refused(), Some(Refused::NotRecoverable));
-    assert_eq!(lock.write().map(drop).unwrap_err().refused(), Some(Refused::NotRecoverable));
 }

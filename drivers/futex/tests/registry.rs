@@ -118,6 +118,11 @@ fn another_process() {
             thread::sleep(Duration::from_mins(10));
             drop(guard);
         }
+        "leaks" => {
+            thread::spawn(move || std::mem::forget(lock.lock().unwrap())).join().unwrap();
+            println!("\nholding");
+            thread::sleep(Duration::from_mins(10));
+        }
         "waiter" => {
             println!("\nwaiting");
             println!("\n{}", learn(lock));
@@ -204,12 +209,27 @@ fn a_waiter_of_another_process_learns_it_too() {
     assert_eq!(learn(lock), "taken");
 }
 
+/// What was borrowed from its guard may be in use in another thread.
 #[test]
-fn a_thread_that_ends_with_the_lock_counts_as_dead() {
+fn a_thread_that_leaks_a_guard_keeps_the_lock_until_its_process_ends() {
     join();
-    let (_memory, lock) = memory::<Lock>();
-    thread::spawn(move || std::mem::forget(lock.lock().unwrap())).join().unwrap();
+    let (memory, lock) = memory::<Lock>();
+    let borrowed =
+        thread::spawn(move || &mut **Box::leak(Box::new(lock.lock().unwrap()))).join().unwrap();
+    *borrowed += 1;
+    let refused = lock.lock_for(Duration::from_nanos(5 * registry::SLICE_NS));
+    assert!(matches!(refused, Err(LockError::Refused(Refused::TimedOut))), "{refused:?}");
+    assert!(matches!(lock.try_lock(), Err(LockError::Refused(Refused::Busy))));
+    *borrowed += 1;
+    drop(memory);
+
+    let (memory, lock) = self::memory::<Lock>();
+    let mut leaks = start("leaks", &memory);
+    wait_for(&mut leaks, "holding");
+    assert!(matches!(lock.try_lock(), Err(LockError::Refused(Refused::Busy))));
+    leaks.kill().unwrap();
     assert_eq!(learn(lock), "died");
+    leaks.wait().unwrap();
     assert_eq!(learn(lock), "taken");
 }
 
@@ -217,8 +237,11 @@ fn a_thread_that_ends_with_the_lock_counts_as_dead() {
 fn short_waits_learn_of_a_death_too() {
     join();
     for timeout_ns in [0, 1, 1_000_000] {
-        let (_memory, lock) = memory::<Lock>();
-        thread::spawn(move || std::mem::forget(lock.lock().unwrap())).join().unwrap();
+        let (memory, lock) = memory::<Lock>();
+        let mut holder = start("holder", &memory);
+        wait_for(&mut holder, "holding");
+        holder.kill().unwrap();
+        holder.wait().unwrap();
         assert!(
             matches!(lock.lock_for(Duration::from_nanos(timeout_ns)), Err(LockError::OwnerDied(_))),
             "{timeout_ns}"
@@ -280,8 +303,7 @@ fn a_living_holder_in_another_time_namespace_keeps_the_lock() {
     assert!(matches!(refused, Err(LockError::Refused(Refused::TimedOut))), "{refused:?}");
 }
 
-/// Who only tries, or has another owner's thread to thank for it, does not wait for a
-/// slice to pass.
+/// Who only tries does not wait for a slice to pass.
 #[test]
 fn those_who_only_try_learn_of_a_death() {
     join();
@@ -301,11 +323,6 @@ fn those_who_only_try_learn_of_a_death() {
         assert!(start.elapsed() < Duration::from_secs(1), "busy for a second");
     };
     MutexGuard::make_consistent(&guard).unwrap();
-    drop(guard);
-
-    // A thread that ended is known to be dead at once.
-    thread::spawn(move || std::mem::forget(lock.lock().unwrap())).join().unwrap();
-    assert!(matches!(lock.try_lock(), Err(LockError::OwnerDied(_))));
 }
 
 #[test]

@@ -65,7 +65,7 @@ impl Memory {
 
     /// Maps the memory as a `T`, until the process ends.
     ///
-    /// It is never unmapped: when a thread ends, the system looks into the locks
+    /// It is never unmapped: when a thread ends, it and the system look into the locks
     /// that it still holds.
     ///
     /// # Errors

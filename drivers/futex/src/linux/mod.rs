@@ -23,6 +23,8 @@ use crate::thread;
 
 pub use memory::Memory;
 #[cfg(all(target_env = "gnu", target_pointer_width = "64"))]
+pub(crate) use robust::leave;
+#[cfg(all(target_env = "gnu", target_pointer_width = "64"))]
 pub use robust::{Caller, Node};
 
 /// Whether locks between processes can tell of an owner's death by the kernel's list.

@@ -13,6 +13,10 @@
 //! so that its locks are thought to be somebody else's. So waiters ask from time to time
 //! whether the thread of an id is there at all.
 //!
+//! A thread that ends in order and still holds a lock has leaked its guard, and what was
+//! borrowed from that may be in use in another thread. So before the kernel walks its list
+//! such locks leave it and become the process's, by the id of its first thread.
+//!
 //! On processors of 32 bits glibc's list is linked in one direction only, and other C
 //! libraries, such as musl, keep another form; there [`Registered`](crate::Registered)
 //! owners are the default.
@@ -26,11 +30,11 @@ use core::{
     marker::PhantomData,
     mem::{offset_of, size_of},
     ptr::{self, with_exposed_provenance},
-    sync::atomic::{AtomicUsize, Ordering, compiler_fence},
+    sync::atomic::{AtomicU32, AtomicUsize, Ordering, compiler_fence},
 };
 use std::sync::Once;
 
-use farend_core::sync::{Clock, NoOwner, Owners, Permit, RawShared};
+use farend_core::sync::{Clock, NoOwner, OWNER_ID_MASK, Owners, Permit, RawShared};
 use rustix::{
     io::Errno,
     process::{Pid, test_kill_process},
@@ -39,10 +43,18 @@ use rustix::{
 use zerocopy::FromBytes;
 
 use super::Linux;
-use crate::{Unavailable, looks::Looks};
+use crate::{
+    Unavailable, ending,
+    looks::Looks,
+    process::{Life, life},
+};
 
 /// From a node's `next` to the lock's word, as the C library has registered it.
 const WORD_OFFSET: isize = -32;
+
+/// Octets from what says which kind of mutex it is to `next`. glibc's in the list always
+/// have a kind, and here locks of ours have 0.
+const KIND_BEFORE: usize = 16;
 
 /// Bit of a link: the lock it leads to inherits priority. Not ours, but a
 /// neighbour can have it.
@@ -52,11 +64,14 @@ const INHERITS_PRIORITY: usize = 1;
 /// mutexes of the C library, which stand in the same list.
 const HELD_MAX: u32 = 2_000;
 
+/// Links that the kernel follows.
+const LINKS_MAX: u32 = 2_048;
+
 /// What a lock keeps for the list.
 #[derive(Debug, FromBytes)]
 #[repr(C)]
 pub struct Node {
-    /// The word is before the node: word, 4 octets, this room, then the links.
+    /// The word is before the node: word, 4 octets, this room, then the links. Always 0.
     room: [u64; 2],
     previous: AtomicUsize,
     next: AtomicUsize,
@@ -68,6 +83,7 @@ const _: () = assert!(
         == WORD_OFFSET.unsigned_abs()
 );
 const _: () = assert!(offset_of!(Node, next) - offset_of!(Node, previous) == size_of::<usize>());
+const _: () = assert!(offset_of!(Node, next) - offset_of!(Node, room) == KIND_BEFORE + 8);
 
 /// The kernel's `struct robust_list_head`.
 #[derive(Debug)]
@@ -91,13 +107,17 @@ thread_local! {
     static CALLER: Cell<Option<Caller>> = const { Cell::new(None) };
     /// How many locks of ours are in the thread's list.
     static HELD: Cell<u32> = const { Cell::new(0) };
+    /// The thread's locks are the process's now, and it must not take others.
+    static HAS_LEFT: Cell<bool> = const { Cell::new(false) };
     /// What this thread knows of others.
     static LOOKS: Looks = const { Looks::new() };
+    /// Who was seen to be no zombie.
+    static ZOMBIES: Looks = const { Looks::new() };
 }
 
-// SAFETY: an id is the kernel's of the thread; the kernel takes it out of a word when
-// the thread has ended. The hooks write to the thread's list, which is of nodes and
-// of its head.
+// SAFETY: an id is the kernel's of the thread, or of the process's first one if the thread
+// ended with the lock in hand; the kernel takes it out of a word when that has ended. The
+// hooks write to the thread's list, which is of nodes and of its head.
 unsafe impl Owners for Linux {
     type Node = Node;
     type Caller = Caller;
@@ -164,10 +184,15 @@ unsafe impl Owners for Linux {
     }
 
     /// Whether the thread is there: the kernel unlinks it from its ids after it has
-    /// walked its list.
+    /// walked its list. The first thread's id stays until the process was waited for, but
+    /// a zombie has no locks any more.
     fn is_alive(id: u32) -> bool {
         let Some(thread) = i32::try_from(id).ok().and_then(Pid::from_raw) else { return true };
-        test_kill_process(thread) != Err(Errno::SRCH)
+        if test_kill_process(thread) == Err(Errno::SRCH) {
+            return false;
+        }
+        let is_no_zombie = |id| life(id) != Life::Gone;
+        !ZOMBIES.with(|seen| seen.is_dead(id, <Self as Clock>::now_ns(), is_no_zombie))
     }
 
     fn is_known_dead(id: u32) -> bool {
@@ -205,10 +230,60 @@ fn previous_of<'a>(link: usize) -> &'a AtomicUsize {
 fn first_call() -> Result<Caller, NoOwner> {
     forget_in_children();
     let head = robust_list().ok_or(NoOwner::Unsupported)?;
+    if HAS_LEFT.get() || !ending::call_leave() {
+        return Err(NoOwner::Unsupported);
+    }
     let id = gettid().as_raw_nonzero().get().cast_unsigned();
     let caller = Caller { id, head, stays_in_its_thread: PhantomData };
     CALLER.with(|cell| cell.set(Some(caller)));
     Ok(caller)
+}
+
+/// Makes the locks that the ending thread still holds its process's: no other thread can
+/// give them up, and the next owner is told when the process has ended.
+pub(crate) fn leave() {
+    let Some(caller) = CALLER.take() else { return };
+    HAS_LEFT.set(true);
+    let count = HELD.replace(0);
+    let head = ptr::from_ref(&caller.head.list).expose_provenance();
+    let mut link = caller.head.list.load(Ordering::Relaxed);
+    let mut left = 0;
+    for _ in 0..LINKS_MAX {
+        if left == count || link & !INHERITS_PRIORITY == head {
+            break;
+        }
+        let next = next_of(link).load(Ordering::Relaxed);
+        let is_ours = link & INHERITS_PRIORITY == 0
+            && word_before(link, KIND_BEFORE).load(Ordering::Relaxed) == 0;
+        if is_ours {
+            leave_to_process(caller.id, word_before(link, WORD_OFFSET.unsigned_abs()));
+            let previous = previous_of(link).load(Ordering::Relaxed);
+            next_of(previous).store(next, Ordering::Relaxed);
+            previous_of(next).store(previous, Ordering::Relaxed);
+            left += 1;
+        }
+        link = next;
+    }
+}
+
+/// Puts the process's id into the word of a lock that `thread` holds. Killed after this,
+/// or before the lock is out of the list, it leaves a word that the kernel does not touch;
+/// waiters ask whether that id is alive.
+fn leave_to_process(thread: u32, word: &AtomicU32) {
+    let process = std::process::id();
+    let of_process =
+        |word: u32| (word & OWNER_ID_MASK == thread).then_some(word & !OWNER_ID_MASK | process);
+    // Release: as for a lock that is given up. An error is a lock of somebody else.
+    let _before = word.fetch_update(Ordering::Release, Ordering::Relaxed, of_process);
+}
+
+/// The word so many octets before the `next` that a link leads to.
+#[inline]
+fn word_before<'a>(link: usize, octets: usize) -> &'a AtomicU32 {
+    let word = with_exposed_provenance::<AtomicU32>(link.wrapping_sub(octets));
+    // SAFETY: as for `next_of`: the link leads into a mutex, ours or the C library's, which
+    // begins with its word and stays in its place; its parts are used atomically.
+    unsafe { &*word }
 }
 
 /// Whether threads of this process have a list that locks can be linked into.

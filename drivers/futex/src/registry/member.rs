@@ -11,11 +11,10 @@ use std::{
 use farend_core::sync::{Clock, NoOwner};
 
 use super::{
-    ending,
     life::System,
     memory::{self, Registry},
 };
-use crate::looks::Looks;
+use crate::{ending, looks::Looks};
 
 /// How often this process was made by a fork since it began to count. A child has
 /// its parent's memory, ids of threads included, but is another owner.
@@ -24,14 +23,32 @@ static FORKS: AtomicU32 = AtomicU32::new(0);
 thread_local! {
     /// The thread's id, and the count of forks it is of. 0 is none.
     static OWN: Cell<(u32, u32)> = const { Cell::new((0, 0)) };
+    /// How many locks the thread holds by that id.
+    static HELD: Cell<u32> = const { Cell::new(0) };
     /// What this thread knows of others.
     static LOOKS: Looks = const { Looks::new() };
 }
 
-/// Gives the slot back, once nothing of the calling thread can use a lock any more.
-pub(super) fn leave() {
+/// The calling thread has taken a lock.
+#[inline]
+pub(super) fn holds_one_more() {
+    HELD.set(HELD.get().wrapping_add(1));
+}
+
+/// The calling thread is giving a lock up.
+#[inline]
+pub(super) fn holds_one_less() {
+    HELD.set(HELD.get().wrapping_sub(1));
+}
+
+/// Gives the slot back, once nothing of the calling thread can use a lock any more. If it
+/// still holds one, its guard was leaked, and other threads may have what was borrowed from
+/// that: the owner lives on until the process ends.
+pub(crate) fn leave() {
     let (id, forks) = OWN.replace((0, 0));
+    let is_holding = HELD.replace(0) != 0;
     if id != 0
+        && !is_holding
         && forks == FORKS.load(Ordering::Relaxed)
         && let Some(registry) = memory::joined()
     {
@@ -57,6 +74,8 @@ fn first_id() -> Result<u32, NoOwner> {
     let forks = FORKS.load(Ordering::Relaxed);
     let id = registry.table().claim(System.own(), &System).ok_or(NoOwner::Full)?;
     OWN.set((id, forks));
+    // In the child of a fork, those of the parent are not its own.
+    HELD.set(0);
     Ok(id)
 }
 

@@ -49,9 +49,14 @@ impl<T: SharedLayout> Arena<T> {
 pub(crate) struct Reaped(Child);
 
 impl Reaped {
+    /// Kills it as `kill -9` does, and leaves what remains as a zombie.
+    pub(crate) fn kill_only(&mut self) {
+        self.0.kill().expect("a child to kill");
+    }
+
     /// Kills it as `kill -9` does.
     pub(crate) fn kill(&mut self) {
-        self.0.kill().expect("a child to kill");
+        self.kill_only();
         self.0.wait().expect("a child that ended");
     }
 

@@ -17,9 +17,9 @@ const ROUNDS_MIN: usize = 4;
 
 static KEY: OnceLock<Option<libc::pthread_key_t>> = OnceLock::new();
 
-/// Has [`member::leave`](super::member::leave) called when the calling thread ends.
-/// `false` if the system has no room for that.
-pub(super) fn call_leave() -> bool {
+/// Has [`leave`] called when the calling thread ends. `false` if the system has no room
+/// for that.
+pub(crate) fn call_leave() -> bool {
     match *KEY.get_or_init(make_key) {
         Some(key) => arm(key, rounds()),
         None => false,
@@ -52,6 +52,13 @@ extern "C" fn destroy(value: *mut c_void) {
     let key = KEY.get().copied().flatten();
     let is_armed = rounds_left > 0 && key.is_some_and(|key| arm(key, rounds_left));
     if !is_armed {
-        super::member::leave();
+        leave();
     }
+}
+
+/// What becomes of the locks of a thread that is about to be gone.
+fn leave() {
+    crate::registry::leave();
+    #[cfg(all(target_os = "linux", target_env = "gnu", target_pointer_width = "64"))]
+    crate::linux::leave();
 }
