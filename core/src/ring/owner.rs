@@ -89,10 +89,11 @@ pub unsafe trait Liveness: 'static {
 
     /// Runs a full barrier in all threads of all processes that are
     /// [ordered](Self::be_ordered): each of their accesses comes before or after it.
-    /// Whether that was done, or nobody ever is ordered.
+    /// Whether that was done, or nobody can be ordered. If not, whoever waits sleeps for
+    /// a slice at a time.
     #[must_use]
     fn order_others() -> bool {
-        true
+        false
     }
 
     /// Calls `sleep`, which sleeps while `word` stays as it is. If one of `owners` ends
@@ -205,6 +206,13 @@ mod tests {
         Claim(&word).leave::<OnlyTheSecondLives>();
         assert_eq!(Claim(&word).owner(), Owner::LEFT);
         assert!(!Owner::LEFT.is_process() && !Owner::NOBODY.is_process());
+    }
+
+    #[test]
+    fn who_runs_no_barrier_does_not_say_so() {
+        // Others may ring its bells by a look alone.
+        assert!(!OnlyTheSecondLives::be_ordered() && !OnlyTheSecondLives::order_others());
+        assert!(!SameProcess::be_ordered() && !SameProcess::order_others());
     }
 
     #[test]

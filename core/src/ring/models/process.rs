@@ -87,6 +87,10 @@ unsafe impl Liveness for Process {
         true
     }
 
+    fn order_others() -> bool {
+        true
+    }
+
     fn watched(
         mut owners: impl Iterator<Item = Owner>,
         word: &AtomicU32,

@@ -1,9 +1,11 @@
 //! Two threads with shuttle too: the ring has two sides.
 
 use super::{
-    super::{Layout, Liveness, spsc},
+    super::{Layout, Liveness, layout::HEADER_OCTETS, spsc},
+    process::become_process,
     *,
 };
+use crate::sync::primitive::Ordering;
 
 type Producer<F = Modelled, L = SameProcess> = spsc::Producer<'static, F, L>;
 type Consumer<F = Modelled, L = SameProcess> = spsc::Consumer<'static, F, L>;
@@ -146,5 +148,24 @@ fn a_sleeping_producer_learns_that_the_consumer_left() {
         let leaving = thread::spawn(move || drop(consumer));
         assert_eq!(producer.wait_room(8, NEVER), Err(Error::PeerLeft));
         leaving.join().unwrap();
+    });
+}
+
+/// A producer finds its cursor broken and leaves: a consumer that sleeps for it learns of
+/// that. (The consumer's cursor, a producer reads by itself.)
+#[test]
+fn a_producer_that_leaves_a_corrupt_ring_is_not_waited_for() {
+    check(|| {
+        let memory = memory(Layout::spsc(32).unwrap().octets());
+        let ring = spsc::Ring::create::<Process>(memory, 32, 0).unwrap();
+        let mut consumer = ring.consumer::<Modelled, Process>().unwrap();
+        memory.word64(HEADER_OCTETS + 8).unwrap().store(1, Ordering::Relaxed);
+        let coming = thread::spawn(move || {
+            become_process(2);
+            let left = ring.producer::<Modelled, Process>().map(drop);
+            assert!(matches!(left, Err(Error::Corrupt(_))), "{left:?}");
+        });
+        assert_eq!(consumer.wait_record(NEVER), Err(Error::PeerLeft));
+        coming.join().unwrap();
     });
 }
