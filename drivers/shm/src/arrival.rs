@@ -14,26 +14,41 @@ use crate::{
 /// remove segments of the same name meanwhile.
 const ATTEMPTS: u32 = 8;
 
+/// How long a segment that has a name may take to be filled: its maker may have been
+/// killed meanwhile.
+const FILLED: Duration = Duration::from_secs(1);
+
 /// Between two looks, where the system does not tell.
 const INTERVAL: Duration = Duration::from_millis(5);
 
-/// Attaches, or makes what is not there.
+/// Attaches, or makes what is not there. Waits a while for what is being made.
 pub(crate) fn open_or_create<R>(
     attach: impl Fn() -> Result<R, SegmentError>,
     create: impl Fn() -> Result<R, SegmentError>,
 ) -> Result<R, SegmentError> {
-    for _ in 0..ATTEMPTS {
-        match attach() {
-            Err(SegmentError::Missing { .. }) => {}
-            other => return other,
+    let filled = Deadline::after(FILLED);
+    let mut attempts = 0;
+    while attempts < ATTEMPTS {
+        let mut failed = attach();
+        if matches!(failed, Err(SegmentError::Missing { .. })) {
+            attempts += 1;
+            failed = create();
         }
-        match create() {
+        match failed {
             // By somebody who was faster.
             Err(SegmentError::InUse { .. }) => {}
+            // Where a segment has its name before it is filled.
+            Err(error) if is_being_made(&error) && !is_over(filled) => thread::sleep(INTERVAL),
             other => return other,
         }
     }
     attach()
+}
+
+/// Whether somebody may be making the segment.
+fn is_being_made(error: &SegmentError) -> bool {
+    use LayoutError::{Blank, Initialising};
+    matches!(error, SegmentError::Layout(Blank | Initialising { .. }))
 }
 
 /// Attaches as soon as there is something to attach to.
@@ -44,10 +59,7 @@ pub(crate) fn when_there<R>(
     let mut arrivals = None;
     loop {
         match attach() {
-            Err(
-                SegmentError::Missing { .. }
-                | SegmentError::Layout(LayoutError::Blank | LayoutError::Initialising { .. }),
-            ) if !is_over(deadline) => {}
+            Err(error) if is_awaited(&error) && !is_over(deadline) => {}
             other => return other,
         }
         let Some(arrivals) = &mut arrivals else {
@@ -59,6 +71,11 @@ pub(crate) fn when_there<R>(
         let failed = SegmentError::system("wait for the segment");
         arrivals.wait(deadline).map_err(io::Error::from).map_err(failed)?;
     }
+}
+
+/// Whether the segment may come.
+fn is_awaited(error: &SegmentError) -> bool {
+    matches!(error, SegmentError::Missing { .. }) || is_being_made(error)
 }
 
 /// What comes into the folder of all segments.

@@ -96,10 +96,13 @@ impl Ring {
     /// Takes the ring of this name, whatever its options, or makes one if there is none:
     /// for processes of which any may be the first.
     ///
+    /// If the maker was killed, this process is the maker from then on. When the maker ends
+    /// in order the name ends, whoever else still has the ring: who comes later makes another.
+    ///
     /// # Errors
     /// As [`attach`](Self::attach) and [`create`](Self::create).
     pub fn open_or_create(name: &str, options: Options) -> Result<Self, SegmentError> {
-        arrival::open_or_create(|| Self::attach(name), || Self::create(name, options))
+        arrival::open_or_create(|| Self::inherit(name), || Self::create(name, options))
     }
 
     /// Takes the ring of this name as soon as somebody has made it.
@@ -153,6 +156,11 @@ impl Ring {
         &self,
     ) -> Result<Subscriber<F, L>, RingError> {
         self.0.derive(broadcast::Ring::reader).map(Subscriber)
+    }
+
+    fn inherit(name: &str) -> Result<Self, SegmentError> {
+        let name = Name::parse(name)?;
+        Segment::attach(&name)?.open_as_heir(&name, broadcast::Ring::open).map(Self)
     }
 
     fn put(

@@ -2,7 +2,7 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use farend_core::ring::{LayoutError, Liveness, Memory, layout};
+use farend_core::ring::{LayoutError, Liveness, Memory, Owner, layout};
 use farend_futex::process::namespace;
 use rustix::{
     fs::{Mode, fstat},
@@ -94,6 +94,26 @@ impl Segment {
         })
     }
 
+    /// As [`open`](Self::open). If the maker was killed, this process is the maker from
+    /// now on, and the name, which is this, ends with it.
+    pub(crate) fn open_as_heir<R>(
+        self,
+        name: &Name,
+        open: impl FnOnce(Memory<'static>) -> Result<R, LayoutError>,
+    ) -> Result<Kept<R>, SegmentError> {
+        let mut is_heir = false;
+        let mut kept = self.open(|memory| {
+            let ring = open(memory)?;
+            is_heir = check_realm(&memory).is_ok() && inherit(&memory)?.is_none();
+            Ok(ring)
+        })?;
+        if is_heir {
+            let named = Named::of(name, kept.segment().fd());
+            kept.name(named.map_err(SegmentError::system("inherit the segment"))?);
+        }
+        Ok(kept)
+    }
+
     /// The mapping; always the same one.
     pub(crate) fn mapping(&self) -> &Mapping {
         &self.mapping
@@ -178,8 +198,13 @@ fn vacate(name: &Name) -> Result<(), SegmentError> {
         Err(SegmentError::Missing { .. }) => return Ok(()),
         other => other?,
     };
-    let in_use = |pid| SegmentError::InUse { name: name.to_string(), pid };
-    let judged = Kept::make(segment, |memory| inherit(&memory, in_use))?;
+    let judged = Kept::make(segment, |memory| {
+        check_inheritable(&memory)?;
+        match inherit(&memory)? {
+            None => Ok(()),
+            Some(pid) => Err(SegmentError::InUse { name: name.to_string(), pid }),
+        }
+    })?;
     // This process alone is the heir, so that nobody else removes the name or gives
     // it to another segment, unless by hand.
     match Named::of(name, judged.segment().fd()).map(Named::remove) {
@@ -188,23 +213,24 @@ fn vacate(name: &Name) -> Result<(), SegmentError> {
     }
 }
 
-/// Becomes the creator of a segment in place of a dead one.
-fn inherit(
-    memory: &Memory<'_>,
-    in_use: impl FnOnce(u32) -> SegmentError,
-) -> Result<(), SegmentError> {
+/// Whether a segment has a creator who can be judged here.
+fn check_inheritable(memory: &Memory<'_>) -> Result<(), SegmentError> {
     match layout::Layout::read(memory) {
-        Err(error @ (LayoutError::Blank | LayoutError::Foreign)) => return Err(error.into()),
+        Err(error @ (LayoutError::Blank | LayoutError::Foreign)) => Err(error.into()),
         // Makers size a segment in one step.
         Err(LayoutError::Truncated { octets, .. }) if octets < layout::HEADER_OCTETS as u64 => {
-            return Err(LayoutError::Foreign.into());
+            Err(LayoutError::Foreign.into())
         }
         // Of whatever version and kind: the creator stands in the same place.
-        _ => check_realm(memory)?,
+        _ => check_realm(memory),
     }
+}
+
+/// Becomes the creator of a segment in place of a dead one; gives who is it instead.
+fn inherit(memory: &Memory<'_>) -> Result<Option<u32>, LayoutError> {
     let (creator, _realm) = layout::creator(memory)?;
     if Processes::is_alive(creator) {
-        return Err(in_use(creator.pid()));
+        return Ok(Some(creator.pid()));
     }
-    layout::inherit::<Processes>(memory, creator).map_err(|heir| in_use(heir.pid()))
+    Ok(layout::inherit::<Processes>(memory, creator).err().map(Owner::pid))
 }

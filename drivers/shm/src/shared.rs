@@ -6,7 +6,7 @@ use std::{
     os::fd::{AsFd, BorrowedFd, OwnedFd},
 };
 
-use farend_core::ring::Layout;
+use farend_core::ring::{Layout, LayoutError, Memory};
 use farend_futex::process::namespace;
 
 use crate::{
@@ -60,10 +60,13 @@ impl<T: Shareable> Shared<T> {
     /// Takes the value of this name, or makes it if there is none: for processes of which
     /// any may be the first.
     ///
+    /// If the maker was killed, this process is the maker from then on. When the maker ends
+    /// in order the name ends, whoever else still has the value: who comes later makes another.
+    ///
     /// # Errors
     /// As [`attach`](Self::attach) and [`create`](Self::create).
     pub fn open_or_create(name: &str) -> Result<Self, SegmentError> {
-        crate::arrival::open_or_create(|| Self::attach(name), || Self::create(name))
+        crate::arrival::open_or_create(|| Self::inherit(name), || Self::create(name))
     }
 
     /// Takes the value of this name as soon as somebody has made it.
@@ -99,11 +102,18 @@ impl<T: Shareable> Shared<T> {
 
     fn open(segment: Segment) -> Result<Self, SegmentError> {
         let layout = Self::layout()?;
-        let kept = segment.open(|memory| {
-            layout.open_data(&memory)?;
-            Ok(Placed::new())
-        })?;
-        Ok(Self::of(kept))
+        segment.open(|memory| Self::opened(memory, layout)).map(Self::of)
+    }
+
+    fn inherit(name: &str) -> Result<Self, SegmentError> {
+        let (name, layout) = (Name::parse(name)?, Self::layout()?);
+        let segment = Segment::attach(&name)?;
+        segment.open_as_heir(&name, |memory| Self::opened(memory, layout)).map(Self::of)
+    }
+
+    fn opened(memory: Memory<'static>, layout: Layout) -> Result<Placed<T>, LayoutError> {
+        layout.open_data(&memory)?;
+        Ok(Placed::new())
     }
 
     fn of(kept: Kept<Placed<T>>) -> Self {

@@ -72,10 +72,13 @@ impl Ring {
     /// Takes the ring of this name, whatever its capacity, or makes one if there is none:
     /// for processes of which any may be the first.
     ///
+    /// If the maker was killed, this process is the maker from then on. When the maker ends
+    /// in order the name ends, whoever else still has the ring: who comes later makes another.
+    ///
     /// # Errors
     /// As [`attach`](Self::attach) and [`create`](Self::create).
     pub fn open_or_create(name: &str, capacity_octets: u64) -> Result<Self, SegmentError> {
-        arrival::open_or_create(|| Self::attach(name), || Self::create(name, capacity_octets))
+        arrival::open_or_create(|| Self::inherit(name), || Self::create(name, capacity_octets))
     }
 
     /// Takes the ring of this name as soon as somebody has made it.
@@ -127,6 +130,11 @@ impl Ring {
         &self,
     ) -> Result<Receiver<F, L>, RingError> {
         self.0.derive(spsc::Ring::consumer).map(Receiver)
+    }
+
+    fn inherit(name: &str) -> Result<Self, SegmentError> {
+        let name = Name::parse(name)?;
+        Segment::attach(&name)?.open_as_heir(&name, spsc::Ring::open).map(Self)
     }
 
     fn put(memory: Memory<'static>, layout: &Layout) -> Result<spsc::Ring<'static>, LayoutError> {

@@ -13,7 +13,7 @@ use std::{
 use farend_shm::{
     Deadline, LayoutError, RingError, SegmentError, SlowReader, WaitSet, broadcast, spsc, unlink,
 };
-use support::{DONE, LONG, Numbers, Peer, fresh_name, role};
+use support::{DONE, LONG, Numbers, Peer, THERE, fresh_name, role};
 
 /// Large enough for the system to take a while to find the memory.
 const SLOW_OCTETS: u64 = 1 << 28;
@@ -29,6 +29,7 @@ fn peer_process() {
     match role.as_str() {
         "maker" => {
             let _ring = spsc::Ring::create(name, 1 << 20);
+            println!("{THERE}");
             thread::sleep(LONG);
         }
         "other time namespace" => {
@@ -113,6 +114,42 @@ fn a_maker_killed_at_any_moment_leaves_nothing_or_a_whole_ring_to_replace() {
         .filter(|left| left.starts_with(".farend"))
         .collect();
     assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
+fn who_opens_what_a_killed_maker_left_removes_its_name_at_the_end() {
+    let name = fresh_name();
+    let mut maker = Peer::start("maker", &[&name]);
+    assert!(maker.said().any(|line| line.contains(THERE)), "it makes nothing");
+    let while_it_lives = spsc::Ring::open_or_create(&name, 1 << 12).unwrap();
+    drop(maker);
+    let heir = spsc::Ring::open_or_create(&name, 1 << 12).unwrap();
+    assert_eq!(heir.layout().capacity(), 1 << 20, "the dead one's");
+    let last = spsc::Ring::open_or_create(&name, 1 << 12).unwrap();
+    let refused = spsc::Ring::create(&name, 1 << 12).unwrap_err();
+    assert!(matches!(refused, SegmentError::InUse { pid, .. } if pid == std::process::id()));
+    drop((while_it_lives, last));
+    assert!(fs::exists(file_of(&name)).unwrap(), "by one who made nothing");
+    drop(heir);
+    assert!(!fs::exists(file_of(&name)).unwrap());
+}
+
+/// As on macOS, where a segment has a name before it has a content.
+#[test]
+fn who_opens_a_segment_before_it_is_filled_waits_for_that() {
+    let (name, filled) = (fresh_name(), fresh_name());
+    fs::write(file_of(&name), [0; 8192]).unwrap();
+    fs::set_permissions(file_of(&name), std::os::unix::fs::PermissionsExt::from_mode(0o600))
+        .unwrap();
+    let _ring = spsc::Ring::create(&filled, 1 << 13).unwrap();
+    thread::scope(|scope| {
+        let opening = scope.spawn(|| spsc::Ring::open_or_create(&name, 1 << 12));
+        thread::sleep(IN_VAIN);
+        fs::rename(file_of(&filled), file_of(&name)).unwrap();
+        let opened = opening.join().unwrap().unwrap();
+        assert_eq!(opened.layout().capacity(), 1 << 13);
+    });
+    unlink(&name).unwrap();
 }
 
 #[test]
