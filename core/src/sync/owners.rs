@@ -28,6 +28,9 @@ pub enum NoOwner {
     Full,
     /// The thread holds as many locks as the system looks after when it ends.
     TooManyLocks,
+    /// The process was forked into another namespace of process ids, where those of its
+    /// locks' owners mean others.
+    OtherNamespace,
 }
 
 impl fmt::Display for NoOwner {
@@ -40,6 +43,10 @@ impl fmt::Display for NoOwner {
             Self::Full => "the registry of lock owners is full: end processes that use it",
             Self::TooManyLocks => {
                 "the thread holds as many locks between processes as the system looks after"
+            }
+            Self::OtherNamespace => {
+                "the process was forked into another pid namespace than its parent uses locks \
+                 in: start a program there that maps them anew"
             }
         })
     }

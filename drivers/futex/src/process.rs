@@ -75,7 +75,15 @@ pub fn namespace() -> u64 {
 /// The pid namespace: which processes [`life`] can see. 0 if it is not known.
 #[cfg(target_os = "linux")]
 pub(crate) fn pid_namespace() -> u64 {
-    linux::namespace("pid")
+    linux::pid_namespace().1
+}
+
+/// Whether this process is in the pid namespace that was asked for first, by it or by
+/// those it was forked from, whose memory it has. "Yes" if /proc does not say.
+#[cfg(all(target_os = "linux", target_env = "gnu", target_pointer_width = "64"))]
+pub(crate) fn is_in_first_pid_namespace() -> bool {
+    let (first, now) = linux::pid_namespace();
+    now == 0 || now == first
 }
 
 /// The time namespace: whose clock [`Life::Since`] is read on. 0 if it is not known.
@@ -114,9 +122,25 @@ fn signalled(id: u32) -> Life {
 
 #[cfg(target_os = "linux")]
 mod linux {
-    use std::{fs, os::unix::fs::MetadataExt, process};
+    use std::{
+        fs,
+        os::unix::fs::MetadataExt,
+        process,
+        sync::atomic::{AtomicU64, Ordering},
+    };
 
     use super::Life;
+
+    /// The number of the pid namespace that was found first, and of this process's.
+    pub(super) fn pid_namespace() -> (u64, u64) {
+        /// Inherited by a fork, and not by another program.
+        static FIRST: AtomicU64 = AtomicU64::new(0);
+        let now = namespace("pid");
+        match FIRST.compare_exchange(0, now, Ordering::Relaxed, Ordering::Relaxed) {
+            Ok(_) => (now, now),
+            Err(first) => (first, now),
+        }
+    }
 
     /// Whether /proc numbers processes as this one does. A new pid namespace keeps the
     /// /proc of the one before until another is mounted, and there the same number is

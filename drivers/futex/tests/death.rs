@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use farend_core::sync::{LockError, Refused, SharedLayout, Taken, Unlock, WriteGuard};
+use farend_core::sync::{LockError, NoOwner, Refused, SharedLayout, Taken, Unlock, WriteGuard};
 use farend_futex::{
     linux::Linux,
     shared::{Mutex, RawMutex, RwLock},
@@ -306,6 +306,27 @@ fn the_child_of_a_fork_cannot_give_up_its_parents_lock() {
     lock.unlock().expect("mine");
 }
 
+/// There the parent's id is nobody's, or somebody else's.
+#[test]
+fn a_child_in_another_pid_namespace_does_not_judge_its_parents_lock() {
+    if !rustix::process::geteuid().is_root() {
+        return farend_effort::skip("making a pid namespace needs root");
+    }
+    let lock = Arena::<RawMutex>::new().value;
+    let status = c_library::in_fork(|| {
+        if lock.lock() != Ok(Taken::Clean) || !c_library::children_get_a_pid_namespace() {
+            return 1;
+        }
+        let status = c_library::in_fork(|| match lock.lock_for(Duration::from_millis(300)) {
+            Err(Refused::NoOwner(NoOwner::OtherNamespace)) => 0,
+            Err(_) => 2,
+            Ok(_) => 3,
+        });
+        if lock.unlock().is_ok() { status } else { 4 }
+    });
+    assert_eq!(status, 0);
+}
+
 /// The whole layout is that of the C library's mutex, as far as the kernel looks.
 #[test]
 fn a_shared_lock_is_forty_octets() {
@@ -349,6 +370,12 @@ mod c_library {
             // SAFETY: as above.
             unsafe { libc::pthread_mutex_unlock(self.0.0.get()) };
         }
+    }
+
+    /// Has children of this process born in a pid namespace of their own.
+    pub(crate) fn children_get_a_pid_namespace() -> bool {
+        // SAFETY: says what becomes of children, and changes no memory.
+        unsafe { libc::unshare(libc::CLONE_NEWPID) == 0 }
     }
 
     /// Runs `body` in the child of a fork, which ends with its result.

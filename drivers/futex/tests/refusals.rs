@@ -130,6 +130,42 @@ fn a_reader_without_a_slot_waits_for_one() {
     });
 }
 
+/// Whichever leaves: a reader does not wait for one slot only.
+#[test]
+fn a_reader_without_a_slot_gets_the_first_that_is_free() {
+    const FIT: usize = farend_core::sync::RawRwShared::<farend_futex::Default>::READERS_MAX;
+    for leaves in [0, 1] {
+        let lock: &shared::RwLock<u32> = mapped();
+        let may_leave: [private::Event; FIT] = std::array::from_fn(|_| private::Event::new());
+        let inside = private::Semaphore::empty();
+        thread::scope(|scope| {
+            for may_leave in &may_leave {
+                scope.spawn(|| {
+                    let _reader = lock.read().unwrap();
+                    inside.post().unwrap();
+                    may_leave.wait();
+                });
+            }
+            (0..FIT).for_each(|_| inside.acquire());
+            let late = scope.spawn(|| lock.read_for(Duration::from_secs(5)).is_ok());
+            thread::sleep(Duration::from_millis(20));
+            may_leave[leaves].set();
+            let is_in = late.join().unwrap();
+            may_leave.iter().for_each(private::Event::set);
+            assert!(is_in, "a reader left, and another did not get in");
+        });
+    }
+}
+
+#[test]
+fn a_reader_reads_again_where_nobody_wants_to_write() {
+    let lock: &shared::RwLock<u32> = mapped();
+    let first = lock.read().unwrap();
+    let second = lock.read().unwrap();
+    assert_eq!(*first, *second);
+    assert!(lock.try_read().is_ok());
+}
+
 #[test]
 fn memory_of_another_size_or_without_seals_is_refused() {
     #![expect(unsafe_code, reason = "maps memory of this test alone")]

@@ -33,6 +33,9 @@ const SLOTS: usize = 15;
 #[cfg(any(farend_loom, farend_shuttle))]
 const SLOTS: usize = 2;
 
+/// How long a reader sleeps for its first slot before it looks at the others.
+const LOOK_NS: u64 = 10_000_000;
+
 /// A mark that no owner leaves: the data is lost.
 const LOST: u32 = OWNER_ID_MASK;
 
@@ -60,8 +63,8 @@ enum Wait {
 /// readers who find the gate held queue behind it, so readers that come without
 /// end do not keep a writer out. Behind the gate readers and writers are equal: who
 /// is awake first, goes first. A thread that reads and locks again is refused: always
-/// to write, and to read where that would make it wait for itself or for a writer that
-/// waits for it.
+/// to write, and to read where it would wait, for a slot that it may have itself or for a
+/// writer that waits for it.
 #[repr(C)]
 pub struct RawRwShared<F: Owners> {
     gate: Slot<F>,
@@ -92,6 +95,11 @@ impl<F: Owners> Slot<F> {
     fn unlock(&self) {
         self.lock.give_up(Permit::GRANTED);
     }
+}
+
+/// Where a reader begins to look, so that readers do not all want the same slot.
+fn first_slot(me: u32) -> usize {
+    usize::try_from(me).unwrap_or(0) % SLOTS
 }
 
 const_unless_modelled! {
@@ -221,23 +229,50 @@ impl<F: Owners> RawRwShared<F> {
         }
     }
 
-    /// Takes a free slot, or waits for the one that is this reader's first.
+    /// Takes a free slot, or waits for one.
     fn take_slot(&self, me: u32, wait: Wait) -> Result<Ticket, Refused> {
-        let first = usize::try_from(me).unwrap_or(0) % SLOTS;
+        loop {
+            if let Some(ticket) = self.take_free_slot(me)? {
+                return Ok(ticket);
+            }
+            let Wait::Until(end_ns) = wait else { return Err(Refused::Busy) };
+            // Two that have a slot and want another could wait for each other, or for a
+            // writer that has the rest and waits for them.
+            self.refuse_a_reader(me, 0)?;
+            if let Some(ticket) = self.wait_for_slot(me, end_ns)? {
+                return Ok(ticket);
+            }
+        }
+    }
+
+    /// Takes any slot that can be had at once: not one that this reader has already.
+    fn take_free_slot(&self, me: u32) -> Result<Option<Ticket>, Refused> {
+        let first = first_slot(me);
         let (before, from) = self.slots.split_at_checked(first).unwrap_or((&[], &self.slots));
-        let mut ticket = Ticket(u8::try_from(first).unwrap_or(0));
-        let own = ticket;
-        for slot in from.iter().chain(before) {
+        let places = (first..SLOTS).chain(0..first);
+        for (slot, place) in from.iter().chain(before).zip(places) {
             match slot.lock(Wait::Not) {
-                Ok(()) => return Ok(ticket),
-                Err(Refused::Busy) => {}
+                Ok(()) => return Ok(Some(Ticket(u8::try_from(place).unwrap_or(0)))),
+                Err(Refused::Busy | Refused::Reentrant) => {}
                 Err(refused) => return Err(refused),
             }
-            let next = usize::from(ticket.0).wrapping_add(1) % SLOTS;
-            ticket = Ticket(u8::try_from(next).unwrap_or(0));
         }
-        let Some(slot) = self.slots.get(usize::from(own.0)) else { return Err(Refused::Busy) };
-        slot.lock(wait).map(|()| own)
+        Ok(None)
+    }
+
+    /// Waits for the slot that is this reader's first, as long as the others need not be
+    /// looked at; `None` then.
+    fn wait_for_slot(&self, me: u32, end_ns: Option<u64>) -> Result<Option<Ticket>, Refused> {
+        let first = first_slot(me);
+        let Some(slot) = self.slots.get(first) else { return Err(Refused::Busy) };
+        let look_ns = F::now_ns().saturating_add(LOOK_NS);
+        let end_ns = end_ns.filter(|&end_ns| end_ns <= look_ns);
+        match slot.lock(Wait::Until(Some(end_ns.unwrap_or(look_ns)))) {
+            Ok(()) => Ok(Some(Ticket(u8::try_from(first).unwrap_or(0)))),
+            Err(Refused::TimedOut) if end_ns.is_none() => Ok(None),
+            Err(Refused::TimedOut) => self.take_free_slot(me)?.ok_or(Refused::TimedOut).map(Some),
+            Err(refused) => Err(refused),
+        }
     }
 
     fn write_with(&self, wait: Wait) -> Result<Taken, Refused> {

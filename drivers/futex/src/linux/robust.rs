@@ -46,7 +46,7 @@ use super::Linux;
 use crate::{
     Unavailable, ending,
     looks::Looks,
-    process::{Life, life},
+    process::{Life, is_in_first_pid_namespace, life},
 };
 
 /// From a node's `next` to the lock's word, as the C library has registered it.
@@ -232,6 +232,10 @@ fn first_call() -> Result<Caller, NoOwner> {
     let head = robust_list().ok_or(NoOwner::Unsupported)?;
     if HAS_LEFT.get() || !ending::call_leave() {
         return Err(NoOwner::Unsupported);
+    }
+    // Who shares a lock knows the others by their ids in one namespace.
+    if !is_in_first_pid_namespace() {
+        return Err(NoOwner::OtherNamespace);
     }
     let id = gettid().as_raw_nonzero().get().cast_unsigned();
     let caller = Caller { id, head, stays_in_its_thread: PhantomData };

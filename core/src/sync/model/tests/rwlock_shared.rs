@@ -132,6 +132,32 @@ fn a_reader_that_locks_again_is_never_kept_waiting() {
     });
 }
 
+/// Two slots.
+#[test]
+fn a_reader_reads_again_while_there_is_a_slot_and_is_refused_then() {
+    check(|| {
+        let case = Case::new();
+        let read_twice = |case: &Case| {
+            let (ticket, _) = case.lock.read().unwrap();
+            match case.lock.read() {
+                Ok((second, _)) => case.lock.unlock_read(second),
+                Err(refused) => assert_eq!(refused, Refused::Reentrant),
+            }
+            case.lock.unlock_read(ticket);
+        };
+        let other = spawn(&case, read_twice);
+        read_twice(&case);
+        other.join().unwrap();
+        let (first, _) = case.lock.read().unwrap();
+        let (second, _) = case.lock.read().unwrap();
+        assert_eq!(case.lock.read().map(|_| ()), Err(Refused::Reentrant));
+        assert_eq!(case.lock.try_read().map(|_| ()), Err(Refused::Busy));
+        case.lock.unlock_read(first);
+        case.lock.unlock_read(second);
+        case.write();
+    });
+}
+
 #[test]
 fn two_readers_that_want_to_write_are_both_refused() {
     check(|| {
