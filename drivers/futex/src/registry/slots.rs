@@ -214,7 +214,11 @@ impl Slot {
             let value = stamp_of(word.load(Ordering::Acquire), claim.generation);
             value.filter(|_| claim.is_written)
         };
-        if read(&self.space).is_some_and(|space| space != truncated(processes.own_space())) {
+        let space = read(&self.space);
+        // Written, and of another generation: by one who came too late for the slot and had
+        // not noticed yet. Where the owner is from cannot be known any more.
+        let is_unknown = claim.is_written && space.is_none();
+        if is_unknown || space.is_some_and(|space| space != truncated(processes.own_space())) {
             return true;
         }
         let is_same_clock = read(&self.clock) == Some(truncated(processes.own_clock()));

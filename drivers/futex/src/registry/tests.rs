@@ -169,6 +169,20 @@ fn an_owner_whose_slot_is_taken_before_it_is_written_does_not_have_it() {
     assert_eq!(table.claim(living, &script), None);
 }
 
+/// One that comes too late writes where it is from over what the owner wrote.
+#[test]
+fn an_owner_whose_words_a_late_claimant_wrote_over_is_not_dead() {
+    let (table, script) = (empty(), Script::default());
+    let abroad = |id| Process { id, started: 5, space: SPACE + 1, clock: CLOCK };
+    let slot = &table.slots[0];
+    let begun = slot.begin(0, abroad(300)).unwrap();
+    let owner = slot.take(begun.word(), abroad(301)).unwrap();
+    let id = u32::try_from((owner.word() & !(1 << 63)) >> 32).unwrap() << 10;
+    assert!(table.is_alive(id, &script));
+    assert_eq!(slot.finish(begun, abroad(300)), None);
+    assert!(table.is_alive(id, &script));
+}
+
 #[test]
 fn an_owner_that_died_while_it_took_its_slot_leaves_no_slot_behind() {
     let (table, script) = (empty(), Script::default());
