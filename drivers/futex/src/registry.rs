@@ -43,7 +43,7 @@ use farend_core::sync::{
 };
 
 pub(crate) use self::member::leave;
-pub use self::memory::{JoinError, join, join_default};
+pub use self::memory::{JoinError, RESERVED_NAMES, join, join_default};
 use crate::{Backend, Unavailable};
 
 /// How long a waiter sleeps before it looks whether the owner lives.

@@ -3,6 +3,7 @@
 use std::{error, fmt, io};
 
 use farend_core::ring::LayoutError;
+use farend_futex::registry::RESERVED_NAMES;
 
 use crate::name::NAME_OCTETS_MAX;
 
@@ -71,7 +72,8 @@ impl fmt::Display for SegmentError {
             Self::Name { name } => write!(
                 formatter,
                 "`{name}` cannot name a segment: use up to {NAME_OCTETS_MAX} characters, `/` \
-                 first, then letters, digits, `.`, `_` and `-`"
+                 first, then letters, digits, `.`, `_` and `-`; names that begin with \
+                 `{RESERVED_NAMES}` are of registries of lock owners"
             ),
             Self::Missing { name } => write!(
                 formatter,

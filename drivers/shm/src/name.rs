@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use farend_futex::registry::RESERVED_NAMES;
 use rustix::{io::Errno, shm};
 
 use crate::SegmentError;
@@ -26,7 +27,12 @@ impl Name {
         if is_dots || bare.len() >= NAME_OCTETS_MAX || !bare.bytes().all(is_plain) {
             return Err(SegmentError::Name { name: name.to_owned() });
         }
-        Ok(Self(format!("/{bare}")))
+        let parsed = format!("/{bare}");
+        // Removed or taken, a registry of lock owners would divide its users.
+        if parsed.starts_with(RESERVED_NAMES) {
+            return Err(SegmentError::Name { name: name.to_owned() });
+        }
+        Ok(Self(parsed))
     }
 
     pub(crate) fn as_str(&self) -> &str {
@@ -72,6 +78,15 @@ mod tests {
             let error = Name::parse(bad).unwrap_err();
             assert!(matches!(error, SegmentError::Name { .. }), "{bad}: {error}");
         }
+    }
+
+    #[test]
+    fn names_of_registries_of_owners_are_neither_taken_nor_removed() {
+        for name in ["/farend-owners2.0", "farend-owners2.4294967295", "/farend-owners"] {
+            assert!(matches!(Name::parse(name), Err(SegmentError::Name { .. })), "{name}");
+            assert!(matches!(unlink(name), Err(SegmentError::Name { .. })), "{name}");
+        }
+        assert!(Name::parse("/farend-owner").is_ok());
     }
 
     #[test]

@@ -19,6 +19,10 @@ use rustix::{
 
 use super::slots::Table;
 
+/// How names of users' own registries begin: nothing else is to have such a name, nor to
+/// remove it.
+pub const RESERVED_NAMES: &str = "/farend-owners";
+
 /// Longest name, with its slash: what Darwin takes.
 const NAME_OCTETS_MAX: usize = 31;
 
@@ -135,7 +139,7 @@ pub fn join(name: &str) -> Result<(), JoinError> {
 /// # Errors
 /// [`JoinError`].
 pub fn join_default() -> Result<(), JoinError> {
-    join(&format!("/farend-owners2.{}", geteuid().as_raw()))
+    join(&format!("{RESERVED_NAMES}2.{}", geteuid().as_raw()))
 }
 
 fn open(name: &str) -> Result<&'static Table, JoinError> {
