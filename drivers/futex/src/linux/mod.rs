@@ -37,6 +37,7 @@ pub(crate) fn check_owners() -> Result<(), crate::Unavailable> {
 
 /// As above: waits and wakes work; owners are [`Registered`](crate::Registered)'s.
 #[cfg(not(all(target_env = "gnu", target_pointer_width = "64")))]
+#[expect(clippy::unnecessary_wraps, reason = "as above")]
 pub(crate) fn check_owners() -> Result<(), crate::Unavailable> {
     Ok(())
 }
