@@ -183,6 +183,16 @@ pub struct Publisher<F: Futex<Shared> = farend_futex::Default, L: Liveness = Pro
     Kept<broadcast::Writer<'static, F, L>>,
 );
 
+impl Publisher {
+    /// A descriptor that tells when there may be room.
+    ///
+    /// # Errors
+    /// What the system says: no descriptor or no thread is left.
+    pub fn readiness(&self) -> io::Result<Readiness> {
+        Readiness::new(self.0.with(broadcast::Writer::alert))
+    }
+}
+
 impl<F: Futex<Shared>, L: Liveness> Publisher<F, L> {
     /// Sends a message to all subscribers. With
     /// [`SlowReader::Block`], waits for room if there is none; `false` if the
@@ -192,7 +202,7 @@ impl<F: Futex<Shared>, L: Liveness> Publisher<F, L> {
     /// [`RingError::TimedOut`] if a living subscriber does not go on;
     /// [`RingError::TooLong`]; [`RingError::Corrupt`].
     #[inline]
-    pub fn send(&mut self, message: &[u8], deadline: Deadline) -> Result<bool, RingError> {
+    pub fn send(&mut self, message: &[u8], deadline: Deadline<F>) -> Result<bool, RingError> {
         let mut is_sent = self.0.push(message)?;
         while !is_sent && self.0.slow_reader() == SlowReader::Block {
             self.0.wait_room(deadline.as_ns())?;
@@ -210,7 +220,7 @@ impl<F: Futex<Shared>, L: Liveness> Publisher<F, L> {
     pub fn send_value<T: IntoBytes + Immutable>(
         &mut self,
         value: &T,
-        deadline: Deadline,
+        deadline: Deadline<F>,
     ) -> Result<bool, RingError> {
         self.send(value.as_bytes(), deadline)
     }
@@ -256,14 +266,6 @@ impl<F: Futex<Shared>, L: Liveness> Publisher<F, L> {
         self.0.flush();
     }
 
-    /// A descriptor that tells when there may be room.
-    ///
-    /// # Errors
-    /// What the system says: no descriptor or no thread is left.
-    pub fn readiness(&self) -> io::Result<Readiness> {
-        Readiness::new(self.0.with(broadcast::Writer::alert))
-    }
-
     /// Removes subscribers that are dead; whether there is room now. For whoever waits by
     /// [`readiness`](Self::readiness), which tells of the dead until they are removed.
     pub fn check_subscribers(&mut self) -> bool {
@@ -289,6 +291,16 @@ pub struct Subscriber<F: Futex<Shared> = farend_futex::Default, L: Liveness = Pr
     Kept<broadcast::Reader<'static, F, L>>,
 );
 
+impl Subscriber {
+    /// A descriptor that tells when there may be a message.
+    ///
+    /// # Errors
+    /// What the system says: no descriptor or no thread is left.
+    pub fn readiness(&self) -> io::Result<Readiness> {
+        Readiness::new(self.0.with(broadcast::Reader::alert))
+    }
+}
+
 impl<F: Futex<Shared>, L: Liveness> Subscriber<F, L> {
     /// Octets of the longest message.
     #[must_use]
@@ -308,7 +320,11 @@ impl<F: Futex<Shared>, L: Liveness> Subscriber<F, L> {
     /// if nothing is left to receive and nobody to send;
     /// [`RingError::BufferTooShort`]; [`RingError::Corrupt`].
     #[inline]
-    pub fn receive(&mut self, buffer: &mut [u8], deadline: Deadline) -> Result<Message, RingError> {
+    pub fn receive(
+        &mut self,
+        buffer: &mut [u8],
+        deadline: Deadline<F>,
+    ) -> Result<Message, RingError> {
         self.0.release()?;
         loop {
             if let Some(message) = self.0.read(buffer)? {
@@ -343,7 +359,7 @@ impl<F: Futex<Shared>, L: Liveness> Subscriber<F, L> {
     /// `T`; and as [`receive`](Self::receive).
     pub fn receive_value<T: FromBytes + IntoBytes>(
         &mut self,
-        deadline: Deadline,
+        deadline: Deadline<F>,
     ) -> Result<T, RingError> {
         values::receive(|buffer| self.receive(buffer, deadline).map(|message| message.octets))
     }
@@ -362,7 +378,7 @@ impl<F: Futex<Shared>, L: Liveness> Subscriber<F, L> {
     /// [`RingError::NotInPlace`] with [`SlowReader::Overwrite`], and as
     /// [`receive`](Self::receive).
     #[inline]
-    pub fn receive_in_place(&mut self, deadline: Deadline) -> Result<&[u8], RingError> {
+    pub fn receive_in_place(&mut self, deadline: Deadline<F>) -> Result<&[u8], RingError> {
         self.0.release()?;
         if !self.0.is_in_place() {
             return Err(RingError::NotInPlace);
@@ -379,14 +395,6 @@ impl<F: Futex<Shared>, L: Liveness> Subscriber<F, L> {
         self.0.release()?;
         self.0.flush();
         Ok(())
-    }
-
-    /// A descriptor that tells when there may be a message.
-    ///
-    /// # Errors
-    /// What the system says: no descriptor or no thread is left.
-    pub fn readiness(&self) -> io::Result<Readiness> {
-        Readiness::new(self.0.with(broadcast::Reader::alert))
     }
 
     /// Looks closely whether the publisher can still send: for whoever waits by

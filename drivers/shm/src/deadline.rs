@@ -5,8 +5,9 @@ use std::time::Duration;
 use farend_core::sync::Clock;
 use rustix::event::Timespec;
 
-/// A time at which a call gives up waiting, on this system's clock.
-pub type Deadline = farend_core::sync::Deadline<farend_futex::Default>;
+/// A time at which a call gives up waiting, on the clock of a backend: this system's, if no
+/// other is named.
+pub type Deadline<F = farend_futex::Default> = farend_core::sync::Deadline<F>;
 
 /// The longest that `poll` is asked to wait at once. macOS takes milliseconds in 31 bits:
 /// 24.8 days.

@@ -154,6 +154,16 @@ pub struct Sender<F: Futex<Shared> = farend_futex::Default, L: Liveness = Proces
     Kept<spsc::Producer<'static, F, L>>,
 );
 
+impl Sender {
+    /// A descriptor that tells when there may be room.
+    ///
+    /// # Errors
+    /// What the system says: no descriptor or no thread is left.
+    pub fn readiness(&self) -> io::Result<Readiness> {
+        Readiness::new(self.0.with(spsc::Producer::alert))
+    }
+}
+
 impl<F: Futex<Shared>, L: Liveness> Sender<F, L> {
     /// Octets of the longest record.
     #[must_use]
@@ -168,7 +178,7 @@ impl<F: Futex<Shared>, L: Liveness> Sender<F, L> {
     /// if the ring is full and nobody is left to make room;
     /// [`RingError::TooLong`]; [`RingError::Corrupt`].
     #[inline]
-    pub fn send(&mut self, record: &[u8], deadline: Deadline) -> Result<(), RingError> {
+    pub fn send(&mut self, record: &[u8], deadline: Deadline<F>) -> Result<(), RingError> {
         while !self.0.push(record)? {
             self.0.wait_room(record.len(), deadline.as_ns())?;
         }
@@ -184,7 +194,7 @@ impl<F: Futex<Shared>, L: Liveness> Sender<F, L> {
     pub fn send_value<T: IntoBytes + Immutable>(
         &mut self,
         value: &T,
-        deadline: Deadline,
+        deadline: Deadline<F>,
     ) -> Result<(), RingError> {
         self.send(value.as_bytes(), deadline)
     }
@@ -216,14 +226,6 @@ impl<F: Futex<Shared>, L: Liveness> Sender<F, L> {
         self.0.flush();
     }
 
-    /// A descriptor that tells when there may be room.
-    ///
-    /// # Errors
-    /// What the system says: no descriptor or no thread is left.
-    pub fn readiness(&self) -> io::Result<Readiness> {
-        Readiness::new(self.0.with(spsc::Producer::alert))
-    }
-
     /// Looks closely whether the receiver can still receive: for whoever waits by
     /// [`readiness`](Self::readiness) and finds nothing more.
     ///
@@ -242,7 +244,7 @@ impl<F: Futex<Shared>, L: Liveness> Sender<F, L> {
     pub fn reserve(
         &mut self,
         octets: usize,
-        deadline: Deadline,
+        deadline: Deadline<F>,
     ) -> Result<Loan<'_, 'static, F, L>, RingError> {
         self.0.wait_room(octets, deadline.as_ns())?;
         self.0.reserve(octets)?.ok_or(RingError::TimedOut)
@@ -255,6 +257,16 @@ pub struct Receiver<F: Futex<Shared> = farend_futex::Default, L: Liveness = Proc
     Kept<spsc::Consumer<'static, F, L>>,
 );
 
+impl Receiver {
+    /// A descriptor that tells when there may be a record.
+    ///
+    /// # Errors
+    /// What the system says: no descriptor or no thread is left.
+    pub fn readiness(&self) -> io::Result<Readiness> {
+        Readiness::new(self.0.with(spsc::Consumer::alert))
+    }
+}
+
 impl<F: Futex<Shared>, L: Liveness> Receiver<F, L> {
     /// Receives the next record, where it lies, and waits for one if there is
     /// none. The record stays until the next call.
@@ -263,7 +275,7 @@ impl<F: Futex<Shared>, L: Liveness> Receiver<F, L> {
     /// [`RingError::TimedOut`]; [`RingError::PeerDied`] or [`RingError::PeerLeft`]
     /// if nothing is left to receive and nobody to send; [`RingError::Corrupt`].
     #[inline]
-    pub fn receive(&mut self, deadline: Deadline) -> Result<&[u8], RingError> {
+    pub fn receive(&mut self, deadline: Deadline<F>) -> Result<&[u8], RingError> {
         self.0.release();
         self.0.wait_record(deadline.as_ns())?;
         self.0.peek()?.ok_or(RingError::TimedOut)
@@ -279,7 +291,7 @@ impl<F: Futex<Shared>, L: Liveness> Receiver<F, L> {
     pub fn receive_copy(
         &mut self,
         buffer: &mut [u8],
-        deadline: Deadline,
+        deadline: Deadline<F>,
     ) -> Result<usize, RingError> {
         self.0.release();
         self.0.wait_record(deadline.as_ns())?;
@@ -293,7 +305,7 @@ impl<F: Futex<Shared>, L: Liveness> Receiver<F, L> {
     /// `T`; and as [`receive`](Self::receive).
     pub fn receive_value<T: FromBytes + IntoBytes>(
         &mut self,
-        deadline: Deadline,
+        deadline: Deadline<F>,
     ) -> Result<T, RingError> {
         values::receive(|buffer| self.receive_copy(buffer, deadline))
     }
@@ -314,14 +326,6 @@ impl<F: Futex<Shared>, L: Liveness> Receiver<F, L> {
     pub fn try_receive(&mut self) -> Result<Option<&[u8]>, RingError> {
         self.0.release();
         self.0.peek()
-    }
-
-    /// A descriptor that tells when there may be a record.
-    ///
-    /// # Errors
-    /// What the system says: no descriptor or no thread is left.
-    pub fn readiness(&self) -> io::Result<Readiness> {
-        Readiness::new(self.0.with(spsc::Consumer::alert))
     }
 
     /// Looks closely whether the sender can still send: for whoever waits by

@@ -68,7 +68,7 @@ fn peer_process() {
 }
 
 /// Fails unless `wait` is one sleep, or two if it was woken for no reason.
-fn assert_sleeps_through(mut wait: impl FnMut(Deadline) -> RingError) {
+fn assert_sleeps_through(mut wait: impl FnMut(Deadline<Counted>) -> RingError) {
     // The first time starts the thread that watches.
     assert_eq!(wait(Deadline::after(Duration::from_millis(1))), RingError::TimedOut);
     let before = Calls::so_far();

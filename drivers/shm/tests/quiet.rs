@@ -1,10 +1,14 @@
-//! Nobody who is awake is woken: the system is not called at all.
+//! Nobody who is awake is woken: the system is not called at all. And whose clock tells
+//! how long the others sleep.
 
 use std::{
+    num::NonZeroU32,
     sync::atomic::{AtomicBool, Ordering},
     thread,
+    time::{Duration, Instant},
 };
 
+use farend_core::sync::{Clock, Futex, Shared, Waited, primitive::AtomicU32};
 use farend_futex::{Calls, Counting};
 use farend_shm::{Deadline, Processes, RingError, SlowReader, broadcast, spsc};
 
@@ -89,7 +93,7 @@ fn a_sleeping_receiver_is_woken_by_one_call() {
     let mut sender = ring.sender_over::<Counted, Processes>().unwrap();
     let mut receiver = ring.receiver_over::<Counted, Processes>().unwrap();
     // Sleeps for as long as it may, so the bell stays armed.
-    let timed_out = receiver.receive(Deadline::after(std::time::Duration::from_millis(1)));
+    let timed_out = receiver.receive(Deadline::after(Duration::from_millis(1)));
     assert_eq!(timed_out, Err(RingError::TimedOut));
     let before = Calls::so_far();
     for _ in 0..3 {
@@ -99,4 +103,45 @@ fn a_sleeping_receiver_is_woken_by_one_call() {
     sender.flush();
     sender.flush();
     assert_eq!(Calls::so_far().since(before), Calls { waits: 0, wakes: 1 });
+}
+
+/// The system's clock and sleep, an hour ahead.
+#[derive(Debug)]
+enum Ahead {}
+
+const HOUR_NS: u64 = 3_600_000_000_000;
+
+impl Clock for Ahead {
+    fn now_ns() -> u64 {
+        farend_futex::Default::now_ns() + HOUR_NS
+    }
+}
+
+impl Futex<Shared> for Ahead {
+    fn wait(word: &AtomicU32, expected: u32, deadline_ns: Option<u64>) -> Waited {
+        let deadline_ns = deadline_ns.map(|deadline_ns| deadline_ns - HOUR_NS);
+        <farend_futex::Default as Futex<Shared>>::wait(word, expected, deadline_ns)
+    }
+
+    fn wake_one(word: &AtomicU32) {
+        <farend_futex::Default as Futex<Shared>>::wake_one(word);
+    }
+
+    fn wake_all(word: &AtomicU32) {
+        <farend_futex::Default as Futex<Shared>>::wake_all(word);
+    }
+
+    fn thread_id() -> NonZeroU32 {
+        <farend_futex::Default as Futex<Shared>>::thread_id()
+    }
+}
+
+#[test]
+fn a_side_waits_by_the_clock_of_its_backend() {
+    const WAIT: Duration = Duration::from_millis(20);
+    let ring = spsc::Ring::anonymous(1 << 10).unwrap();
+    let mut receiver = ring.receiver_over::<Ahead, Processes>().unwrap();
+    let started = Instant::now();
+    assert_eq!(receiver.receive(Deadline::after(WAIT)), Err(RingError::TimedOut));
+    assert!((WAIT..WAIT * 100).contains(&started.elapsed()), "{:?}", started.elapsed());
 }
