@@ -42,7 +42,9 @@ pub(crate) struct Destination {
 /// Finds the destination among control messages.
 pub(crate) fn parse(control: &[u8]) -> Option<Destination> {
     let mut rest = control;
-    let (mut found, mut hop_limit) = (None, None);
+    let mut found = None;
+    #[cfg_attr(not(target_os = "linux"), expect(unused_mut, reason = "only Linux tells it"))]
+    let mut hop_limit = None;
     while let Some(header) = sys::read::<libc::cmsghdr>(rest) {
         #[allow(clippy::useless_conversion, reason = "it is another integer on other systems")]
         let octets = usize::try_from(header.cmsg_len).unwrap_or(usize::MAX);

@@ -22,6 +22,7 @@ pub(crate) fn check(plan: &Plan) -> Result<(), Failure> {
 }
 
 /// The first option that the tiers in the kernel cannot serve.
+#[cfg(any(target_os = "linux", test))]
 pub(crate) fn needs_user_space(own: &XdpSettings, settings: &Settings) -> Option<&'static str> {
     own.needs_af_xdp().or_else(|| settings.needs_user_space())
 }

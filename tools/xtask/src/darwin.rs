@@ -14,7 +14,7 @@ use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 
-use self::toolchain::Toolchain;
+use self::toolchain::{Part, Toolchain};
 use crate::{host, shell::Shell};
 
 /// Both kinds of Mac.
@@ -46,17 +46,19 @@ pub(crate) fn check(shell: &Shell) -> Result<()> {
     stubs::write(&toolchain.stubs)?;
     for target in TARGETS {
         for package in CHECKED {
-            shell.run(&mut toolchain.clippy(target, package, &[]))?;
+            shell.run(&mut toolchain.clippy(target, package, Part::Whole, &[]))?;
         }
         for package in PROGRAMS {
-            shell.run(&mut toolchain.clippy(target, package, &[]))?;
-            let programs = programs::linked(shell, &toolchain, target, package, &[])?;
+            shell.run(&mut toolchain.clippy(target, package, Part::Programs, &[]))?;
+            let part = Part::Programs;
+            let programs = programs::linked(shell, &toolchain, target, package, part, &[])?;
             private_names_only_if(false, &programs)?;
         }
         for features in [&[][..], &[PRIVATE_FEATURE]] {
-            shell.run(&mut toolchain.clippy(target, LINKED, features))?;
+            shell.run(&mut toolchain.clippy(target, LINKED, Part::Whole, features))?;
             shell.run(&mut toolchain.doctest(target, LINKED, features))?;
-            let programs = programs::linked(shell, &toolchain, target, LINKED, features)?;
+            let part = Part::Whole;
+            let programs = programs::linked(shell, &toolchain, target, LINKED, part, features)?;
             let is_wanted = features.contains(&PRIVATE_FEATURE);
             private_names_only_if(is_wanted, &programs)?;
             let features = if features.is_empty() { "by default" } else { PRIVATE_FEATURE };

@@ -7,20 +7,21 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-use super::toolchain::{Toolchain, nm, select};
+use super::toolchain::{Part, Toolchain, nm, select};
 use crate::shell::{Shell, capture};
 
-/// Links everything of a package that becomes a program: binaries, examples,
-/// tests. Returns where they are.
+/// Links everything in this part of a package that becomes a program. Returns
+/// where the programs are.
 pub(crate) fn linked(
     shell: &Shell,
     toolchain: &Toolchain,
     target: &str,
     package: &str,
+    part: Part,
     features: &[&str],
 ) -> Result<Vec<PathBuf>> {
     let mut command = toolchain.cargo();
-    command.args(["build", "--all-targets", "--quiet"]);
+    command.args(["build", part.option(), "--quiet"]);
     command.arg("--message-format=json-render-diagnostics");
     select(&mut command, target, package, features);
     shell.say(&format!("linking {package} for {target}"));

@@ -31,6 +31,25 @@ pub(crate) struct Toolchain {
     pub stubs: PathBuf,
 }
 
+/// What of a package is built.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Part {
+    /// Everything: the library, programs, examples and tests.
+    Whole,
+    /// Its programs. The tests of some need what only Linux has.
+    Programs,
+}
+
+impl Part {
+    /// How cargo calls it.
+    pub(crate) const fn option(self) -> &'static str {
+        match self {
+            Self::Whole => "--all-targets",
+            Self::Programs => "--bins",
+        }
+    }
+}
+
 impl Toolchain {
     /// Finds the toolchain, and installs what is missing of it.
     pub(crate) fn ready(shell: &Shell) -> Result<Self> {
@@ -53,12 +72,18 @@ impl Toolchain {
         command
     }
 
-    /// Checks the types and lints of everything in a package.
-    pub(crate) fn clippy(&self, target: &str, package: &str, features: &[&str]) -> Command {
+    /// Checks the types and lints of this part of a package.
+    pub(crate) fn clippy(
+        &self,
+        target: &str,
+        package: &str,
+        part: Part,
+        features: &[&str],
+    ) -> Command {
         let mut command = Command::new(beside(&self.rustc, "cargo-clippy"));
         command.current_dir(crate::shell::root());
         self.set_up(&mut command);
-        command.args(["clippy", "--quiet", "--all-targets"]);
+        command.args(["clippy", "--quiet", part.option()]);
         select(&mut command, target, package, features);
         command.args(["--", "-D", "warnings"]);
         command
