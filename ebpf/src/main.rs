@@ -24,7 +24,11 @@ use aya_ebpf::{
 };
 use farend_core::{Window, inspect, reflect::verdict::Code, reflect_closely, reflect_common};
 
-use crate::{limit::PerCpuLimit, skb::SkbWindow, window::{Parked, XdpWindow}};
+use crate::{
+    limit::PerCpuLimit,
+    skb::SkbWindow,
+    window::{Parked, XdpWindow},
+};
 
 /// Turns test traffic round; everything else goes on to the host.
 #[xdp(frags)]

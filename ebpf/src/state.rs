@@ -4,8 +4,8 @@
 #![expect(unsafe_code, reason = "a map's entry is a raw pointer")]
 
 use aya_ebpf::{macros::map, maps::PerCpuArray};
-use farend_core::{Kind, Reason, Verdict};
 use farend_core::reflect::{cpu_state::CpuState, policy::RateCap};
+use farend_core::{Kind, Reason, Verdict};
 
 /// One entry, for each CPU.
 #[map]

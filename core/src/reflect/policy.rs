@@ -6,13 +6,18 @@
 //! checks it with [`Policy::from_octets`].
 
 mod builder;
+mod guards;
 mod prefix;
+mod services;
 mod whole;
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 pub use builder::{Builder, PolicyError};
+pub use guards::Guards;
 pub use prefix::{Ipv4Prefix, Ipv6Prefix};
+pub use services::ServedBy;
+pub(crate) use services::ServiceEntry;
 
 use crate::{
     Kind, Service,
@@ -66,49 +71,6 @@ pub enum Mode {
     /// MAC addresses, IP addresses and UDP ports.
     #[default]
     All = 2,
-}
-
-/// The guards that a policy can turn off. All are on unless it does; those
-/// that no sound test needs off (group MAC addresses, IP addresses that no
-/// single host has, fragments, lengths) are not among them.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Guards(pub u32);
-
-impl Guards {
-    /// Source MAC is our own.
-    pub const OWN_SOURCE_MAC: Self = Self(1);
-    /// Source MAC and destination MAC are the same.
-    pub const EQUAL_MACS: Self = Self(1 << 1);
-    /// Wrong IPv4 header checksum.
-    pub const CHECKSUM: Self = Self(1 << 2);
-    /// The TTL or hop limit falls by one with each answer, and a frame with
-    /// none left is not answered: so every loop between reflectors ends.
-    pub const HOP_LIMIT: Self = Self(1 << 3);
-    /// Could be the answer of a service or of another reflector.
-    pub const LOOP_RISK: Self = Self(1 << 4);
-    /// Loopback addresses of a datagram that a socket received. In a frame
-    /// they are never sound (RFC 1122 section 3.2.1.3).
-    pub const LOOPBACK: Self = Self(1 << 5);
-    /// No guard.
-    pub const NONE: Self = Self(0);
-    /// Every guard.
-    pub const ALL: Self = Self((1 << 6) - 1);
-
-    /// Each guard with its stable name.
-    pub const NAMES: [(&'static str, Self); 6] = [
-        ("own-source-mac", Self::OWN_SOURCE_MAC),
-        ("equal-macs", Self::EQUAL_MACS),
-        ("checksum", Self::CHECKSUM),
-        ("hop-limit", Self::HOP_LIMIT),
-        ("loop-risk", Self::LOOP_RISK),
-        ("loopback", Self::LOOPBACK),
-    ];
-
-    /// The set without these.
-    #[must_use]
-    pub const fn without(self, others: Self) -> Self {
-        Self(self.0 & !others.0)
-    }
 }
 
 /// Bounds a cap, so that no product of it with the elapsed ticks wraps.
@@ -188,39 +150,6 @@ impl LoopRisk {
     const REFLECTOR_PORTS: u8 = 1;
     /// Answers look like requests, or every port is served.
     const EVERY_PORT: u8 = 2;
-}
-
-/// What a service is found by. An unknown value is data, not an error.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
-#[repr(transparent)]
-pub struct ServedBy(u8);
-
-impl ServedBy {
-    /// A UDP destination port.
-    pub const UDP_PORT: Self = Self(1);
-    /// The `EtherType` behind all tags.
-    pub const ETHER_TYPE: Self = Self(2);
-    /// The IP protocol, or IPv6's last next header.
-    pub const IP_PROTOCOL: Self = Self(3);
-}
-
-/// Which service answers what.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
-#[repr(C)]
-pub(crate) struct ServiceEntry {
-    number: u16,
-    by: ServedBy,
-    /// Its code; 0 in an unused entry.
-    service: u8,
-}
-
-impl ServiceEntry {
-    const UNUSED: Self = Self { number: 0, by: ServedBy(0), service: 0 };
-
-    const fn is_whole(&self) -> bool {
-        matches!(self.by, ServedBy::UDP_PORT | ServedBy::ETHER_TYPE | ServedBy::IP_PROTOCOL)
-            && Service::from_code(self.service).is_some()
-    }
 }
 
 /// What to answer. Read-only in the hot path.

@@ -5,10 +5,10 @@ use core::time::Duration;
 
 use core::num::NonZeroU32;
 
-use farend_core::sync::{Deadline, 
-    Clock, Condvar, Event, Futex, LockError, Mutex, MutexGuard, NoOwner, Overflow, Owners, Permit,
-    Private, RawMutex, RawShared, Refused, RwLock, Scope, Semaphore, Shared, Taken, TimedOut,
-    Unlock, Waited, WriteGuard,
+use farend_core::sync::{
+    Clock, Condvar, Deadline, Event, Futex, LockError, Mutex, MutexGuard, NoOwner, Overflow,
+    Owners, Permit, Private, RawMutex, RawShared, Refused, RwLock, Scope, Semaphore, Shared, Taken,
+    TimedOut, Unlock, Waited, WriteGuard,
     primitive::{AtomicU32, AtomicU64, Ordering},
 };
 
