@@ -6,8 +6,16 @@
 mod support;
 
 use std::{
-    fs, os::unix::process::ExitStatusExt, process::ExitStatus, sync::Barrier, thread,
-    time::Duration,
+    fs,
+    mem::ManuallyDrop,
+    os::unix::process::ExitStatusExt,
+    process::ExitStatus,
+    sync::{
+        Barrier,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
 };
 
 use farend_shm::{
@@ -47,6 +55,7 @@ fn peer_process() {
         }
         "forks" => forks(),
         "forks into a pid namespace" => forks_into_a_pid_namespace(name),
+        "forks while a descriptor is in use" => forks_while_a_descriptor_is_in_use(),
         "waits without inotify" => waits_without_inotify(name),
         "forks into a time namespace" => forks_into_a_time_namespace(),
         "sends for ever" => {
@@ -195,6 +204,38 @@ fn a_full_shared_memory_is_an_error_and_leaves_nothing() {
     Peer::in_namespaces(&arguments, "small memory", &fresh_name());
 }
 
+#[test]
+fn a_child_forked_while_a_descriptor_is_in_use_drops_it_and_goes_on() {
+    Peer::start("forks while a descriptor is in use", &[""]).finish();
+}
+
+fn forks_while_a_descriptor_is_in_use() {
+    let line = spsc::Ring::anonymous(1 << 12).unwrap();
+    let (mut sender, mut receiver) = (line.sender().unwrap(), line.receiver().unwrap());
+    let mut set = WaitSet::new();
+    set.add(receiver.readiness().unwrap());
+    let set = ManuallyDrop::new(set);
+    let is_over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !is_over.load(Ordering::Relaxed) {
+                set.rearm().unwrap();
+                sender.send(b"message", Deadline::NEVER).unwrap();
+                while receiver.try_receive().unwrap().is_some() {}
+                set.wait(Deadline::NEVER).unwrap();
+            }
+        });
+        for _ in 0..1_000 {
+            in_child(|| {
+                // SAFETY: the child's copy, which nobody else there uses.
+                drop(unsafe { std::ptr::read(&raw const *set) });
+            });
+        }
+        is_over.store(true, Ordering::Relaxed);
+    });
+    drop(ManuallyDrop::into_inner(set));
+}
+
 /// Both have the id 1, each in its own pid namespace.
 #[test]
 fn a_forked_child_with_the_same_id_does_not_remove_the_name() {
@@ -306,10 +347,17 @@ fn in_child(child: impl FnOnce()) {
         // SAFETY: ends the child without destructors of the parent's.
         unsafe { libc::_exit(i32::from(!succeeded)) };
     }
+    let started = Instant::now();
     let mut status = 0;
     // SAFETY: one word to write to.
-    let waited = unsafe { libc::waitpid(pid, &raw mut status, 0) };
-    assert_eq!(waited, pid);
+    while unsafe { libc::waitpid(pid, &raw mut status, libc::WNOHANG) } == 0 {
+        if started.elapsed() > LONG {
+            // SAFETY: a child that was not waited for.
+            unsafe { libc::kill(pid, libc::SIGKILL) };
+            panic!("the child hangs");
+        }
+        thread::yield_now();
+    }
     assert!(ExitStatus::from_raw(status).success());
 }
 
