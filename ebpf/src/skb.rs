@@ -23,7 +23,8 @@ impl<'frame> SkbWindow<'frame> {
         let (data, data_end) = (context.data() as *mut u8, context.data_end() as *mut u8);
         // SAFETY: the kernel keeps data..data_end readable until the program
         // returns, which 'frame does not outlive, and nobody writes to it:
-        // this window is never borrowed mutably.
+        // this window is never borrowed mutably. Neither is at 0 or in the
+        // last 4 KiB, where the kernel maps no memory.
         let first = unsafe { RawWindow::new(data, data_end) };
         Some(Self { first, octets: context.len() as usize })
     }

@@ -55,7 +55,8 @@ impl<'frame> XdpWindow<'frame> {
         // SAFETY: the kernel keeps data..data_end readable, writable and this
         // program's alone until the program returns, which 'frame does not
         // outlive; the context is borrowed mutably, so no other window over the
-        // frame lives; no helper that moves the frame is called.
+        // frame lives; no helper that moves the frame is called. The kernel
+        // maps memory neither at 0 nor in its last 4 KiB (errors are there).
         let first = unsafe { RawWindow::new(data, data_end) };
         Self { first, context: context.ctx, whole: UnsafeCell::new(0) }
     }
