@@ -8,6 +8,7 @@
 mod builder;
 mod guards;
 mod prefix;
+mod rate_cap;
 mod services;
 mod whole;
 
@@ -16,6 +17,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 pub use builder::{Builder, PolicyError};
 pub use guards::Guards;
 pub use prefix::{Ipv4Prefix, Ipv6Prefix};
+pub use rate_cap::RateCap;
 pub use services::ServedBy;
 pub(crate) use services::ServiceEntry;
 
@@ -25,12 +27,11 @@ use crate::{
         ethernet::{MacAddress, MacBits, Oui},
         ipv4, ipv6,
     },
-    reflect::rate::UNITS_PER_FRAME,
     reflect::signature::{Custom, KindSet},
 };
 
 /// Layout of [`Policy`]. Goes up with every change of its fields.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 /// Signatures of the user's own in one policy.
 pub const CUSTOMS_MAX: usize = 8;
@@ -71,72 +72,6 @@ pub enum Mode {
     /// MAC addresses, IP addresses and UDP ports.
     #[default]
     All = 2,
-}
-
-/// Bounds a cap, so that no product of it with the elapsed ticks wraps.
-const UNITS_PER_TICK_MAX: u64 = 1 << 52;
-
-/// How many frames may be answered, in the unit of
-/// [`Bucket`](crate::reflect::rate::Bucket).
-#[derive(Clone, Copy, PartialEq, Eq, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
-#[repr(C)]
-pub struct RateCap {
-    units_per_tick: u64,
-    burst_units: u64,
-}
-
-impl RateCap {
-    /// No cap.
-    pub const UNLIMITED: Self = Self { units_per_tick: 0, burst_units: 0 };
-
-    /// A cap of `frames_per_second`, counted in ticks of which there are
-    /// `ticks_per_second`. It saves up at most the frames of a tenth of a
-    /// second, or one, and those of a tick.
-    ///
-    /// 0 frames or 0 ticks a second make no cap.
-    #[must_use]
-    pub const fn new(frames_per_second: u64, ticks_per_second: u64) -> Self {
-        let units_per_second = frames_per_second.saturating_mul(UNITS_PER_FRAME);
-        let Some(units_per_tick) = units_per_second.checked_div(ticks_per_second) else {
-            return Self::UNLIMITED;
-        };
-        if units_per_tick == 0 {
-            return Self::UNLIMITED;
-        }
-        let units_per_tick =
-            if units_per_tick > UNITS_PER_TICK_MAX { UNITS_PER_TICK_MAX } else { units_per_tick };
-        let tenth = units_per_second / 10;
-        let saved = if tenth < UNITS_PER_FRAME { UNITS_PER_FRAME } else { tenth };
-        // One tick more, or what a tick brings beyond a whole frame were lost.
-        let burst_units = saved.saturating_add(units_per_tick);
-        Self { units_per_tick, burst_units }
-    }
-
-    /// Whether [`new`](Self::new) could have made it.
-    const fn is_whole(&self) -> bool {
-        if self.is_unlimited() {
-            return self.burst_units == 0;
-        }
-        self.units_per_tick <= UNITS_PER_TICK_MAX
-            && self.burst_units >= UNITS_PER_FRAME.saturating_add(self.units_per_tick)
-    }
-
-    /// Whether there is no cap.
-    #[must_use]
-    #[inline(always)]
-    pub const fn is_unlimited(&self) -> bool {
-        self.units_per_tick == 0
-    }
-
-    #[inline(always)]
-    pub(crate) const fn units_per_tick(&self) -> u64 {
-        self.units_per_tick
-    }
-
-    #[inline(always)]
-    pub(crate) const fn burst_units(&self) -> u64 {
-        self.burst_units
-    }
 }
 
 /// Values of a policy's field: frames from which UDP ports could be another

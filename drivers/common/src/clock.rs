@@ -6,10 +6,6 @@ use rustix::time::{ClockId, clock_gettime};
 /// given for workers in user space.
 pub const TICKS_PER_SECOND: u64 = 1_000;
 
-/// Where a clock starts. A bucket is full after a pause of
-/// 1,024 ticks, and so it is at a worker's first frame.
-const FIRST_TICK: u64 = 1 << 20;
-
 /// The cheapest monotonic clock that the operating system has. It may stand
 /// still for some milliseconds.
 #[cfg(target_os = "linux")]
@@ -33,7 +29,7 @@ impl TickClock {
     /// The current tick. Never goes back.
     #[must_use]
     pub fn now_tick(&self) -> u64 {
-        now_ms().wrapping_sub(self.start_ms).wrapping_add(FIRST_TICK)
+        now_ms().wrapping_sub(self.start_ms)
     }
 }
 

@@ -3,7 +3,8 @@
 //! One body for the corpus, for random frames and for the fuzzers.
 
 use farend_core::{
-    Class, Guards, Mode, Policy, RateLimit, RawWindow, Verdict, inspect, reflect as core_reflect,
+    Class, Guards, Limit, Mode, Policy, RawWindow, Verdict, inspect, reflect as core_reflect,
+    reflect::{policy::RateCap, rate::Bucket},
     reflect_datagram,
 };
 use std::{
@@ -16,9 +17,6 @@ use crate::{
     options::{PolicyOptions, Prefix},
     oracle::{self, Dissection, Outcome, checksum},
 };
-
-/// A tick long after the start, so that a bucket that was never asked is full.
-const TICK: u64 = 1 << 20;
 
 /// The core over an ordinary slice.
 #[must_use]
@@ -36,10 +34,18 @@ pub fn reflect_raw(frame: &[u8], policy: &Policy) -> Outcome {
     Outcome { verdict, octets }
 }
 
-fn limit() -> RateLimit {
-    let mut limit = RateLimit::default();
-    limit.now_tick = TICK;
-    limit
+/// The limit that the oracle has in mind.
+fn limit() -> Refilled {
+    Refilled(Bucket::empty(0))
+}
+
+/// A bucket that was emptied [`oracle::REFILL_TICKS`] before.
+struct Refilled(Bucket);
+
+impl Limit for Refilled {
+    fn admit(&mut self, cap: &RateCap) -> bool {
+        self.0.admit(cap, oracle::REFILL_TICKS)
+    }
 }
 
 /// Something that does not hold, with the frame as a corpus file.

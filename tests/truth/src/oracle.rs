@@ -124,17 +124,19 @@ pub fn reflect_datagram(
     }
 }
 
-/// Whether the rate cap lets a first frame through after a long silence: the
-/// bucket, empty at the start, then holds the permits of 1,024 ticks or of a
-/// tenth of a second and a tick, whichever is less, but at least one frame's
-/// in the second case.
-fn has_permit(options: &PolicyOptions) -> bool {
+/// Ticks from the last permit that a bucket had to the frame in question.
+pub const REFILL_TICKS: u64 = 1024;
+
+/// Whether the rate cap lets a frame through [`REFILL_TICKS`] after the bucket
+/// was emptied. Each tick brings permits, at least one of 2^30 for a frame.
+#[must_use]
+pub fn has_permit(options: &PolicyOptions) -> bool {
     let Some(rate) = options.rate else { return true };
     if rate.frames == 0 || rate.ticks == 0 {
         return true;
     }
     let permits_per_tick = u128::from(rate.frames) * (1 << 30) / u128::from(rate.ticks);
-    permits_per_tick == 0 || permits_per_tick * 1024 >= 1 << 30
+    permits_per_tick.max(1) * u128::from(REFILL_TICKS) >= 1 << 30
 }
 
 /// Puts the answer together from the pieces of the frame.

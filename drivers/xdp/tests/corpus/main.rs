@@ -27,7 +27,7 @@ mod socket;
 mod support;
 mod tester;
 
-use farend_core::{MacAddress, Verdict};
+use farend_core::{MacAddress, Reason, Verdict};
 use farend_truth::{
     corpus::{self, Entry},
     oracle,
@@ -76,10 +76,19 @@ fn fate_of_frame(entry: &Entry) -> Fate {
     if entry.octets.len() < ETHERNET_HEADER_OCTETS {
         return Fate::NotRun("a packet socket sends no frame without an Ethernet header");
     }
+    if let Some(fate) = over_the_cap(entry) {
+        return fate;
+    }
     let octets = entry.octets.len();
     let outcome = oracle::reflect(&entry.octets, &entry.options);
     let answer = matches!(outcome.verdict, Verdict::Reflect(_)).then_some(outcome.octets);
     Fate::Seen { verdict: outcome.verdict, octets: octets..=octets, answer }
+}
+
+/// A frame that comes after others in the oracle's mind, and first here.
+fn over_the_cap(entry: &Entry) -> Option<Fate> {
+    (entry.verdict == Verdict::Refuse(Reason::RateCap))
+        .then_some(Fate::NotRun("a reflector that has just started has a permit for it"))
 }
 
 /// What becomes of a frame in the kernel.

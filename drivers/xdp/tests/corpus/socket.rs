@@ -62,7 +62,7 @@ pub(crate) fn fate(entry: &Entry) -> Fate {
     if frame.len() < ETHERNET_HEADER_OCTETS {
         return Fate::NotRun("a packet socket sends no frame without an Ethernet header");
     }
-    if let Some(fate) = hidden(entry) {
+    if let Some(fate) = crate::over_the_cap(entry).or_else(|| hidden(entry)) {
         return fate;
     }
     match delivered(entry) {

@@ -91,7 +91,7 @@ fn every_frame_of_the_corpus_gets_in_the_kernel_what_it_gets_in_user_space() {
         return;
     }
     check_corpus(OBJECT, reflect::PROGRAM, &[], is_too_short, |program, entry| {
-        let outcome = reflect::run(program, &entry.octets)?;
+        let outcome = reflect::run(program, &entry.octets, &entry.options)?;
         if outcome.verdict != entry.verdict {
             let (got, wanted) = (outcome.verdict, entry.verdict);
             return Err(format!("{got:?}, but the file says {wanted:?}").into());
@@ -112,7 +112,7 @@ fn a_policy_without_a_rate_cap_answers_as_often_as_asked() {
     let mut program = Program::load(&object, reflect::PROGRAM, &entry.policy, &[])
         .unwrap_or_else(|error| panic!("{error}"));
     for _ in 0..100 {
-        let Ok(outcome) = reflect::run(&mut program, &entry.octets) else {
+        let Ok(outcome) = reflect::run(&mut program, &entry.octets, &entry.options) else {
             panic!("the frame was not run")
         };
         assert_eq!(outcome, oracle::reflect(&entry.octets, &entry.options));
@@ -141,7 +141,7 @@ fn random_frames_get_in_the_kernel_what_they_get_in_user_space() {
             let frame = frame.current();
             let truth = agreement::check(&frame, &options, &policy)
                 .unwrap_or_else(|disagreement| panic!("{disagreement}"));
-            match reflect::run(&mut program, &frame) {
+            match reflect::run(&mut program, &frame, &options) {
                 Err(RunError::Refused) => {}
                 Err(RunError::Failed(error)) => {
                     panic!("{error}: {}", agreement::as_corpus_file(&frame, &options, &policy))

@@ -5,7 +5,7 @@ use std::{fs, io};
 
 use aya::{
     Ebpf, EbpfLoader, Pod,
-    maps::{PerCpuArray, PerCpuValues, RingBuf},
+    maps::{MapData, PerCpuArray, PerCpuValues, RingBuf},
     programs::{self, TestRun, TestRunOptions},
     util::nr_cpus,
 };
@@ -91,23 +91,44 @@ impl Program {
     }
 
     /// The sums of a map over all CPUs, which are then set to zero.
-    pub(crate) fn take<const WORDS: usize>(&mut self, map: &str) -> Result<[u64; WORDS], String>
+    pub(crate) fn take<const WORDS: usize>(&mut self, name: &str) -> Result<[u64; WORDS], String>
     where
         [u64; WORDS]: Pod,
     {
-        let map = self.ebpf.map_mut(map).ok_or("the object has no such map")?;
-        let mut map: PerCpuArray<_, [u64; WORDS]> = map.try_into().map_err(|error| said(&error))?;
-        let values = map.get(&0, 0).map_err(|error| said(&error))?;
+        let values = self.words(name)?.get(&0, 0).map_err(|error| said(&error))?;
         let mut sum = [0_u64; WORDS];
         for words in values.iter() {
             for (sum, word) in sum.iter_mut().zip(words) {
                 *sum = sum.wrapping_add(*word);
             }
         }
-        let cpus = nr_cpus().map_err(|(file, error)| format!("{file}: {error}"))?;
-        let zero = PerCpuValues::try_from(vec![[0; WORDS]; cpus]).map_err(|error| said(&error))?;
-        map.set(0, zero, 0).map_err(|error| said(&error))?;
+        self.set(name, [0; WORDS])?;
         Ok(sum)
+    }
+
+    /// Gives a map this value on every CPU.
+    pub(crate) fn set<const WORDS: usize>(
+        &mut self,
+        name: &str,
+        words: [u64; WORDS],
+    ) -> Result<(), String>
+    where
+        [u64; WORDS]: Pod,
+    {
+        let cpus = nr_cpus().map_err(|(file, error)| format!("{file}: {error}"))?;
+        let values = PerCpuValues::try_from(vec![words; cpus]).map_err(|error| said(&error))?;
+        self.words(name)?.set(0, values, 0).map_err(|error| said(&error))
+    }
+
+    fn words<const WORDS: usize>(
+        &mut self,
+        name: &str,
+    ) -> Result<PerCpuArray<&mut MapData, [u64; WORDS]>, String>
+    where
+        [u64; WORDS]: Pod,
+    {
+        let map = self.ebpf.map_mut(name).ok_or("the object has no such map")?;
+        map.try_into().map_err(|error| said(&error))
     }
 
     /// The oldest record of a ring, which is then gone from there.

@@ -6,7 +6,10 @@ use farend_core::{
     Class, Counters, Verdict, reflect::cpu_state::CpuState, reflect::verdict::CODES,
 };
 use farend_lab::kernel::{XDP_DROP, XDP_PASS, XDP_TX};
-use farend_truth::oracle::Outcome;
+use farend_truth::{
+    options::PolicyOptions,
+    oracle::{self, Outcome},
+};
 
 use crate::program::{Program, RunError};
 
@@ -23,8 +26,24 @@ const _: () = assert!(offset_of!(CpuState, counters) == 0 && OCTETS_WORD == CODE
 /// page without the room that the kernel keeps before and behind.
 const FRAGMENT_OCTETS_MIN: usize = 3_072;
 
-/// Runs the program on a frame, with nothing counted and no permit saved before.
-pub(crate) fn run(program: &mut Program, frame: &[u8]) -> Result<Outcome, RunError> {
+/// The bucket's two words: what is missing, and its last tick.
+const BUCKET_WORD: usize = offset_of!(CpuState, bucket) / 8;
+const _: () = assert!(size_of::<CpuState>() / 8 == BUCKET_WORD + 2);
+
+/// Runs the program on a frame, with nothing counted before. The bucket is
+/// full if these options leave the frame a permit, else empty.
+pub(crate) fn run(
+    program: &mut Program,
+    frame: &[u8],
+    options: &PolicyOptions,
+) -> Result<Outcome, RunError> {
+    let mut state: State = [0; size_of::<CpuState>() / 8];
+    if !oracle::has_permit(options) {
+        // All is missing, and the kernel's tick lies before the last one, so
+        // that nothing is refilled however long the run takes.
+        state[BUCKET_WORD..].copy_from_slice(&[u64::MAX, u64::MAX / 4]);
+    }
+    program.set("STATE", state)?;
     let run = program.run(frame)?;
     let state = program.take("STATE")?;
     let verdict = counted(&state, run.action, frame.len())?;
