@@ -46,14 +46,15 @@ enum When {
 }
 
 /// The reasons in the order in which frames are checked, latest first: the one
-/// that the most promising frames met is told.
+/// that the most promising frames met is told first.
 const RULES: [(Reason, When, &str); 9] = [
     (
         Reason::LoopRisk,
         When::Ever,
         "could be another reflector's answers (their source port is one that reflectors or other \
          services answer from, or the mode keeps ports); if the sender is a tester, name it: \
-         --tester-oui XX:XX:XX or --allow ADDRESS, and let it send from a high port",
+         --tester-oui XX:XX:XX or --allow ADDRESS (its own, no network's), and let it send from a \
+         high port",
     ),
     (
         Reason::SourceNotAllowed,
@@ -88,31 +89,37 @@ const RULES: [(Reason, When, &str); 9] = [
 
 impl Hints {
     /// Looks at the counts since the last look, and gives what is worth
-    /// saying at `now`: one hint for each interface at most.
+    /// saying at `now`: one hint for each interface at most. Of several the
+    /// one that was not told for the longest time, so that none that goes on
+    /// hides the others.
     pub fn look(&mut self, snapshot: &Snapshot, now: Instant) -> Vec<Hint> {
         let mut hints = Vec::new();
         for one in &snapshot.interfaces {
             let counters = one.worker.counters;
             let before = self.before.insert(one.interface.clone(), counters);
             let lately = counters.since(&before.unwrap_or_default());
-            let Some((reason, frames, advice)) = most_promising(&lately) else { continue };
-            let key = (one.interface.clone(), reason);
-            let is_told = self.told.get(&key).is_some_and(|at| now.duration_since(*at) < INTERVAL);
-            if is_told {
-                continue;
-            }
+            let due = worth_telling(&lately)
+                .map(|(reason, frames, advice)| {
+                    let key = (one.interface.clone(), reason);
+                    (self.told.get(&key).copied(), key, frames, advice)
+                })
+                .filter(|(told, ..)| told.is_none_or(|at| now.duration_since(at) >= INTERVAL))
+                // Never comes before ever, and of equals the first is taken.
+                .min_by_key(|(told, ..)| *told);
+            let Some((_, key, frames, advice)) = due else { continue };
+            let message = format!("{}: {frames} frames {advice}", key.1.name());
             self.told.insert(key, now);
-            let message = format!("{}: {frames} frames {advice}", reason.name());
             hints.push(Hint { interface: one.interface.clone(), message });
         }
         hints
     }
 }
 
-fn most_promising(lately: &Counters) -> Option<(Reason, u64, &'static str)> {
+/// What is worth a hint, with the frames that met it, the most promising first.
+fn worth_telling(lately: &Counters) -> impl Iterator<Item = (Reason, u64, &'static str)> {
     let is_answered = lately.reflected() > 0;
     let seen = lately.iter().fold(0, |sum: u64, (_, frames)| sum.wrapping_add(frames));
-    RULES.iter().find_map(|(reason, when, advice)| {
+    RULES.iter().filter_map(move |(reason, when, advice)| {
         let frames = lately.of(Verdict::Refuse(*reason));
         let is_worth_it = match when {
             When::Ever => frames > 0,
@@ -157,6 +164,29 @@ mod tests {
         assert_eq!(hints.look(&snapshot(&[(refused, 2)]), start + INTERVAL / 2).len(), 0);
         assert_eq!(hints.look(&snapshot(&[(refused, 2)]), start + INTERVAL).len(), 0);
         assert_eq!(hints.look(&snapshot(&[(refused, 3)]), start + INTERVAL).len(), 1);
+    }
+
+    #[test]
+    fn a_reason_that_goes_on_hides_no_other() {
+        let mut hints = Hints::default();
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let seen = |frames| {
+            let reasons = [Reason::LoopRisk, Reason::RateCap, Reason::SourceNotAllowed];
+            snapshot(&reasons.map(|reason| (Verdict::Refuse(reason), frames)))
+        };
+        let told = |hints: Vec<Hint>| -> Vec<String> {
+            hints.iter().map(|hint| hint.message.split(':').next().unwrap_or("").into()).collect()
+        };
+        assert_eq!(told(hints.look(&seen(1), at(0))), ["loop_risk"]);
+        assert_eq!(told(hints.look(&seen(2), at(10))), ["source_not_allowed"]);
+        assert_eq!(told(hints.look(&seen(3), at(20))), ["rate_cap"]);
+        assert_eq!(told(hints.look(&seen(4), at(30))), Vec::<String>::new());
+        assert_eq!(told(hints.look(&seen(5), at(60))), ["loop_risk"]);
+        // The one that waited longest, not the first again.
+        assert_eq!(told(hints.look(&seen(6), at(130))), ["source_not_allowed"]);
+        assert_eq!(told(hints.look(&seen(7), at(140))), ["rate_cap"]);
+        assert_eq!(told(hints.look(&seen(8), at(150))), ["loop_risk"]);
     }
 
     #[test]

@@ -75,7 +75,8 @@ impl<P: Platform> Plan<P> {
             warnings.push(format!("guards are off: {}", off.join(", ")));
         }
         let settings = &self.settings;
-        let names_testers = !settings.allow.is_empty() || !settings.tester_ouis.is_empty();
+        let names_testers = settings.allow.iter().any(|prefix| prefix.is_one_address())
+            || !settings.tester_ouis.is_empty();
         let has_guard = settings.guards().0 & Guards::LOOP_RISK.0 != 0;
         if settings.mode != Mode::All && has_guard && !names_testers {
             warnings.push(format!(

@@ -51,7 +51,8 @@ options! {
     vlans("vlan", "ID", "every one", MATCHING, Live): List<VlanId> = Vec::new();
 
     /// Testers' addresses, with commas between, as 10.0.0.0/8,fd00::/8; all
-    /// others get no answer; at most 16 of each IP version
+    /// others get no answer; at most 16 of each IP version. Only one whole
+    /// address (/32, /128) names a tester that loop-risk spares
     allow("allow", "CIDR", "everybody", GUARDS, Live): List<Prefix> = Vec::new();
 
     /// OUIs of testers that send from a port that reflectors serve, beside
@@ -66,7 +67,8 @@ options! {
     any_destination("any-destination", "true|false", "", GUARDS, Live): Flag = false;
 
     /// DANGER: switch off guards, with commas between: own-source-mac,
-    /// equal-macs, checksum, hop-limit, loop-risk, loopback (udp tier)
+    /// equal-macs, checksum, hop-limit (answers keep it), loop-risk, loopback
+    /// (udp tier)
     disabled_guards("disable-guard", "NAME", "none", GUARDS, Live): List<Guard> = Vec::new();
 
     /// Stop after so many seconds

@@ -14,6 +14,13 @@ pub struct Prefix {
 }
 
 impl Prefix {
+    /// Whether it is one address, which names a tester to the guard against
+    /// loops; a shorter one says who may ask.
+    #[must_use]
+    pub const fn is_one_address(self) -> bool {
+        self.bits == if self.address.is_ipv4() { 32 } else { 128 }
+    }
+
     /// Adds the prefix to what a policy allows.
     pub fn allow_in(self, builder: Builder) -> Builder {
         match self.address {
@@ -92,6 +99,16 @@ mod tests {
             ("2001:db8::1", "2001:db8::1/128"),
         ] {
             assert_eq!(text.parse::<Prefix>().unwrap().to_string(), full);
+        }
+    }
+
+    #[test]
+    fn only_a_prefix_of_all_bits_is_one_address() {
+        for text in ["10.0.0.7", "10.0.0.7/32", "2001:db8::1", "2001:db8::1/128"] {
+            assert!(text.parse::<Prefix>().unwrap().is_one_address(), "{text}");
+        }
+        for text in ["0.0.0.0/0", "10.0.0.6/31", "2001:db8::/32", "2001:db8::/127"] {
+            assert!(!text.parse::<Prefix>().unwrap().is_one_address(), "{text}");
         }
     }
 
