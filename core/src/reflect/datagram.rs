@@ -4,7 +4,7 @@ use core::net::{IpAddr, SocketAddr};
 
 use super::{
     Carrier, Refusal,
-    guard::{self, Address},
+    guard::{self, Address, CLIENT_PORTS_START},
     transport,
 };
 use crate::{
@@ -77,10 +77,6 @@ fn inspect(
     inspect_hop_limit(policy, datagram)?;
     Ok(kind)
 }
-
-/// Ports from here on are those that systems give to clients: Linux from 32768,
-/// others from 49152 (RFC 6335 section 6).
-const CLIENT_PORTS_START: u16 = 32_768;
 
 /// The socket lowers the hop limit of the answer
 /// ([`hop_limit_of_answer`](Policy::hop_limit_of_answer)). Where it cannot,
@@ -240,6 +236,27 @@ mod tests {
             assert!(!(answered(one, other) && answered(other, one)), "{one} and {other}");
         }
         assert!(answered(3_842, 40_000));
+    }
+
+    #[test]
+    fn no_two_reflectors_both_answer_if_one_of_them_sends_with_a_fresh_hop_limit() {
+        let answered = |port: u16, source: u16, hop_limit| {
+            let policy = Policy::builder().any_destination().port(port).build().unwrap();
+            let datagram = Datagram {
+                source: ([192, 0, 2, 1], source).into(),
+                destination: ([192, 0, 2, 2], port).into(),
+                hop_limit,
+            };
+            let mut octets = *b"........RFC2544.....";
+            reflect_datagram(&mut octets, &datagram, &policy, &mut Unlimited).is_sent()
+        };
+        let ports = [1, 7, 862, 3842, 5_000, 32_767, 32_768, 40_000, 65_535];
+        for (told, untold) in ports.iter().flat_map(|one| ports.map(|other| (*one, other))) {
+            let is_loop = answered(told, untold, Some(64)) && answered(untold, told, None);
+            assert!(!is_loop, "{told} is told the hop limit, {untold} is not");
+        }
+        assert!(answered(40_000, 50_000, Some(64)));
+        assert!(answered(5_000, 6_000, Some(64)));
     }
 
     #[test]

@@ -5,6 +5,10 @@ use crate::{
     frame::wire::{ethernet, ipv4, ipv6},
 };
 
+/// Ports from here on are those that systems give to clients: Linux from 32768,
+/// others from 49152 (RFC 6335 section 6).
+pub(super) const CLIENT_PORTS_START: u16 = 32_768;
+
 /// What the guards ask of an address of either IP version.
 pub(super) trait Address: Copy {
     /// Group, unspecified, loopback or broadcast.
@@ -114,6 +118,9 @@ fn inspect_prefixes<A: Address>(policy: &Policy, source: A) -> Result<(), Reason
 /// answers have a fresh hop limit. An answer of another reflector comes *from*
 /// a port that reflectors serve if ports are exchanged; with `mac` and `mac-ip`
 /// they stay, so an answer looks like a request, and every frame could be one.
+/// A reflector that cannot lower the hop limit serves no client's port and
+/// answers clients' ports alone: one that serves a client's port takes what
+/// comes from any other for its answer.
 /// Known testers are let through there, by OUI or by address: if one is a
 /// reflector all the same, the falling hop limit ends the loop.
 #[inline(always)]

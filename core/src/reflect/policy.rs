@@ -27,6 +27,7 @@ use crate::{
         ethernet::{MacAddress, MacBits, Oui},
         ipv4, ipv6,
     },
+    reflect::guard::CLIENT_PORTS_START,
     reflect::signature::{Custom, KindSet},
 };
 
@@ -366,7 +367,8 @@ impl Policy {
             LoopRisk::EVERY_PORT
         };
         let is_asked = self.has(Guards::LOOP_RISK);
-        let highest = self.loop_ports().fold(ITO_PORT, |highest, port| highest.max(*port));
+        let start = if self.port < CLIENT_PORTS_START { ITO_PORT } else { CLIENT_PORTS_START - 1 };
+        let highest = self.loop_ports().fold(start, |highest, port| highest.max(*port));
         self.highest_loop_port = if is_asked { highest } else { 0 };
         self.served_port = if is_asked { self.port } else { 0 };
         self.is_plain = u8::from(self.may_be_plain());
@@ -418,7 +420,11 @@ impl Policy {
     pub(crate) const fn could_be_answer(&self, source_port: u16) -> bool {
         match self.loop_risk {
             LoopRisk::NONE => false,
-            LoopRisk::REFLECTOR_PORTS => source_port == self.served_port || source_port == ITO_PORT,
+            LoopRisk::REFLECTOR_PORTS => {
+                source_port == self.served_port
+                    || source_port == ITO_PORT
+                    || source_port < CLIENT_PORTS_START && self.served_port >= CLIENT_PORTS_START
+            }
             _ => true,
         }
     }

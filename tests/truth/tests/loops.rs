@@ -4,7 +4,9 @@
 //! Whether it could is asked of the whole walk: a frame that someone answers is
 //! put before the other end, until one of them refuses it.
 
-use farend_core::{Guards, Kind, MacAddress, Policy, reflect};
+use farend_core::{
+    Datagram, Guards, Kind, MacAddress, Policy, Unlimited, reflect, reflect_datagram,
+};
 use farend_truth::options::{PolicyOptions, Prefix};
 
 /// Answers that one frame may draw: one for each hop that is left, and there are
@@ -90,7 +92,7 @@ fn grid(end: usize) -> Vec<(String, Policy)> {
 /// answers there were. Gives up when there were more than may be.
 fn bounce(mut frame: Vec<u8>, mut end: usize, policies: [&Policy; 2]) -> usize {
     for answers in 0..=ANSWERS_MAX {
-        if !reflect(&mut frame[..], policies[end], &mut farend_core::Unlimited).is_sent() {
+        if !reflect(&mut frame[..], policies[end], &mut Unlimited).is_sent() {
             return answers;
         }
         end = 1 - end;
@@ -164,6 +166,46 @@ fn without_the_falling_hop_limit_the_same_walk_has_no_end() {
     assert!(bounce(octets, 1, [&near, &guarded]) < 130, "one guarded end is enough");
 }
 
+/// Answers as a reflector does on a system that does not tell its sockets the hop
+/// limit: as the core decides, with a hop limit of its own.
+fn answer_from_socket(frame: &mut [u8], policy: &Policy, ports: [u16; 2]) -> bool {
+    let [from, to] = ports;
+    let datagram = Datagram {
+        source: (ADDRESSES[0], from).into(),
+        destination: (ADDRESSES[1], to).into(),
+        hop_limit: None,
+    };
+    reflect_datagram(&mut frame[34..], &datagram, policy, &mut Unlimited).is_sent()
+        && serve(frame, to)
+}
+
+#[test]
+fn no_reflector_keeps_a_frame_going_with_one_that_cannot_lower_the_hop_limit() {
+    let mut answered = [0, 0];
+    let socket = |port| Policy::builder().any_destination().port(port).build().unwrap();
+    for own in PORTS.into_iter().chain([32_767, 32_768, 65_535]) {
+        let near = Policy::builder().own_mac(MacAddress(MACS[0])).port(own).build().unwrap();
+        for other in PORTS.into_iter().chain([32_767, 32_768, 65_535]) {
+            let far = socket(other);
+            let mut octets = frame(1, [other, own], false, 64);
+            // No known tester's.
+            octets[6..12].copy_from_slice(&[2, 0, 0, 0, 0, 2]);
+            let mut answers = 0;
+            while reflect(&mut octets[..], &near, &mut Unlimited).is_sent() {
+                answered[0] += 1;
+                if !answer_from_socket(&mut octets, &far, [own, other]) {
+                    break;
+                }
+                answered[1] += 1;
+                answers += 1;
+                assert!(answers < 4, "for ever between {own} and a socket on {other}");
+            }
+        }
+    }
+    // Ordinary pairs are answered once.
+    assert!(answered[0] > 10, "{answered:?}");
+}
+
 /// Answers as a service does that answers by itself: to whence it came, from its
 /// own port, with a hop limit of its own. Whether it keeps the payload (echo) or
 /// not makes no difference to a policy that answers any signature.
@@ -204,7 +246,7 @@ fn no_service_that_answers_by_itself_is_answered_twice() {
                 let port = policy.port().unwrap_or(40_000);
                 let mut octets = frame(0, [service, port], is_ipv6, 64);
                 let mut answers = 0;
-                while reflect(&mut octets[..], &policy, &mut farend_core::Unlimited).is_sent()
+                while reflect(&mut octets[..], &policy, &mut Unlimited).is_sent()
                     && serve(&mut octets, service)
                 {
                     answers += 1;
@@ -227,7 +269,7 @@ fn a_service_is_answered_for_ever_where_the_guard_is_off() {
         .unwrap();
     let mut octets = frame(0, [7, 3_842], false, 64);
     for _ in 0..1_000 {
-        assert!(reflect(&mut octets[..], &policy, &mut farend_core::Unlimited).is_sent());
+        assert!(reflect(&mut octets[..], &policy, &mut Unlimited).is_sent());
         assert!(serve(&mut octets, 7));
     }
 }

@@ -14,7 +14,9 @@ const SERVICES: [u16; 11] = [7, 13, 17, 19, 37, 53, 69, 123, 161, 862, 1900];
 /// A frame from a service's port is refused to everybody. A frame from a port
 /// that reflectors serve (ITO's, our own; with any port: all) could be another
 /// reflector's answer. So could every frame if we do not exchange ports: then
-/// answers keep the port they were asked on. These are answered to known
+/// answers keep the port they were asked on. On a port that systems give to
+/// clients, so could a frame from any that they do not: a reflector that cannot
+/// lower the hop limit sends its answers from there. These are answered to known
 /// testers alone.
 pub(super) fn check_loop_risk(
     source_port: u16,
@@ -27,7 +29,9 @@ pub(super) fn check_loop_risk(
     }
     let services = options.loop_ports.clone().unwrap_or_else(|| SERVICES.to_vec());
     let is_served = match options.port {
-        Some(port) => source_port == port || source_port == 3842,
+        Some(port) => {
+            source_port == port || source_port == 3842 || port >= 32768 && source_port < 32768
+        }
         None => true,
     };
     let could_be_answer = is_served || options.mode != Mode::All;
