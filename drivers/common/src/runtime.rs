@@ -139,7 +139,9 @@ impl<P: Platform> Run<'_, P> {
     fn do_due(&mut self, due: &mut Due, now: Instant) {
         if now >= due.statistics {
             // A clock that jumped, as a laptop's, makes no burst of lines.
-            due.statistics = now.max(due.statistics + self.plan.settings.stats_interval.0);
+            let interval = self.plan.settings.stats_interval.0;
+            let next = due.statistics + interval;
+            due.statistics = if next <= now { now + interval } else { next };
             let snapshot = self.snapshot();
             self.sink.statistics(&self.reporter.statistics(snapshot));
         }

@@ -45,16 +45,20 @@ struct State {
     addresses: Vec<IpAddr>,
     port: u16,
     listening: Vec<SocketAddr>,
+    /// Where the worker is, while it has not taken `next`.
+    held: Vec<SocketAddr>,
     prepared: Option<Move>,
     next: Option<Move>,
 }
 
 impl Mover {
     pub(crate) fn new(options: &Options, port: u16, sockets: &[Socket]) -> Self {
+        let listening: Vec<_> = sockets.iter().map(|socket| socket.address).collect();
         let state = State {
             addresses: options.addresses.clone(),
             port,
-            listening: sockets.iter().map(|socket| socket.address).collect(),
+            held: listening.clone(),
+            listening,
             prepared: None,
             next: None,
         };
@@ -75,15 +79,23 @@ impl Mover {
             return Ok(());
         }
         let Options { buffer_octets, notice, .. } = self.options;
-        let new = |address: &IpAddr| !state.listening.contains(&SocketAddr::new(*address, port));
-        let missing: Vec<_> = addresses.iter().copied().filter(new).collect();
-        let sockets = if missing.is_empty() && !addresses.is_empty() {
+        let is_there = |address: &SocketAddr| {
+            state.listening.contains(address) || state.held.contains(address)
+        };
+        let mut wanted: Vec<_> =
+            addresses.iter().map(|address| SocketAddr::new(*address, port)).collect();
+        if addresses.is_empty() {
+            // Back to all addresses, before the worker has left them.
+            let held = state.held.iter().copied();
+            wanted.extend(held.filter(|held| held.port() == port && held.ip().is_unspecified()));
+        }
+        let missing: Vec<_> =
+            wanted.iter().filter(|address| !is_there(address)).map(SocketAddr::ip).collect();
+        let sockets = if missing.is_empty() && !wanted.is_empty() {
             Vec::new()
         } else {
             open_all(&missing, port, buffer_octets, notice)?
         };
-        let mut wanted: Vec<_> =
-            addresses.iter().map(|address| SocketAddr::new(*address, port)).collect();
         wanted.extend(sockets.iter().map(|socket| socket.address));
         state.prepared = Some(Move { port, wanted, sockets, addresses: addresses.to_vec() });
         Ok(())
@@ -93,7 +105,12 @@ impl Mover {
     /// port.
     pub fn commit(&self) {
         let mut state = self.lock();
-        let Some(next) = state.prepared.take() else { return };
+        let Some(mut next) = state.prepared.take() else { return };
+        // Those of a move that the worker has not taken are still wanted.
+        let untaken = state.next.take().map_or_else(Vec::new, |untaken| untaken.sockets);
+        let is_wanted = |socket: &Socket| next.wanted.contains(&socket.address);
+        let still: Vec<_> = untaken.into_iter().filter(is_wanted).collect();
+        next.sockets.extend(still);
         state.port = next.port;
         state.addresses.clone_from(&next.addresses);
         state.listening.clone_from(&next.wanted);
@@ -114,11 +131,17 @@ impl Mover {
             return None;
         }
         let mut state = self.lock();
-        if state.next.as_ref().map(|next| next.port) != port {
+        // What is prepared may count on sockets that the worker would let go.
+        let is_due = state.next.as_ref().is_some_and(|next| Some(next.port) == port);
+        if !is_due || state.prepared.is_some() {
             return None;
         }
         self.shared.is_pending.store(false, Ordering::Release);
-        state.next.take()
+        let next = state.next.take();
+        if let Some(next) = &next {
+            state.held.clone_from(&next.wanted);
+        }
+        next
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -137,6 +137,43 @@ fn worker_moves_with_its_policy_to_another_port() {
 }
 
 #[test]
+fn second_move_before_the_first_was_taken_loses_no_socket() {
+    let port = own_port();
+    let running = Running::start(&["127.0.0.1"], policy(port).build().unwrap());
+    let [first, second] = ["127.0.0.1".parse().unwrap(), "127.0.0.9".parse().unwrap()];
+    let other_port = own_port();
+    // The worker takes no move before its policy has the port.
+    running.mover.prepare(&[first], Some(other_port)).unwrap();
+    running.mover.commit();
+    running.mover.prepare(&[first, second], Some(other_port)).unwrap();
+    running.mover.commit();
+    running.policy.replace(policy(other_port).build().unwrap());
+    for address in ["127.0.0.1", "127.0.0.9"] {
+        let client = client("127.0.0.1", format!("{address}:{other_port}").parse().unwrap());
+        await_open(&client);
+        client.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        assert!(is_answered(&client, &probe(1, 64)), "{address}");
+    }
+    assert_eq!(running.finish().counters.reflected(), 2);
+}
+
+#[test]
+fn worker_that_has_not_moved_yet_stays_when_it_is_called_back() {
+    for addresses in [&["127.0.0.1"][..], &[]] {
+        let port = own_port();
+        let running = Running::start(addresses, policy(port).build().unwrap());
+        let addresses: Vec<_> = addresses.iter().map(|text| text.parse().unwrap()).collect();
+        running.mover.prepare(&addresses, Some(own_port())).unwrap();
+        running.mover.commit();
+        running.mover.prepare(&addresses, Some(port)).unwrap();
+        running.mover.commit();
+        let client = client("127.0.0.1", format!("127.0.0.1:{port}").parse().unwrap());
+        assert!(is_answered(&client, &probe(1, 64)));
+        assert_eq!(running.finish().counters.reflected(), 1);
+    }
+}
+
+#[test]
 fn busy_port_leaves_the_worker_where_it_is() {
     let port = own_port();
     let running = Running::start(&["127.0.0.1"], policy(port).build().unwrap());

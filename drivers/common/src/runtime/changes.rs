@@ -49,10 +49,8 @@ impl<P: Platform> Run<'_, P> {
         }
         let policy = self.platform.policy(&self.plan, session.target(), session.choice());
         let outcome = policy.map_err(Failure::from).and_then(|policy| {
-            if session.prepare(&policy)? {
-                session.commit(policy)?;
-            }
-            Ok(())
+            session.prepare(&policy)?;
+            Ok(session.commit(policy)?)
         });
         let name = session.name();
         self.sink.emit(&match outcome {

@@ -2,7 +2,7 @@
 
 use farend_core::Policy;
 
-use super::{Platform, Run};
+use super::{Platform, Run, Session};
 use crate::{
     event::{Code, Event},
     failure::Failure,
@@ -14,14 +14,19 @@ impl<P: Platform> Run<'_, P> {
     /// one target cannot have it, says so and changes nothing.
     pub(super) fn reload(&mut self) {
         let outcome = Plan::make(self.line).and_then(|wanted| self.put_in_force(wanted));
-        self.sink.emit(&match outcome {
-            Ok(waiting) => Event::new(Code::Notice, self.reload_message(&waiting)),
+        match outcome {
+            Ok(waiting) => {
+                self.sink.emit(&Event::new(Code::Notice, self.reload_message(&waiting)));
+                for warning in self.plan.warnings() {
+                    self.sink.emit(&Event::new(Code::Warning, warning));
+                }
+            }
             Err(failure) => {
                 let message =
                     format!("reload refused, the previous settings remain in force: {failure}");
-                Event::new(Code::Warning, message)
+                self.sink.emit(&Event::new(Code::Warning, message));
             }
-        });
+        }
     }
 
     /// Puts a plan in force, as far as it can be while it runs; names the keys
@@ -32,55 +37,47 @@ impl<P: Platform> Run<'_, P> {
         for session in &self.sessions {
             policies.push(self.platform.policy(&plan, session.target(), session.choice())?);
         }
-        let changed = self.prepare(&policies)?;
-        self.commit(&policies, &changed)?;
+        self.prepare(&policies)?;
+        self.commit(&policies)?;
         self.plan = plan;
         Ok(waiting)
     }
 
-    /// Gets all sessions ready, or none; gives the places of those whose policy
-    /// is another.
-    fn prepare(&mut self, policies: &[Policy]) -> Result<Vec<usize>, Failure> {
-        let mut changed = Vec::new();
+    /// Gets all sessions ready, or none.
+    fn prepare(&mut self, policies: &[Policy]) -> Result<(), Failure> {
         for (at, policy) in policies.iter().enumerate() {
-            match self.sessions[at].prepare(policy) {
-                Ok(true) => changed.push(at),
-                Ok(false) => {}
-                Err(error) => {
-                    let message = format!("{}: {error}", self.sessions[at].name());
-                    self.abandon(&changed);
-                    return Err(Failure::run_time(message));
-                }
+            if let Err(error) = self.sessions[at].prepare(policy) {
+                let message = format!("{}: {error}", self.sessions[at].name());
+                self.abandon(0..at);
+                return Err(Failure::run_time(message));
             }
         }
-        Ok(changed)
+        Ok(())
     }
 
     /// Swaps all. What fails here is rare, because all was prepared; those that
     /// were swapped already go back.
-    fn commit(&mut self, policies: &[Policy], changed: &[usize]) -> Result<(), Failure> {
-        let before: Vec<_> = changed.iter().map(|at| self.sessions[*at].policy().clone()).collect();
-        for (done, at) in changed.iter().enumerate() {
-            let Err(error) = self.sessions[*at].commit(policies[*at].clone()) else { continue };
-            let message = format!("{}: {error}", self.sessions[*at].name());
-            self.abandon(&changed[done..]);
-            for (at, policy) in changed[..done].iter().zip(before) {
-                self.go_back(*at, policy);
+    fn commit(&mut self, policies: &[Policy]) -> Result<(), Failure> {
+        let before: Vec<_> = self.sessions.iter().map(|one| one.policy().clone()).collect();
+        for (at, policy) in policies.iter().enumerate() {
+            let Err(error) = self.sessions[at].commit(policy.clone()) else { continue };
+            let message = format!("{}: {error}", self.sessions[at].name());
+            self.abandon(at..self.sessions.len());
+            for (at, policy) in before.into_iter().enumerate().take(at) {
+                self.go_back(at, policy);
             }
             return Err(Failure::run_time(message));
         }
         Ok(())
     }
 
-    fn abandon(&mut self, places: &[usize]) {
-        for at in places {
-            self.sessions[*at].abandon();
-        }
+    fn abandon(&mut self, places: std::ops::Range<usize>) {
+        self.sessions[places].iter_mut().for_each(Session::abandon);
     }
 
     fn go_back(&mut self, at: usize, policy: Policy) {
         let session = &mut self.sessions[at];
-        let outcome = session.prepare(&policy).and_then(|_| session.commit(policy));
+        let outcome = session.prepare(&policy).and_then(|()| session.commit(policy));
         if let Err(error) = outcome {
             let message = format!("cannot go back to its previous settings: {error}");
             self.sink.emit(&Event::about(Code::Warning, self.sessions[at].name(), message));

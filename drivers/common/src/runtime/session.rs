@@ -119,15 +119,10 @@ impl<P: Platform> Session<P> {
         }
     }
 
-    /// Gets ready for another policy; whether it is another at all.
-    pub(super) fn prepare(&mut self, policy: &Policy) -> Result<bool, TierError> {
-        if *policy == self.policy {
-            return Ok(false);
-        }
-        if let Some(tier) = &mut self.tier {
-            tier.prepare_policy(policy)?;
-        }
-        Ok(true)
+    /// Gets ready for a policy, be it the same: the target may have changed
+    /// meanwhile, as by an address that came.
+    pub(super) fn prepare(&mut self, policy: &Policy) -> Result<(), TierError> {
+        self.tier.as_mut().map_or(Ok(()), |tier| tier.prepare_policy(policy))
     }
 
     /// Gives up what was prepared.

@@ -133,6 +133,7 @@ impl<W: Watch> Worker<W> {
         let outcome = self.answer_until(policy, stop, statistics);
         let finished = self.take_stock();
         self.publish(statistics);
+        statistics.publish_last(&self.statistics);
         outcome.and(finished)
     }
 
