@@ -89,6 +89,10 @@ impl Event {
     /// Its line for a person, without its end.
     #[must_use]
     pub fn line(&self) -> String {
+        self.text().replace(char::is_control, " ")
+    }
+
+    fn text(&self) -> String {
         let interface = self.interface.as_deref();
         if let (Code::TierSkipped, Some(tier), Some(interface)) = (self.code, self.tier, interface)
         {
@@ -170,5 +174,6 @@ mod tests {
         let line = Event::skipped("eth1", "xdp", "no driver").line();
         assert_eq!(line, "tier xdp skipped on eth1: no driver");
         assert_eq!(Event::new(Code::Notice, "x").line(), "notice: x");
+        assert_eq!(Event::new(Code::Notice, "a\nb\x1bc").line(), "notice: a b c");
     }
 }
