@@ -91,7 +91,7 @@ outcomes! {
     /// fields of its own, and the answer may have another length.
     ///
     /// A policy says which ports or `EtherType`s a service has
-    /// ([`Policy::service_of_port`](crate::Policy::service_of_port)).
+    /// ([`Policy::service`](crate::Policy::service)).
     Service {
         Arp = 96, "arp", "ARP request for one of our addresses";
         Ndp = 97, "ndp", "neighbor solicitation for one of our addresses";
