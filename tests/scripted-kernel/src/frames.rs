@@ -33,6 +33,7 @@ pub fn probe(number: u32, octets: usize) -> Vec<u8> {
         macs: [OWN_MAC.0, TESTER_MAC],
         addresses: [TESTER_ADDRESS, OWN_ADDRESS],
         ports: [TESTER_PORT, OWN_PORT],
+        hop_limit: 64,
     };
     ends.packet(number, octets)
 }
@@ -44,6 +45,7 @@ pub fn answer(number: u32, octets: usize) -> Vec<u8> {
         macs: [TESTER_MAC, OWN_MAC.0],
         addresses: [OWN_ADDRESS, TESTER_ADDRESS],
         ports: [OWN_PORT, TESTER_PORT],
+        hop_limit: 63,
     };
     ends.packet(number, octets)
 }
@@ -74,6 +76,8 @@ struct Ends {
     addresses: [[u8; 4]; 2],
     /// Source and destination.
     ports: [[u8; 2]; 2],
+    /// An answer has one less than its probe.
+    hop_limit: u8,
 }
 
 impl Ends {
@@ -82,7 +86,9 @@ impl Ends {
         let length =
             |before: usize| u16::try_from(octets - before).unwrap_or(u16::MAX).to_be_bytes();
         let header = |checksum: [u8; 2]| {
-            let start = [&[0x45, 0][..], &length(14), &[0, 0, 0x40, 0, 64, 17], &checksum].concat();
+            let start =
+                [&[0x45, 0][..], &length(14), &[0, 0, 0x40, 0, self.hop_limit, 17], &checksum]
+                    .concat();
             [&start[..], &self.addresses.concat()].concat()
         };
         let words = header([0, 0]);
