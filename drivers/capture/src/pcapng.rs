@@ -113,12 +113,14 @@ pub fn write_packet(output: &mut Vec<u8>, packet: &Packet<'_>) {
 
 /// How much of `blocks`, which starts with a block, is whole blocks when only
 /// the first `octets` of it count, and how many of those blocks hold a frame.
+///
+/// A length that no block can have ends the search.
 #[must_use]
 pub fn whole_blocks(blocks: &[u8], octets: usize) -> (usize, u64) {
     let (mut end, mut frames) = (0_usize, 0);
     while let Some([kind, length]) = blocks.get(end..).and_then(block_start) {
         let next = end.saturating_add(length as usize);
-        if length == 0 || next > octets {
+        if length < BLOCK_OCTETS_MIN || length % 4 != 0 || next > octets {
             break;
         }
         frames += u64::from(kind == ENHANCED_PACKET);
@@ -126,6 +128,10 @@ pub fn whole_blocks(blocks: &[u8], octets: usize) -> (usize, u64) {
     }
     (end, frames)
 }
+
+/// A block without a body: type, and the length twice. Every length is a
+/// multiple of 4.
+const BLOCK_OCTETS_MIN: u32 = 12;
 
 fn block_start(octets: &[u8]) -> Option<[u32; 2]> {
     let (kind, rest) = octets.split_first_chunk()?;

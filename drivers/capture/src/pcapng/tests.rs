@@ -69,3 +69,14 @@ proptest! {
         prop_assert!(whole <= octets.len());
     }
 }
+
+#[test]
+fn a_length_that_no_block_has_ends_the_search() {
+    // Each says that it is shorter than its own type and lengths, or unaligned.
+    for length in [0_u32, 4, 8, 13] {
+        let mut octets = ENHANCED_PACKET.to_le_bytes().to_vec();
+        octets.extend(length.to_le_bytes());
+        octets.extend([0; 24]);
+        assert_eq!(whole_blocks(&octets, octets.len()), (0, 0), "{length}");
+    }
+}

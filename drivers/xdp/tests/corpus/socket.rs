@@ -91,6 +91,17 @@ fn hidden(entry: &Entry) -> Option<Fate> {
             };
             Some(datagram.fate(&entry.options))
         }
+        // The number of a source route where it is none: behind the end of the
+        // options, and among the octets of another. A socket sees no options.
+        "ipv4-source-route-behind-end" | "ipv4-source-route-in-data" => {
+            let datagram = Datagram {
+                source: SocketAddr::new(Ipv4Addr::new(192, 0, 2, 1).into(), 40_000),
+                destination: SocketAddr::new(IPV4.into(), 3_842),
+                hop_limit: 64,
+                payload: entry.octets.last_chunk::<18>()?.to_vec(),
+            };
+            Some(datagram.fate(&entry.options))
+        }
         _ => None,
     }
 }
