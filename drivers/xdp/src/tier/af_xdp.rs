@@ -92,6 +92,8 @@ pub struct AfXdp {
     losses: Losses,
     /// The program that had to make room.
     displaced: Option<Displaced>,
+    /// The program of the policy that comes next.
+    next: Option<(Policy, Redirect)>,
     is_started: bool,
 }
 
@@ -125,6 +127,7 @@ impl AfXdp {
                         before: (Counters::new(), HandedOver::default()),
                         losses: Losses::default(),
                         displaced,
+                        next: None,
                         is_started: false,
                     });
                 }
@@ -203,7 +206,10 @@ impl AfXdp {
     /// Gives what samples the refused frames of the one before; dropping it
     /// takes a moment, because it takes the last of them.
     fn replace_program(&mut self, policy: &Policy) -> Result<Option<Threaded>, TierError> {
-        let mut next = self.shared.load(policy)?;
+        let mut next = match self.next.take() {
+            Some((prepared, program)) if prepared == *policy => program,
+            _ => self.shared.load(policy)?,
+        };
         for group in &self.groups {
             group.give(&mut next)?;
         }
@@ -266,10 +272,21 @@ impl Tier for AfXdp {
     }
 
     fn prepare_policy(&mut self, policy: &Policy) -> Result<(), TierError> {
-        self.shared.load(policy).map(drop)
+        // The same one is in force: its program stays.
+        if *policy != self.shared.policy {
+            self.next = Some((policy.clone(), self.shared.load(policy)?));
+        }
+        Ok(())
+    }
+
+    fn abandon_policy(&mut self) {
+        self.next = None;
     }
 
     fn replace_policy(&mut self, policy: &Policy) -> Result<(), TierError> {
+        if *policy == self.shared.policy {
+            return Ok(());
+        }
         let refused = self.replace_program(policy)?;
         // What the program before handed over is judged by either policy: a
         // frame that only one of them answers may be lost here, and is counted.

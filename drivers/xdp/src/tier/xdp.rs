@@ -131,7 +131,10 @@ impl Tier for Attachment {
     }
 
     fn prepare_policy(&mut self, policy: &Policy) -> Result<(), TierError> {
-        self.next = Some((policy.clone(), Program::load(Source::Reflect, policy)?));
+        // The same one is in force: its program stays.
+        if *policy != self.policy {
+            self.next = Some((policy.clone(), Program::load(Source::Reflect, policy)?));
+        }
         Ok(())
     }
 
@@ -140,6 +143,9 @@ impl Tier for Attachment {
     }
 
     fn replace_policy(&mut self, policy: &Policy) -> Result<(), TierError> {
+        if *policy == self.policy {
+            return Ok(());
+        }
         let queues = self.queues.as_ref().map(QueueWatch::start_over);
         self.replace_program(policy)?;
         self.queues = queues;
