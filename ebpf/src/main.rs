@@ -16,7 +16,8 @@ mod window;
 
 use aya_ebpf::{
     bindings::{
-        TC_ACT_OK, TC_ACT_SHOT,
+        TC_ACT_SHOT,
+        tcx_action_base::TCX_NEXT,
         xdp_action::{XDP_DROP, XDP_PASS, XDP_TX},
     },
     macros::{classifier, xdp},
@@ -26,7 +27,6 @@ use farend_core::{Window, inspect, reflect::verdict::Code, reflect_closely, refl
 
 use crate::{
     limit::PerCpuLimit,
-    skb::SkbWindow,
     window::{Parked, XdpWindow},
 };
 
@@ -64,12 +64,13 @@ pub fn farend_reflect(mut context: XdpContext) -> u32 {
 }
 
 /// Keeps the host stack from frames that a tap before it answers: they would
-/// cost most of the CPU's time and an ICMP error each.
+/// cost most of the CPU's time and an ICMP error each. All others go on to the
+/// programs behind this one, and to the host.
 #[classifier]
-pub fn farend_shield(context: TcContext) -> i32 {
-    match SkbWindow::new(&context) {
-        Some(window) if inspect(&window, policy::current()).is_ok() => TC_ACT_SHOT,
-        _ => TC_ACT_OK,
+pub fn farend_shield(mut context: TcContext) -> i32 {
+    match skb::as_received(&mut context, |frame| inspect(frame, policy::current()).is_ok()) {
+        Some(true) => TC_ACT_SHOT,
+        _ => TCX_NEXT,
     }
 }
 

@@ -15,8 +15,8 @@ use aya::programs::{SchedClassifier, TcAttachType};
 use farend_xdp::tier::af_packet::Shield;
 use support::{
     PATIENCE,
-    frame::{Ip, PORT, answer, echo_request, probe},
-    namespace::{Pair, enter, inside, snmp},
+    frame::{Ip, PORT, Tag, answer, echo_request, probe},
+    namespace::{Pair, enter, inside, snmp, tc},
     raw::Raw,
     reflector::{LONG, Running, index_of, policy},
 };
@@ -135,6 +135,96 @@ fn tagged_frames_are_still_answered() {
         }
     });
     running.finish();
+}
+
+/// No tag, a priority tag, one tag, two, and a priority tag before another.
+const TAGS: [&[Tag]; 5] = [
+    &[],
+    &[(0x8100, 0)],
+    &[(0x8100, 7)],
+    &[(0x88a8, 100), (0x8100, 200)],
+    &[(0x8100, 0x6000), (0x8100, 7)],
+];
+
+/// Puts a filter behind the place of the shield that lets every frame through.
+fn add_filter(pair: &Pair) {
+    tc(&format!("-n {} qdisc add dev far ingress", pair.far));
+    tc(&format!("-n {} filter add dev far ingress u32 match u32 0 0 flowid 1:1", pair.far));
+}
+
+/// Frames that came as far as the filter.
+fn filtered(pair: &Pair) -> u64 {
+    let arguments = ["-n", &pair.far, "-s", "qdisc", "show", "dev", "far", "ingress"];
+    let output = Command::new("tc").args(arguments).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let (_, counts) = text.split_once(" bytes ").expect("Sent N bytes N pkt");
+    counts.split_once(" pkt").unwrap().0.parse().unwrap()
+}
+
+/// How many of the frames with these tags, one of each, came past the shield to the
+/// filter. Each that is to be answered is.
+fn passed(pair: &Pair, port: u16) -> u64 {
+    let before = filtered(pair);
+    inside(&pair.near, || {
+        let raw = Raw::open("near");
+        for tags in TAGS {
+            let mut frame = probe(Ip::V4, tags, 100, 1);
+            let destination = 14 + 4 * tags.len() + 22;
+            frame[destination..destination + 2].copy_from_slice(&port.to_be_bytes());
+            assert!(raw.send(&frame));
+            if port == PORT {
+                let back = raw.receive_probe(PATIENCE);
+                assert_eq!(back, Some(answer(Ip::V4, tags, &frame)), "{tags:x?}");
+            }
+        }
+    });
+    filtered(pair) - before
+}
+
+#[test]
+fn no_tag_leads_an_answered_frame_past_the_shield() {
+    let Some(pair) = Pair::without_addresses(1_500) else { return };
+    add_filter(&pair);
+    let running = Running::start(&pair, policy());
+    let every = TAGS.len() as u64;
+    assert_eq!(passed(&pair, PORT), every, "nothing is kept back without a shield");
+    let shield = attach(&pair, PORT);
+    assert_eq!(passed(&pair, PORT), 0, "answered, and given to the host as well");
+    drop(shield);
+    running.finish();
+}
+
+#[test]
+fn a_shield_leaves_other_frames_to_the_programs_behind_it() {
+    let Some(pair) = Pair::without_addresses(1_500) else { return };
+    add_filter(&pair);
+    let _shield = attach(&pair, PORT);
+    assert_eq!(passed(&pair, PORT + 1), TAGS.len() as u64);
+}
+
+/// The host takes a frame with a priority tag for its own, and finds it as it was.
+#[test]
+fn a_shield_leaves_tags_as_they_were() {
+    let Some(pair) = Pair::new(1_500) else { return };
+    let _shield = attach(&pair, PORT);
+    let listener = inside(&pair.far, || UdpSocket::bind("198.18.0.1:7777").unwrap());
+    listener.set_read_timeout(Some(PATIENCE)).unwrap();
+    let frames = TAGS[..2].iter().map(|tags| {
+        let mut frame = probe(Ip::V4, tags, 100, 1);
+        let udp = 14 + 4 * tags.len() + 20;
+        frame[udp + 2..udp + 4].copy_from_slice(&7_777_u16.to_be_bytes());
+        // No checksum.
+        frame[udp + 6..udp + 8].fill(0);
+        frame
+    });
+    inside(&pair.near, || {
+        let raw = Raw::open("near");
+        frames.for_each(|frame| assert!(raw.send(&frame)));
+    });
+    for tags in &TAGS[..2] {
+        let expected = 100 - 14 - 4 * tags.len() - 20 - 8;
+        assert_eq!(listener.recv(&mut [0; 128]).unwrap(), expected, "{tags:x?}");
+    }
 }
 
 #[test]

@@ -4,7 +4,8 @@
 //! it than the answer takes, and sends an ICMP error where no program listens.
 //! The shield is a program at the tc ingress hook, which stands behind the tap:
 //! it asks the same core with the same policy, and drops what is answered. All
-//! else goes on, so ARP, neighbour discovery and ssh keep working.
+//! else goes on to the tc programs behind it and to the host, so ARP, neighbour
+//! discovery, ssh and a firewall keep working.
 //!
 //! It hangs on a link of the kernel (tcx, Linux 6.6), which goes with the
 //! process, however that ends.
