@@ -64,6 +64,13 @@ impl PolicyReader {
         Self { cell, generation, policy }
     }
 
+    /// What was in force when [`current`](Self::current) was called last, or at
+    /// the start.
+    #[must_use]
+    pub fn last(&self) -> &Arc<Policy> {
+        &self.policy
+    }
+
     /// The policy in force now. Call once a burst.
     pub fn current(&mut self) -> &Policy {
         // Acquire: pairs with the Release in `PolicyCell::replace`.

@@ -27,7 +27,7 @@ pub struct Mover {
 /// What a worker moves to.
 pub(crate) struct Move {
     /// The port that its policy must have.
-    port: u16,
+    pub(crate) port: u16,
     /// Where it will listen.
     pub(crate) wanted: Vec<SocketAddr>,
     /// Sockets for those of them where it does not yet.

@@ -67,6 +67,30 @@ impl Socket {
         Ok(Self { fd, address, receive_buffer_octets, dropped: 0 })
     }
 
+    /// Takes no datagram that comes from now on: its sender is told that nobody
+    /// listens. What waits can still be received and answered.
+    ///
+    /// The socket is connected to itself, so that it is nobody else's. Only Linux
+    /// sends answers from a connected socket to others (`udp(7)`); elsewhere
+    /// datagrams come until it is closed.
+    pub(crate) fn refuse_more(&self) {
+        #[cfg(target_os = "linux")]
+        {
+            let mut own = self.address;
+            match own {
+                SocketAddr::V4(_) if own.ip().is_unspecified() => {
+                    own.set_ip(Ipv4Addr::LOCALHOST.into());
+                }
+                SocketAddr::V6(_) if own.ip().is_unspecified() => {
+                    own.set_ip(Ipv6Addr::LOCALHOST.into());
+                }
+                _ => {}
+            }
+            // Refused where the address is gone, and nothing comes there either.
+            let _ = rustix::net::connect(&self.fd, &own);
+        }
+    }
+
     /// Datagrams dropped since the last call, because they did not fit the
     /// receive buffer. Always 0 where the system does not say.
     pub(crate) fn take_dropped(&mut self) -> u64 {

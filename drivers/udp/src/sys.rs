@@ -93,6 +93,21 @@ pub(crate) fn dropped_datagrams(_socket: BorrowedFd<'_>) -> Option<u32> {
     None
 }
 
+/// Waits until the kernel has put away all datagrams for which it found a socket
+/// before this call: it looks for one inside an RCU read section, and this command
+/// of membarrier(2) waits until all of them have ended.
+#[cfg(target_os = "linux")]
+pub(crate) fn wait_for_receivers() {
+    use rustix::thread::{MembarrierCommand, membarrier};
+    // A kernel with CPUs that do not tick refuses; what comes in that moment may
+    // be lost there.
+    let _ = membarrier(MembarrierCommand::Global);
+}
+
+/// Nothing is known of it.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn wait_for_receivers() {}
+
 /// The size of a value, as the kernel wants to be told. All of ours are small.
 fn socket_octets<T>(value: &T) -> libc::socklen_t {
     libc::socklen_t::try_from(size_of_val(value)).unwrap_or(libc::socklen_t::MAX)

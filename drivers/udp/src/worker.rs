@@ -1,6 +1,6 @@
 //! The loop: receive a burst, decide about each datagram, answer.
 
-use std::{io, net::IpAddr, thread::sleep, time::Duration};
+use std::{io, net::IpAddr, sync::Arc, thread::sleep, time::Duration};
 
 use farend_core::{Datagram, Policy, RateLimit, Verdict, frame::wire, reflect_datagram};
 use farend_driver::{
@@ -16,7 +16,7 @@ use crate::{
     burst::{BURST_DATAGRAMS, Burst},
     control,
     error::{OpenError, RunError},
-    mover::Mover,
+    mover::{Move, Mover},
     name,
     socket::{Socket, open_all},
     sys,
@@ -31,8 +31,8 @@ const PUBLISH_INTERVAL_TICKS: u64 = TICKS_PER_SECOND / 10;
 const SEND_TRIES_MAX: u32 = 20;
 const SEND_WAIT_US: u32 = 100;
 
-/// Bursts answered after a stop was asked for: what waited in full receive
-/// buffers, and no endless stream.
+/// Bursts answered of each socket that is left: what waited in a full receive
+/// buffer, and no endless stream where the system goes on to receive.
 const LAST_BURSTS_MAX: u32 = 1_024;
 
 /// Ticks between two notices of the same kind.
@@ -44,7 +44,7 @@ pub struct Options {
     /// Addresses of this host to listen on; none for all, IPv4 and IPv6.
     pub addresses: Vec<IpAddr>,
     /// The UDP port, or `None` for any, which is refused. A [`Mover`] moves the
-    /// worker to another.
+    /// worker to another; a policy for another port waits until then.
     pub port: Option<u16>,
     /// Octets to ask of the kernel for datagrams that wait, for each socket.
     pub buffer_octets: usize,
@@ -90,6 +90,8 @@ impl Losses {
 /// Answers datagrams from plain UDP sockets.
 pub struct Worker {
     sockets: Vec<Socket>,
+    /// Where they listen.
+    port: u16,
     mover: Mover,
     options: Options,
     burst: Burst,
@@ -115,6 +117,7 @@ impl Worker {
         let worker = Self {
             mover: Mover::new(options, port, &sockets),
             sockets,
+            port,
             options: options.clone(),
             burst: Burst::new(),
             answers: Vec::with_capacity(BURST_DATAGRAMS),
@@ -167,10 +170,10 @@ impl Worker {
         stop: &Stop,
         statistics: &StatisticsCell,
     ) -> Result<(), RunError> {
+        let mut served = Arc::clone(policy.last());
         while !stop.is_requested() {
-            let policy = policy.current();
-            self.follow_move(policy);
-            if self.turn(policy)? {
+            self.follow(policy, &mut served)?;
+            if self.turn(&served)? {
                 if self.limit.now_tick >= self.next_publish_tick {
                     self.publish(statistics);
                 }
@@ -180,12 +183,8 @@ impl Worker {
                 self.publish(statistics);
             }
         }
-        for _ in 0..LAST_BURSTS_MAX {
-            if !self.turn(policy.current())? {
-                break;
-            }
-        }
-        Ok(())
+        self.follow(policy, &mut served)?;
+        self.leave(&served)
     }
 
     /// What moves it to other addresses or to another port while it runs.
@@ -194,18 +193,58 @@ impl Worker {
         self.mover.clone()
     }
 
-    /// Moves to sockets that a [`Mover`] has bound, once the policy is the one
-    /// that they are for.
-    fn follow_move(&mut self, policy: &Policy) {
-        let Some(moved) = self.mover.take(policy.port()) else { return };
-        let (kept, gone): (Vec<_>, Vec<_>) = std::mem::take(&mut self.sockets)
+    /// Takes another policy that came, with the sockets that it is for. Until
+    /// they are there, those of the policy before are answered by that one.
+    fn follow(
+        &mut self,
+        policy: &mut PolicyReader,
+        served: &mut Arc<Policy>,
+    ) -> Result<(), RunError> {
+        let port = policy.current().port();
+        if let Some(moved) = self.mover.take(port) {
+            self.move_to(moved, served)?;
+        }
+        if port == Some(self.port) && !Arc::ptr_eq(served, policy.last()) {
+            *served = Arc::clone(policy.last());
+        }
+        Ok(())
+    }
+
+    /// Listens there, after what waits elsewhere is answered by the policy that
+    /// it came for.
+    fn move_to(&mut self, moved: Move, policy: &Policy) -> Result<(), RunError> {
+        let Move { port, wanted, sockets, .. } = moved;
+        let (kept, gone) = std::mem::take(&mut self.sockets)
             .into_iter()
-            .partition(|socket| moved.wanted.contains(&socket.address));
-        for mut socket in gone {
+            .partition(|socket| wanted.contains(&socket.address));
+        self.sockets = gone;
+        let left = self.leave(policy);
+        self.sockets = kept;
+        self.sockets.extend(sockets);
+        self.port = port;
+        left
+    }
+
+    /// Takes no more datagrams, answers those that wait, and closes all sockets.
+    fn leave(&mut self, policy: &Policy) -> Result<(), RunError> {
+        if self.sockets.is_empty() {
+            return Ok(());
+        }
+        self.sockets.iter().for_each(Socket::refuse_more);
+        sys::wait_for_receivers();
+        for index in 0..self.sockets.len() {
+            for _ in 0..LAST_BURSTS_MAX {
+                self.limit.now_tick = self.clock.now_tick();
+                if self.receive(index, policy)? == 0 {
+                    break;
+                }
+                self.transmit(index);
+            }
+        }
+        for mut socket in self.sockets.drain(..) {
             self.losses.receive_buffer_full += socket.take_dropped();
         }
-        self.sockets = kept;
-        self.sockets.extend(moved.sockets);
+        Ok(())
     }
 
     /// Receives and answers at most one burst from each socket. Says whether

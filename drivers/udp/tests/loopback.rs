@@ -2,10 +2,13 @@
 
 mod support;
 
-use std::{net::UdpSocket, time::Duration};
+use std::{net::UdpSocket, sync::Arc, time::Duration};
 
 use farend_core::{Kind, Mode, Reason, Verdict, reflect::policy::RateCap};
-use farend_driver::clock::TICKS_PER_SECOND;
+use farend_driver::{
+    clock::TICKS_PER_SECOND,
+    worker::{PolicyCell, PolicyReader, StatisticsCell, Stop},
+};
 use farend_effort::own_port;
 use farend_udp::{OpenError, Options, Worker};
 use support::{Running, answered, await_open, client, drain, is_answered, policy, probe};
@@ -134,6 +137,49 @@ fn worker_moves_with_its_policy_to_another_port() {
     assert!(is_answered(&second, &probe(3, 64)));
     assert!(!is_answered(&first, &probe(4, 64)), "the old port is closed");
     assert_eq!(running.finish().counters.reflected(), 3);
+}
+
+#[test]
+fn what_waits_in_sockets_that_are_left_is_answered_by_the_policy_it_came_for() {
+    for addresses in [&["127.0.0.1"][..], &["127.0.0.1", "::1"], &[]] {
+        let (port, other_port) = (own_port(), own_port());
+        let addresses: Vec<_> = addresses.iter().map(|text| text.parse().unwrap()).collect();
+        let options = Options { addresses: addresses.clone(), ..Options::new(Some(port)) };
+        let mut worker = Worker::open(&options).unwrap();
+        let cell = Arc::new(PolicyCell::new(policy(port).build().unwrap()));
+        let mut reader = PolicyReader::new(Arc::clone(&cell));
+        let client = client("127.0.0.1", format!("127.0.0.1:{port}").parse().unwrap());
+        // More than a burst.
+        for number in 0..200 {
+            client.send(&probe(number, 64)).unwrap();
+        }
+        let mover = worker.mover();
+        mover.prepare(&addresses, Some(other_port)).unwrap();
+        mover.commit();
+        cell.replace(policy(other_port).build().unwrap());
+        let (stop, left) = (Stop::default(), StatisticsCell::default());
+        stop.request();
+        worker.run(&mut reader, &stop, &left).unwrap();
+        let statistics = left.read();
+        assert_eq!(statistics.counters.reflected(), 200, "{addresses:?}");
+        assert_eq!(statistics.sent, Some(200), "{addresses:?}");
+        let mut room = [0; 64];
+        for number in 0..200 {
+            assert_eq!(client.recv(&mut room).unwrap(), 64);
+            assert_eq!(room[..], probe(number, 64)[..], "{addresses:?}");
+        }
+    }
+}
+
+#[test]
+fn policy_for_another_port_waits_for_its_sockets() {
+    let (port, other_port) = (own_port(), own_port());
+    let running = Running::start(&["127.0.0.1"], policy(port).build().unwrap());
+    let client = client("127.0.0.1", format!("127.0.0.1:{port}").parse().unwrap());
+    running.policy.replace(policy(other_port).build().unwrap());
+    client.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    assert!(is_answered(&client, &probe(1, 64)));
+    assert_eq!(running.finish().counters.reflected(), 1);
 }
 
 #[test]
