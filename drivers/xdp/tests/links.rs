@@ -5,12 +5,12 @@ mod support;
 
 use std::{ffi::OsStr, os::unix::ffi::OsStrExt, process::Command, time::Instant};
 
-use farend_linux::{Interface, Rtnetlink, XdpMode};
+use farend_linux::XdpMode;
 use support::{
     farend::Farend,
     frame::{Ip, answer, probe},
     namespace::{Pair, inside, ip},
-    pass::Pass,
+    pass::{Pass, program_of_far},
     queues::ethtool,
     raw::Raw,
     reflector::LONG,
@@ -29,14 +29,6 @@ fn is_answered(pair: &Pair) -> bool {
             }
         }
         false
-    })
-}
-
-/// The number of the XDP program at the far end, and where it runs.
-fn program_of_far(pair: &Pair) -> Option<(u32, XdpMode)> {
-    inside(&pair.far, || {
-        let found = Interface::find(&mut Rtnetlink::open().unwrap(), "far").unwrap().unwrap();
-        found.xdp.first()
     })
 }
 

@@ -20,6 +20,7 @@ use support::{
     pass::Pass,
     queues::{ethtool, frames_of_queues, pair_with_queues, set_queues_to_far},
     raw::Raw,
+    settings::Settings,
     stream::Stream,
 };
 
@@ -42,31 +43,6 @@ fn attached(pair: &Pair) -> bool {
         .output()
         .unwrap();
     String::from_utf8(output.stdout).unwrap().contains("prog/xdp")
-}
-
-/// A file of settings in the directory for temporary ones; removed on drop.
-struct Settings(std::path::PathBuf);
-
-impl Settings {
-    fn new(name: &str, text: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("farend-{}-{name}", std::process::id()));
-        std::fs::write(&path, text).unwrap();
-        Self(path)
-    }
-
-    fn replace(&self, text: &str) {
-        std::fs::write(&self.0, text).unwrap();
-    }
-
-    fn option(&self) -> String {
-        format!("--config {}", self.0.display())
-    }
-}
-
-impl Drop for Settings {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
-    }
 }
 
 #[test]

@@ -115,6 +115,16 @@ impl Farend {
         self.stderr.now().matches(what).count()
     }
 
+    /// Waits until a text was told so often.
+    pub(crate) fn wait_for_times(&self, what: &str, times: usize) {
+        let deadline = Instant::now() + PATIENCE;
+        while self.count(what) < times {
+            let told = self.stderr.now();
+            assert!(Instant::now() < deadline, "not {times} times {what:?} in:\n{told}");
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+
     pub(crate) fn pid(&self) -> Pid {
         Pid::from_child(&self.child)
     }

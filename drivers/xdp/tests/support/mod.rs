@@ -10,6 +10,7 @@ pub(crate) mod pcapng;
 pub(crate) mod queues;
 pub(crate) mod raw;
 pub(crate) mod reflector;
+pub(crate) mod settings;
 pub(crate) mod stream;
 
 /// Longest wait for what must come: a busy machine's, where every CPU has ten others

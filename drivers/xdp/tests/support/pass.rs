@@ -7,9 +7,9 @@ use aya::{
     Ebpf,
     programs::{Xdp, XdpMode},
 };
-use farend_linux::{Rtnetlink, XdpMode as Mode, index_of};
+use farend_linux::{Interface, Rtnetlink, XdpMode as Mode, index_of};
 
-use super::namespace::inside;
+use super::namespace::{Pair, inside};
 
 /// The program, attached until it is dropped unless by netlink.
 pub(crate) struct Pass(#[expect(dead_code, reason = "held")] Ebpf);
@@ -52,4 +52,12 @@ impl Pass {
             Rtnetlink::open().unwrap().detach_xdp(index, mode).unwrap();
         });
     }
+}
+
+/// The number of the XDP program at the far end, and where it runs.
+pub(crate) fn program_of_far(pair: &Pair) -> Option<(u32, Mode)> {
+    inside(&pair.far, || {
+        let found = Interface::find(&mut Rtnetlink::open().unwrap(), "far").unwrap().unwrap();
+        found.xdp.first()
+    })
 }
