@@ -14,11 +14,13 @@ mod text;
 
 use std::time::Duration;
 
+use farend_control::statistics::StatisticsLine;
 use farend_core::{Class, Policy};
 
 pub use page::{CountersPage, PAGE_INTERVAL};
-pub use rates::Rates;
+pub use rates::rates_of;
 pub use reporter::Reporter;
+pub(crate) use reporter::unix_ms;
 
 use crate::{observe::Captured, worker::WorkerStatistics};
 
@@ -63,9 +65,9 @@ impl InterfaceStatistics {
     }
 }
 
-/// A JSON line with these counts, and the rates of their whole time.
-pub(crate) fn statistics_line(event: &str, snapshot: &Snapshot) -> String {
-    json::statistics(event, reporter::unix_ms(), snapshot, snapshot)
+/// A line with counts, rates over the time of `interval`.
+pub(crate) fn line_of(event: &str, now: &Snapshot, interval: &Snapshot) -> StatisticsLine {
+    json::statistics_line(event, unix_ms(), now, interval)
 }
 
 /// Adds counts of the same name.

@@ -9,8 +9,8 @@ use std::sync::{
     atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
+pub use farend_control::statistics::QueueCounts;
 use farend_core::{Counters, Policy};
-use serde::{Deserialize, Serialize};
 
 use crate::{
     observe::Observed,
@@ -103,19 +103,6 @@ pub struct WorkerStatistics {
     pub observed: Observed,
 }
 
-/// What became of the frames of one receive queue.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-pub struct QueueCounts {
-    /// Its number.
-    pub queue: u32,
-    /// Answers: frames to be sent back, in their own form or as a service's.
-    pub answers: u64,
-    /// Answers that were sent; `None` if that is unknown.
-    pub sent: Option<u64>,
-    /// Frames that were lost.
-    pub lost: u64,
-}
-
 impl WorkerStatistics {
     /// Adds what another worker of the same interface, or another interface,
     /// has counted.
@@ -132,7 +119,7 @@ impl WorkerStatistics {
         merge_named(&mut self.losses, &other.losses);
         for theirs in &other.queues {
             match self.queues.iter_mut().find(|mine| mine.queue == theirs.queue) {
-                Some(mine) => mine.merge(*theirs),
+                Some(mine) => merge_queue(mine, *theirs),
                 None => self.queues.push(*theirs),
             }
         }
@@ -151,7 +138,7 @@ impl WorkerStatistics {
             queues: self
                 .queues
                 .iter()
-                .map(|now| now.since(before(now.queue).unwrap_or_default()))
+                .map(|now| queue_since(*now, before(now.queue).unwrap_or_default()))
                 .collect(),
             observed: self.observed.clone(),
         }
@@ -166,20 +153,20 @@ impl WorkerStatistics {
     }
 }
 
-impl QueueCounts {
-    fn merge(&mut self, other: Self) {
-        self.answers = self.answers.wrapping_add(other.answers);
-        self.sent = self.sent.zip(other.sent).map(|(mine, theirs)| mine.wrapping_add(theirs));
-        self.lost = self.lost.wrapping_add(other.lost);
-    }
+/// Adds what was counted elsewhere of the same queue.
+fn merge_queue(mine: &mut QueueCounts, other: QueueCounts) {
+    mine.answers = mine.answers.wrapping_add(other.answers);
+    mine.sent = mine.sent.zip(other.sent).map(|(mine, theirs)| mine.wrapping_add(theirs));
+    mine.lost = mine.lost.wrapping_add(other.lost);
+}
 
-    fn since(self, earlier: Self) -> Self {
-        Self {
-            queue: self.queue,
-            answers: self.answers.wrapping_sub(earlier.answers),
-            sent: self.sent.map(|now| now.wrapping_sub(earlier.sent.unwrap_or(0))),
-            lost: self.lost.wrapping_sub(earlier.lost),
-        }
+/// What was counted of a queue since `earlier`.
+fn queue_since(now: QueueCounts, earlier: QueueCounts) -> QueueCounts {
+    QueueCounts {
+        queue: now.queue,
+        answers: now.answers.wrapping_sub(earlier.answers),
+        sent: now.sent.map(|now| now.wrapping_sub(earlier.sent.unwrap_or(0))),
+        lost: now.lost.wrapping_sub(earlier.lost),
     }
 }
 

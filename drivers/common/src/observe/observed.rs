@@ -1,7 +1,7 @@
 //! What was learned by looking on.
 
+pub use farend_control::statistics::Copies;
 use farend_core::measure::testers::{Set, Tester, Testers};
-use serde::{Deserialize, Serialize};
 
 use super::Residence;
 
@@ -40,15 +40,6 @@ pub(crate) fn busiest(table: &TesterTable) -> Vec<&Tester> {
         (std::cmp::Reverse(tester.tally.reflected_frames), tester.sender.address)
     });
     testers
-}
-
-/// Frames that were due to be copied elsewhere, since the start.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-pub struct Copies {
-    /// Those that were.
-    pub written_frames: u64,
-    /// Those that were not, because there was no room.
-    pub dropped_frames: u64,
 }
 
 /// What became of frames that were copied elsewhere, over all workers; `None`

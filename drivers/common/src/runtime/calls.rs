@@ -15,7 +15,7 @@ use std::{
 use super::{Platform, Run, Session, ladder};
 use crate::{
     event::{Code, Event},
-    statistics::{Snapshot, statistics_line},
+    statistics::{Snapshot, line_of},
     tier::TierName,
 };
 
@@ -215,5 +215,6 @@ impl From<Result<(), String>> for Reply {
 }
 
 fn statistics(event: &str, snapshot: &Snapshot, epoch: u64) -> Reply {
-    Reply::Statistics(statistics_line(event, snapshot), epoch)
+    let line = line_of(event, snapshot, snapshot);
+    Reply::Statistics(serde_json::to_string(&line).unwrap_or_default(), epoch)
 }

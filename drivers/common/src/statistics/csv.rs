@@ -6,7 +6,7 @@ use farend_core::Verdict;
 
 pub(super) use observed::Columns;
 
-use super::{InterfaceStatistics, Rates, Snapshot};
+use super::{InterfaceStatistics, Snapshot, rates_of, schema::Rates};
 
 /// Columns before those of the outcomes.
 const COLUMNS: [&str; 15] = [
@@ -49,7 +49,7 @@ pub(super) fn statistics(
 ) -> String {
     let rows = now.interfaces.iter().zip(&interval.interfaces);
     let rows = rows.map(|(one, lately)| {
-        let rates = Rates::of(&lately.worker.counters, interval.elapsed);
+        let rates = rates_of(&lately.worker.counters, interval.elapsed);
         let mut values = row(one, rates, now, interval);
         values.extend(columns.values(one, &now.captured));
         format!("{time_unix_ms},{event},{}", values.join(","))

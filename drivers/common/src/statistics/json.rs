@@ -4,13 +4,14 @@ mod observed;
 
 use std::time::Duration;
 
-use farend_core::{Class, Guards, Kind};
+use farend_control::status::PolicyStatus;
+use farend_core::{Class, Guards, Kind, Policy};
 use serde::Serialize;
 
-use self::observed::residence_by_kind;
+use self::observed::{residence_by_kind, testers_of};
 use super::{
-    InterfaceStatistics, Rates, Ready, ReadyInterface, Snapshot,
-    schema::{self, Counts, Frames, Line, Named, Statistics, Testers},
+    InterfaceStatistics, Ready, ReadyInterface, Snapshot, rates_of,
+    schema::{Counts, Frames, Line, Named, Rates, Statistics, StatisticsLine},
 };
 use crate::{
     event::{Event, Finding},
@@ -19,11 +20,8 @@ use crate::{
 
 /// Writes one event.
 fn line<T: Serialize>(event: &str, time_unix_ms: u64, body: T) -> String {
-    let schema = schema::SCHEMA.to_owned();
-    let line =
-        Line { schema, version: schema::VERSION, event: event.to_owned(), time_unix_ms, body };
     // Nothing in a line can fail to be written: keys are text, numbers finite.
-    serde_json::to_string(&line).unwrap_or_default()
+    serde_json::to_string(&Line::new(event, time_unix_ms, body)).unwrap_or_default()
 }
 
 /// Every outcome of one class by name, zeros too.
@@ -57,7 +55,7 @@ fn counts(one: &InterfaceStatistics, rates: Rates) -> Counts {
         interface_drops: Named::of(one.interface_drops.iter().copied()),
         queues: one.worker.queues.clone(),
         residence_ns: one.worker.observed.residence.as_ref().map(residence_by_kind),
-        testers: one.worker.observed.testers.as_ref().map(Testers::from),
+        testers: one.worker.observed.testers.as_ref().map(testers_of),
     }
 }
 
@@ -68,7 +66,18 @@ pub(super) fn statistics(
     now: &Snapshot,
     interval: &Snapshot,
 ) -> String {
-    let rates = |one: &InterfaceStatistics, time: Duration| Rates::of(&one.worker.counters, time);
+    let line = statistics_line(event, time_unix_ms, now, interval);
+    serde_json::to_string(&line).unwrap_or_default()
+}
+
+/// The same as a value.
+pub(super) fn statistics_line(
+    event: &str,
+    time_unix_ms: u64,
+    now: &Snapshot,
+    interval: &Snapshot,
+) -> StatisticsLine {
+    let rates = |one: &InterfaceStatistics, time: Duration| rates_of(&one.worker.counters, time);
     let total = now.total();
     let interfaces = now.interfaces.iter().zip(&interval.interfaces);
     let body = Statistics {
@@ -81,7 +90,7 @@ pub(super) fn statistics(
             .map(|(now, lately)| counts(now, rates(lately, interval.elapsed)))
             .collect(),
     };
-    line(event, time_unix_ms, body)
+    Line::new(event, time_unix_ms, body)
 }
 
 #[derive(Serialize)]
@@ -97,34 +106,31 @@ struct ReadyBody<'a> {
 struct ReadyEntry<'a> {
     interface: &'a str,
     tier: &'a str,
-    own_mac: Option<String>,
-    mode: &'a str,
-    /// `null` for any.
-    port: Option<u16>,
-    /// `null` for any.
-    source_oui: Option<String>,
-    signatures: Vec<&'static str>,
-    guards: Vec<&'static str>,
+    #[serde(flatten)]
+    policy: PolicyStatus,
 }
 
-fn ready_entry(one: &ReadyInterface) -> ReadyEntry<'_> {
-    let policy = &one.policy;
+/// What a policy answers.
+pub(super) fn policy_status(policy: &Policy, has_mac: bool) -> PolicyStatus {
     let kinds = Kind::ALL.iter().filter(|kind| policy.kinds().contains(**kind));
     // The one on loopback addresses is for tiers without frames.
-    let is_there = |guard: &Guards| !one.has_mac || *guard != Guards::LOOPBACK;
+    let is_there = |guard: &Guards| !has_mac || *guard != Guards::LOOPBACK;
     let guards = Guards::NAMES
         .iter()
         .filter(|(_, guard)| policy.guards().0 & guard.0 != 0 && is_there(guard));
-    ReadyEntry {
-        interface: &one.interface,
-        tier: one.tier,
-        own_mac: one.has_mac.then(|| policy.own_mac().to_string()),
-        mode: mode_name(policy.mode()),
+    PolicyStatus {
+        own_mac: has_mac.then(|| policy.own_mac().to_string()),
+        mode: mode_name(policy.mode()).to_owned(),
         port: policy.port(),
         source_oui: policy.source_oui().map(|oui| oui.to_string()),
-        signatures: kinds.map(|kind| kind.name()).collect(),
-        guards: guards.map(|(name, _)| *name).collect(),
+        signatures: kinds.map(|kind| kind.name().to_owned()).collect(),
+        guards: guards.map(|(name, _)| (*name).to_owned()).collect(),
     }
+}
+
+fn ready_entry(one: &ReadyInterface) -> ReadyEntry<'_> {
+    let policy = policy_status(&one.policy, one.has_mac);
+    ReadyEntry { interface: &one.interface, tier: one.tier, policy }
 }
 
 /// That it reflects, and what.

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use farend_control::statistics::Rates;
 use farend_core::Counters;
-use serde::{Deserialize, Serialize};
 
 /// Octets of the FCS, which frames in memory do not have.
 const FCS_OCTETS: f64 = 4.0;
@@ -12,36 +12,21 @@ const FCS_OCTETS: f64 = 4.0;
 /// delimiter 8, least gap 12 (IEEE 802.3 clauses 3.1.1 and 4.4.2).
 const WIRE_OCTETS: f64 = 20.0;
 
-/// Rates over one interval.
-#[derive(Clone, Copy, PartialEq, Debug, Default, Serialize, Deserialize)]
-pub struct Rates {
-    /// Frames sent back.
-    pub reflected_frames_per_s: f64,
-    /// Their bits, Ethernet header and FCS in.
-    pub l2_bits_per_s: f64,
-    /// Their bits on the wire: preamble and least gap in too.
-    pub l1_bits_per_s: f64,
-    /// Frames looked at, whatever became of them.
-    pub seen_frames_per_s: f64,
-}
-
-impl Rates {
-    /// The rates of what was counted in this time; all zero in no time.
-    #[must_use]
-    pub fn of(counters: &Counters, time: Duration) -> Self {
-        let seconds = time.as_secs_f64();
-        if seconds <= 0.0 {
-            return Self::default();
-        }
-        let reflected = float(counters.reflected());
-        let seen = counters.iter().fold(0, |sum: u64, (_, frames)| sum.wrapping_add(frames));
-        let l2_octets = float(counters.reflected_octets) + reflected * FCS_OCTETS;
-        Self {
-            reflected_frames_per_s: reflected / seconds,
-            l2_bits_per_s: l2_octets * 8.0 / seconds,
-            l1_bits_per_s: (l2_octets + reflected * WIRE_OCTETS) * 8.0 / seconds,
-            seen_frames_per_s: float(seen) / seconds,
-        }
+/// The rates of what was counted in this time; all zero in no time.
+#[must_use]
+pub fn rates_of(counters: &Counters, time: Duration) -> Rates {
+    let seconds = time.as_secs_f64();
+    if seconds <= 0.0 {
+        return Rates::default();
+    }
+    let reflected = float(counters.reflected());
+    let seen = counters.iter().fold(0, |sum: u64, (_, frames)| sum.wrapping_add(frames));
+    let l2_octets = float(counters.reflected_octets) + reflected * FCS_OCTETS;
+    Rates {
+        reflected_frames_per_s: reflected / seconds,
+        l2_bits_per_s: l2_octets * 8.0 / seconds,
+        l1_bits_per_s: (l2_octets + reflected * WIRE_OCTETS) * 8.0 / seconds,
+        seen_frames_per_s: float(seen) / seconds,
     }
 }
 
@@ -63,7 +48,7 @@ mod tests {
             counters.count(Verdict::Reflect(Kind::Probeot), 60);
         }
         counters.count(Verdict::Refuse(Reason::UdpPort), 60);
-        let rates = Rates::of(&counters, Duration::from_secs(1));
+        let rates = rates_of(&counters, Duration::from_secs(1));
         assert!((rates.l1_bits_per_s - 100e6).abs() < 1e3, "{rates:?}");
         assert!((rates.l2_bits_per_s - 76.19e6).abs() < 1e4, "{rates:?}");
         assert!((rates.seen_frames_per_s - 148_811.0).abs() < 0.5, "{rates:?}");
@@ -71,6 +56,6 @@ mod tests {
 
     #[test]
     fn no_time_has_no_rate() {
-        assert_eq!(Rates::of(&Counters::new(), Duration::ZERO), Rates::default());
+        assert_eq!(rates_of(&Counters::new(), Duration::ZERO), Rates::default());
     }
 }

@@ -63,7 +63,7 @@ impl Reporter {
 }
 
 /// Milliseconds since 1970; 0 if the clock stands before.
-pub(super) fn unix_ms() -> u64 {
+pub(crate) fn unix_ms() -> u64 {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

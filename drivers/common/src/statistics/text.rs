@@ -4,14 +4,14 @@ mod observed;
 
 use farend_core::{Class, Kind, Policy};
 
-use super::{InterfaceStatistics, Rates, Ready, ReadyInterface, Snapshot};
+use super::{InterfaceStatistics, Ready, ReadyInterface, Snapshot, rates_of, schema::Rates};
 use crate::values::mode_name;
 
 /// One line for each interface: rates of the interval, counts of the interval
 /// where they are not zero.
 pub(super) fn statistics(now: &Snapshot, interval: &Snapshot) -> String {
     let lines = interval.interfaces.iter().map(|one| {
-        let rates = Rates::of(&one.worker.counters, interval.elapsed);
+        let rates = rates_of(&one.worker.counters, interval.elapsed);
         format!("{:>8.1} s  {}", now.elapsed.as_secs_f64(), line(one, rates))
     });
     let captured = observed::captured(&now.captured)
@@ -27,7 +27,7 @@ pub(super) fn finale(now: &Snapshot) -> String {
     }
     let mut lines = Vec::new();
     for one in &all {
-        let rates = Rates::of(&one.worker.counters, now.elapsed);
+        let rates = rates_of(&one.worker.counters, now.elapsed);
         lines.push(format!("final: {:.1} s  {}", now.elapsed.as_secs_f64(), line(one, rates)));
     }
     if let Some(testers) = all.last().and_then(|one| one.worker.observed.testers.as_ref()) {
