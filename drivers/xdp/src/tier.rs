@@ -4,9 +4,9 @@
 pub mod af_packet;
 #[cfg(target_os = "linux")]
 pub mod af_xdp;
-mod open;
 #[cfg(target_os = "linux")]
-mod others;
+mod claim;
+mod open;
 #[cfg(target_os = "linux")]
 mod queues;
 #[cfg(target_os = "linux")]

@@ -3,7 +3,18 @@
 
 mod support;
 
-use std::{ffi::OsStr, os::unix::ffi::OsStrExt, process::Command, time::Instant};
+use std::{
+    ffi::OsStr,
+    os::{
+        linux::net::SocketAddrExt,
+        unix::{
+            ffi::OsStrExt,
+            net::{SocketAddr, UnixListener},
+        },
+    },
+    process::Command,
+    time::Instant,
+};
 
 use farend_linux::XdpMode;
 use support::{
@@ -111,19 +122,68 @@ fn replace_that_fails_leaves_the_old_program() {
 fn second_reflector_on_an_interface_is_refused() {
     let Some(pair) = Pair::new(1_500) else { return };
     let _pass = Pass::attach(&pair.near, "near");
-    for (first, told) in [
-        ("xdp", "another XDP program is attached (id "),
-        ("af-xdp", "another XDP program is attached (id "),
-        ("af-packet", "another reflector answers on far by a packet socket"),
-    ] {
+    for first in ["xdp", "xdp-generic", "af-xdp", "af-packet"] {
         let farend = Farend::ready(&pair.far, &format!("far --tier {first} --stats none"));
-        for second in ["", "--tier af-packet"] {
-            let arguments = format!("far {second} --stats none --duration 0.1");
-            let end = Farend::run(&pair.far, "", &arguments);
-            assert_eq!(end.code, Some(1), "{second} beside {first}: {end:?}");
-            assert!(end.stderr.contains(told), "{second} beside {first}: {end:?}");
-            assert!(!end.stderr.contains("ready: "), "{second} beside {first}: {end:?}");
+        let told = format!(
+            "another reflector answers on far (process id {})",
+            farend.pid().as_raw_nonzero()
+        );
+        // Without CAP_SYS_ADMIN nobody's programs have a name.
+        for before in ["", "setpriv --bounding-set -sys_admin"] {
+            for second in ["", "--tier af-packet", "--tier af-packet --replace"] {
+                for last in ["--check", "--duration 0.1"] {
+                    let arguments = format!("far {second} --stats none {last}");
+                    let end = Farend::run(&pair.far, before, &arguments);
+                    let case = format!("{before} {second} {last} beside {first}: {end:?}");
+                    assert_eq!(end.code, Some(1), "{case}");
+                    assert!(end.stderr.contains(&told), "{case}");
+                    assert!(!end.stderr.contains("ready: "), "{case}");
+                    assert!(!end.stderr.contains("would be tried"), "{case}");
+                    // Which does not help here.
+                    assert!(!end.stderr.contains("--replace"), "{case}");
+                }
+            }
         }
         assert_eq!(farend.stop().code, Some(0), "{first}");
     }
+    let end = Farend::run(&pair.far, "", "far --tier af-packet --duration 0.1");
+    assert_eq!(end.code, Some(0), "nobody is left: {end:?}");
+}
+
+#[test]
+fn interfaces_of_two_namespaces_with_one_number_are_served_at_once() {
+    let (Some(one), Some(other)) = (Pair::new(1_500), Pair::new(1_500)) else { return };
+    let index = |pair: &Pair| inside(&pair.far, || farend_linux::index_of("far").unwrap());
+    assert_eq!(index(&one), index(&other));
+    let farends = [&one, &other].map(|pair| Farend::ready(&pair.far, "far --tier af-packet"));
+    assert!(is_answered(&one) && is_answered(&other));
+    for farend in farends {
+        assert_eq!(farend.stop().code, Some(0));
+    }
+}
+
+#[test]
+fn name_held_by_a_stranger_keeps_no_reflector_from_starting() {
+    let Some(pair) = Pair::new(1_500) else { return };
+    let index = inside(&pair.far, || farend_linux::index_of("far").unwrap());
+    let _held = inside(&pair.far, || {
+        // Of this thread alone.
+        rustix::thread::set_thread_uid(rustix::process::Uid::from_raw(65_534)).unwrap();
+        let name = SocketAddr::from_abstract_name(format!("farend-reflector-{index}")).unwrap();
+        UnixListener::bind_addr(&name).unwrap()
+    });
+    let farend = Farend::ready(&pair.far, "far --tier af-packet --stats none");
+    farend.wait_for("whether another reflector answers on far cannot be told");
+    assert!(is_answered(&pair));
+    assert_eq!(farend.stop().code, Some(0));
+}
+
+#[test]
+fn packet_socket_beside_a_foreign_program_says_what_it_sees() {
+    let Some(pair) = Pair::new(1_500) else { return };
+    Pass::attach_by_netlink(&pair.far, "far", XdpMode::Generic);
+    let farend = Farend::ready(&pair.far, "far --tier af-packet --stats none");
+    farend.wait_for("an XDP program is attached to far: only what it passes on is answered");
+    assert!(is_answered(&pair));
+    assert_eq!(farend.stop().code, Some(0));
 }

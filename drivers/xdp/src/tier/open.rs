@@ -14,6 +14,7 @@ use crate::{
     interface::Interface,
     tier::{
         Threaded, af_packet, af_xdp,
+        claim::{Claim, Claimed},
         xdp::{self, foreign},
     },
 };
@@ -45,8 +46,8 @@ pub(crate) fn rehearse(
     };
     match choice {
         TierChoice::Auto | TierChoice::Xdp | TierChoice::XdpGeneric | TierChoice::AfXdp => {
-            if foreign::is_there(interface) && !plan.own.replace {
-                return Err(foreign::describe(interface));
+            if !plan.own.replace {
+                is_free(interface)?;
             }
             if choice == TierChoice::Xdp {
                 runs_programs(interface)?;
@@ -58,9 +59,34 @@ pub(crate) fn rehearse(
                 _ => xdp::rehearse(policy),
             }
         }
-        TierChoice::AfPacket => may_open_packet_socket(),
+        TierChoice::AfPacket => {
+            may_open_packet_socket()?;
+            Claim::look(interface).map_or(Ok(()), Err)
+        }
         TierChoice::Udp => udp::rehearse(&target.addresses(), policy),
     }
+}
+
+/// Whether nobody else has a program there or reflects.
+#[cfg(target_os = "linux")]
+fn is_free(interface: &Interface) -> Result<(), TierError> {
+    if foreign::is_there(interface) {
+        return Err(foreign::describe(interface));
+    }
+    Claim::look(interface).map_or(Ok(()), Err)
+}
+
+/// Takes the interface for a tier in the kernel, which `--replace` lets take the place
+/// of another reflector's program.
+#[cfg(target_os = "linux")]
+fn claim(plan: &Plan, interface: &Interface) -> Result<Claim, TierError> {
+    if plan.own.replace {
+        return Ok(Claim::take_when_free(interface));
+    }
+    if foreign::is_there(interface) {
+        return Err(foreign::describe(interface));
+    }
+    Claim::take(interface, sink::notice)
 }
 
 /// Whether a kind of interface can run XDP programs before the kernel does
@@ -160,7 +186,7 @@ pub(crate) fn unfit(plan: &Plan, target: &Target, choice: TierChoice) -> Option<
     }
     let Target::Interface(interface) = target else { return None };
     // Beside another reflector the lower tiers would open too, and none be right.
-    let other = if plan.own.replace { None } else { super::others::look(interface) };
+    let other = if plan.own.replace { None } else { Claim::look(interface) };
     other.or_else(|| match choice {
         TierChoice::Xdp => crate::doctor::deaf_veth_peer(interface).map(TierError::new),
         _ => None,
@@ -200,9 +226,10 @@ pub(crate) fn open(
         return udp::open(&target.addresses(), policy);
     };
     let attach = |mode| -> Result<Box<dyn Tier>, TierError> {
+        let claim = claim(plan, interface)?;
         let opened =
             xdp::Attachment::open(interface, policy, mode, plan.own.replace, sink::notice)?;
-        Ok(Box::new(opened))
+        Ok(Box::new(Claimed::new(opened, claim)))
     };
     match choice {
         TierChoice::Auto | TierChoice::Xdp => attach(xdp::Mode::Native),
@@ -258,6 +285,7 @@ fn open_af_xdp(
     if !missing.is_empty() {
         return Err(xdp::permission_error(&af_xdp::CAPABILITIES));
     }
+    let claim = claim(plan, interface)?;
     let options = af_xdp::Options {
         interface,
         queues: plan.own.queues.as_ref().map(|queues| queues.0.as_slice()),
@@ -267,7 +295,7 @@ fn open_af_xdp(
         watchers,
         notice: sink::notice,
     };
-    Ok(Box::new(af_xdp::AfXdp::open(&options, policy)?))
+    Ok(Box::new(Claimed::new(af_xdp::AfXdp::open(&options, policy)?, claim)))
 }
 
 #[cfg(target_os = "linux")]
@@ -278,8 +306,12 @@ fn open_af_packet(
     policy: &Policy,
 ) -> Result<Box<dyn Tier>, TierError> {
     may_open_packet_socket()?;
-    if let Some(error) = super::others::look(interface) {
-        return Err(error);
+    let claim = Claim::take(interface, sink::notice)?;
+    if foreign::is_there(interface) {
+        sink::notice(&format!(
+            "an XDP program is attached to {}: only what it passes on is answered",
+            interface.name
+        ));
     }
     let options = af_packet::Options {
         is_promiscuous: settings.any_destination,
@@ -299,7 +331,7 @@ fn open_af_packet(
         Some(watcher) => af_packet_thread(worker.watched_by(watcher), policy),
         None => af_packet_thread(worker, policy),
     };
-    Ok(Box::new(tier.on_replace(move |policy| {
+    let tier = tier.on_replace(move |policy| {
         // One that is not in step would keep frames from the host that nobody
         // answers.
         if let Some(Err(error)) = shield.as_mut().map(|shield| shield.replace(policy)) {
@@ -307,7 +339,8 @@ fn open_af_packet(
             shield = None;
         }
         Ok(())
-    })))
+    });
+    Ok(Box::new(Claimed::new(tier, claim)))
 }
 
 #[cfg(target_os = "linux")]

@@ -15,7 +15,7 @@ use std::fmt;
 use aya::{
     Ebpf, EbpfError, EbpfLoader,
     programs::{
-        LinkOrder, ProgramError, ProgramInfo, SchedClassifier, TcAttachType,
+        LinkOrder, ProgramError, SchedClassifier, TcAttachType,
         tc::{SchedClassifierLink, TcAttachOptions},
     },
 };
@@ -50,16 +50,6 @@ impl Shield {
         let mut object = load(policy)?;
         let link = Some(attach(program(&mut object)?, interface_index)?);
         Ok(Self { interface_index, link })
-    }
-
-    /// Whether a shield is in place on an interface already, whosever it is. `false`
-    /// where the kernel does not tell.
-    #[must_use]
-    pub fn is_there(interface_index: u32) -> bool {
-        let Ok(name) = name_of(interface_index) else { return false };
-        let programs = SchedClassifier::query_tcx(&name, TcAttachType::Ingress);
-        let is_shield = |one: &ProgramInfo| one.name_as_str() == Some(PROGRAM);
-        programs.is_ok_and(|(_, programs)| programs.iter().any(is_shield))
     }
 
     /// Puts a shield with another policy in place of this one, at one stroke.

@@ -33,11 +33,6 @@ pub(in crate::tier) fn is_there(interface: &Interface) -> bool {
     look_again(interface).xdp.any().is_some()
 }
 
-/// The name of such a program, if there is one.
-pub(in crate::tier) fn name(interface: &Interface) -> Option<String> {
-    program_name(look_again(interface).xdp.any()?)
-}
-
 /// A program that had to make room: it gets its place back when this is dropped, be it
 /// because nothing else could be attached, or at the end.
 pub(in crate::tier) struct Displaced {
