@@ -13,10 +13,14 @@
 //! | 48 | 8 | octets of the whole ring |
 //! | 56 | 8 | creator: process id, start time |
 //! | 64 | 8 | realm in which process ids are known |
+//! | 72 | 8 | identity: a random number, another one in each segment; 0 for none |
+//! | 80 | 8 | realm in which ids of lock owners are known (data); 0 if that is the one above |
 //!
 //! Numbers are in the order of octets of the machine: the peers are on one.
 
-use core::fmt;
+mod error;
+
+pub use error::LayoutError;
 
 use super::{Liveness, Memory, Owner, broadcast, spsc};
 use crate::sync::primitive::{AtomicU32, AtomicU64, Ordering};
@@ -25,7 +29,7 @@ use crate::sync::primitive::{AtomicU32, AtomicU64, Ordering};
 pub const MAGIC: u64 = u64::from_le_bytes(*b"farendRG");
 
 /// The version of the layout. A ring of another version is refused.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// Octets of the header.
 pub const HEADER_OCTETS: usize = 128;
@@ -73,67 +77,6 @@ pub struct Layout {
     message_octets_max: u64,
     readers_max: u32,
     octets: u64,
-}
-
-/// Why memory is not a ring, or not one that can be used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LayoutError {
-    /// All octets are zero: nobody has made a ring there yet.
-    Blank,
-    /// Its creator is still making it, or was killed while it did.
-    Initialising {
-        /// The creator.
-        creator: Owner,
-    },
-    /// It is something else than a ring.
-    Foreign,
-    /// It is a ring of another version.
-    Version {
-        /// Its version.
-        found: u32,
-    },
-    /// It is another kind of ring.
-    Kind {
-        /// Its kind, or `None` if this version knows no such kind.
-        found: Option<Kind>,
-    },
-    /// It is data of another type, or of another version of the type.
-    Type,
-    /// Somebody has made a ring there already, or is making one.
-    NotBlank,
-    /// The memory is shorter than the ring.
-    Truncated {
-        /// Octets of the memory.
-        octets: u64,
-        /// Octets of the ring.
-        wanted: u64,
-    },
-    /// The memory does not start at a multiple of 8 octets.
-    Misaligned,
-    /// The capacity is 0, no power of two, or out of range.
-    Capacity {
-        /// The capacity.
-        found: u64,
-        /// The least that there can be.
-        least: u64,
-    },
-    /// The longest message is 0 or out of range.
-    MessageOctets {
-        /// Octets of the longest message.
-        found: u64,
-        /// The most that there can be.
-        most: u64,
-    },
-    /// The number of readers is 0 or out of range.
-    Readers {
-        /// The number.
-        found: u32,
-    },
-    /// The policy for slow readers is none that this version knows.
-    Policy {
-        /// Its code.
-        found: u32,
-    },
 }
 
 impl Layout {
@@ -212,7 +155,8 @@ impl Layout {
     }
 
     /// Makes the header of data in memory that is all zero, which is the data's first
-    /// value. `realm` says where process ids are known.
+    /// value. `realm` says where process ids are known, and `owners` where those of lock
+    /// owners are, if elsewhere. Others can use it after [`publish_data`](Self::publish_data).
     ///
     /// # Errors
     /// [`LayoutError::Kind`] of a ring; [`LayoutError::Truncated`],
@@ -221,22 +165,37 @@ impl Layout {
         &self,
         memory: &Memory<'_>,
         realm: u64,
+        owners: u64,
     ) -> Result<(), LayoutError> {
         if self.kind != Kind::Data {
             return Err(LayoutError::Kind { found: Some(self.kind) });
         }
         self.write::<L>(memory, realm)?;
+        Header::of(memory)?.owners.store(owners, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Says that the data has its first value: the last step of making it.
+    ///
+    /// # Errors
+    /// [`LayoutError::Truncated`] if there is no whole header.
+    pub fn publish_data(memory: &Memory<'_>) -> Result<(), LayoutError> {
         Self::publish(memory)
     }
 
-    /// Looks whether the memory has such data.
+    /// Looks whether the memory has such data, whose lock owners are known in the realm
+    /// `owners`.
     ///
     /// # Errors
-    /// [`LayoutError::Type`] if it has data of another type, and those of
-    /// [`read`](Self::read).
-    pub fn open_data(&self, memory: &Memory<'_>) -> Result<(), LayoutError> {
+    /// [`LayoutError::Type`] if it has data of another type, [`LayoutError::Owners`], and
+    /// those of [`read`](Self::read).
+    pub fn open_data(&self, memory: &Memory<'_>, owners: u64) -> Result<(), LayoutError> {
         let found = Self::read_kind(memory, Kind::Data)?;
-        if found == *self { Ok(()) } else { Err(LayoutError::Type) }
+        if found != *self {
+            return Err(LayoutError::Type);
+        }
+        let theirs = Header::of(memory)?.owners.load(Ordering::Relaxed);
+        if theirs == owners { Ok(()) } else { Err(LayoutError::Owners) }
     }
 
     /// How messages go through the ring.
@@ -374,6 +333,15 @@ pub fn inherit<L: Liveness>(memory: &Memory<'_>, dead: Owner) -> Result<(), Owne
     super::owner::Claim(header.creator).replace(dead, L::me())
 }
 
+/// What tells this memory from other memory of the same name, where the system does not: a
+/// random number that whoever made it stored before all else. 0 if it was given none.
+///
+/// # Errors
+/// [`LayoutError::Truncated`] if there is no whole header.
+pub fn identity<'m>(memory: &Memory<'m>) -> Result<&'m AtomicU64, LayoutError> {
+    Header::of(memory).map(|header| header.identity)
+}
+
 /// The header's words.
 struct Header<'m> {
     magic: &'m AtomicU64,
@@ -387,6 +355,8 @@ struct Header<'m> {
     octets: &'m AtomicU64,
     creator: &'m AtomicU64,
     realm: &'m AtomicU64,
+    identity: &'m AtomicU64,
+    owners: &'m AtomicU64,
 }
 
 impl<'m> Header<'m> {
@@ -408,6 +378,8 @@ impl<'m> Header<'m> {
             octets: memory.word64(48)?,
             creator: memory.word64(56)?,
             realm: memory.word64(64)?,
+            identity: memory.word64(72)?,
+            owners: memory.word64(80)?,
         })
     }
 
@@ -474,63 +446,3 @@ const fn policy_of_code(code: u32) -> Option<SlowReader> {
         _ => None,
     }
 }
-
-impl fmt::Display for LayoutError {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Blank => formatter
-                .write_str("no ring has been made there yet: start the process that makes it"),
-            Self::NotBlank => formatter
-                .write_str("there is something in this memory already: make the ring elsewhere"),
-            Self::Initialising { creator } => write!(
-                formatter,
-                "process {} is still making the ring: try again, or make it anew if that \
-                 process was killed",
-                creator.pid()
-            ),
-            Self::Foreign => formatter.write_str("it is not a ring: use another name"),
-            Self::Version { found } => write!(
-                formatter,
-                "it is a ring of layout version {found}, this program has {VERSION}: \
-                 use programs of one release"
-            ),
-            Self::Kind { found: Some(Kind::Spsc) } => {
-                formatter.write_str("it is a ring for one producer and one consumer")
-            }
-            Self::Kind { found: Some(Kind::Broadcast) } => {
-                formatter.write_str("it is a ring for one writer and many readers")
-            }
-            Self::Kind { found: Some(Kind::Data) } => {
-                formatter.write_str("it is no ring, but data of one type")
-            }
-            Self::Type => formatter.write_str(
-                "it is data of another type: use programs of one release, or another name",
-            ),
-            Self::Kind { found: None } => {
-                formatter.write_str("it is a kind of ring that this program does not know")
-            }
-            Self::Truncated { octets, wanted } => write!(
-                formatter,
-                "the memory has {octets} octets, the ring needs {wanted}: make it again"
-            ),
-            Self::Misaligned => {
-                formatter.write_str("the memory does not start at a multiple of 8 octets")
-            }
-            Self::Capacity { found, least } => write!(
-                formatter,
-                "capacity {found} is no power of two from {least} to {CAPACITY_MAX}"
-            ),
-            Self::MessageOctets { found, most } => {
-                write!(formatter, "messages of {found} octets: must be 1 to {most}")
-            }
-            Self::Readers { found } => {
-                write!(formatter, "{found} readers: must be 1 to {}", broadcast::READERS_MAX)
-            }
-            Self::Policy { found } => {
-                write!(formatter, "policy {found} for slow readers is unknown to this program")
-            }
-        }
-    }
-}
-
-impl core::error::Error for LayoutError {}

@@ -147,6 +147,16 @@ pub unsafe trait Owners: Futex<Shared> {
     /// Says that what [`begin`](Self::begin) announced is over.
     fn end(caller: Self::Caller, permit: Permit);
 
+    /// Among which owners an id is unique, where that is not the system's to say: a number
+    /// that all processes which share a lock must find the same. 0 if the ids are the
+    /// system's own.
+    ///
+    /// # Errors
+    /// [`NoOwner`] if the calling process has no part in any.
+    fn realm() -> Result<u64, NoOwner> {
+        Ok(0)
+    }
+
     /// Whether the owner of this id lives. Asked only after a slice has passed.
     /// Says "yes" when in doubt: a living owner's lock must not be taken away.
     fn is_alive(id: u32) -> bool;

@@ -129,6 +129,10 @@ unsafe impl<F: Futex<Shared>> Owners for Registered<F> {
     #[inline]
     fn end(_: u32, _: Permit) {}
 
+    fn realm() -> Result<u64, NoOwner> {
+        member::registry().map(|registry| registry.table().identity()).ok_or(NoOwner::NotJoined)
+    }
+
     fn is_alive(id: u32) -> bool {
         member::is_alive(id)
     }

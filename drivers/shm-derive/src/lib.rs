@@ -46,6 +46,7 @@ fn expand(input: &DeriveInput) -> Result<TokenStream> {
         }
     });
     let kinds = fields.named.iter().map(|field| &field.ty);
+    let lock_kinds = kinds.clone();
     Ok(quote! {
         const _: () = {
             const fn #check<T: ::farend_shm::Shareable>() {}
@@ -60,6 +61,12 @@ fn expand(input: &DeriveInput) -> Result<TokenStream> {
                 ::core::stringify!(#name),
             )
             #(#parts)*;
+
+            fn realm() -> ::core::result::Result<u64, ::farend_shm::NoOwner> {
+                ::farend_shm::realm_of([
+                    #(<#lock_kinds as ::farend_shm::Shareable>::realm(),)*
+                ])
+            }
         }
     })
 }

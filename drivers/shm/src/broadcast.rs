@@ -61,8 +61,13 @@ impl Ring {
     /// [`SegmentError`].
     pub fn create(name: &str, options: Options) -> Result<Self, SegmentError> {
         let layout = options.layout()?;
-        Segment::create(&Name::parse(name)?, layout.octets(), |memory| Self::put(memory, layout))
-            .map(Self)
+        Segment::create(
+            &Name::parse(name)?,
+            layout.octets(),
+            |memory| Self::put(memory, layout),
+            |_| Ok(()),
+        )
+        .map(Self)
     }
 
     /// Makes a ring without a name, for threads, and for processes that are passed

@@ -9,7 +9,7 @@
 use std::os::fd::{AsFd, BorrowedFd};
 
 use rustix::{
-    fs::{Mode, fstat},
+    fs::Mode,
     io::Errno,
     shm::{self, OFlags},
 };
@@ -23,8 +23,9 @@ const MODE: Mode = Mode::RUSR.union(Mode::WUSR);
 #[derive(Debug)]
 pub(crate) struct Named {
     name: Name,
-    /// The device and the number of the file.
-    file: (u64, u64),
+    identity: Identity,
+    /// How that is found.
+    identify: fn(BorrowedFd<'_>) -> Result<Identity, Errno>,
     /// A forked child has this too, and removes nothing.
     maker: ThisProcess,
 }
@@ -32,7 +33,16 @@ pub(crate) struct Named {
 impl Named {
     /// The name of this file.
     pub(crate) fn of(name: &Name, file: BorrowedFd<'_>) -> Result<Self, Errno> {
-        Ok(Self { name: name.clone(), file: identity(file)?, maker: ThisProcess::now() })
+        Self::by(name, file, identify)
+    }
+
+    fn by(
+        name: &Name,
+        file: BorrowedFd<'_>,
+        identify: fn(BorrowedFd<'_>) -> Result<Identity, Errno>,
+    ) -> Result<Self, Errno> {
+        let (name, maker) = (name.clone(), ThisProcess::now());
+        Ok(Self { name, identity: identify(file)?, identify, maker })
     }
 
     /// Removes the name, if it is still that of the same file.
@@ -42,23 +52,25 @@ impl Named {
 
     fn is_own(&self) -> bool {
         let found = shm::open(self.name.as_str(), OFlags::RDWR, Mode::empty())
-            .and_then(|file| identity(file.as_fd()));
-        found == Ok(self.file)
+            .and_then(|file| (self.identify)(file.as_fd()));
+        found == Ok(self.identity)
     }
 }
 
-/// The device and the number of a file.
-fn identity(file: BorrowedFd<'_>) -> Result<(u64, u64), Errno> {
-    let stat = fstat(file)?;
-    #[allow(
-        clippy::useless_conversion,
-        clippy::unnecessary_fallible_conversions,
-        reason = "32 bits and signed on macOS"
-    )]
-    let device = u64::try_from(stat.st_dev).unwrap_or(0);
+/// What tells a segment from another one that has its name later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Identity(u64, u64);
+
+/// The device and the number of the file.
+#[cfg(target_os = "linux")]
+fn identify(file: BorrowedFd<'_>) -> Result<Identity, Errno> {
+    let stat = rustix::fs::fstat(file)?;
     #[allow(clippy::useless_conversion, reason = "32 bits on some processors")]
-    Ok((device, stat.st_ino.into()))
+    Ok(Identity(stat.st_dev.into(), stat.st_ino.into()))
 }
+
+#[cfg(not(target_os = "linux"))]
+use others::identify;
 
 impl Drop for Named {
     fn drop(&mut self) {
@@ -211,17 +223,42 @@ mod linux {
 #[cfg(target_os = "linux")]
 pub(crate) use linux::{Draft, is_passed_only, keeps_its_size, unnamed};
 
-#[cfg(not(target_os = "linux"))]
+#[cfg(any(not(target_os = "linux"), test))]
+#[cfg_attr(target_os = "linux", expect(dead_code, reason = "tested here, used elsewhere"))]
 mod others {
     use std::{
+        hash::{BuildHasher as _, RandomState},
         os::fd::OwnedFd,
-        sync::atomic::{AtomicU32, Ordering},
+        sync::atomic::{AtomicU32, AtomicU64, Ordering},
     };
 
-    use rustix::fs::ftruncate;
+    use farend_core::ring::layout;
+    use rustix::fs::{fstat, ftruncate};
 
-    use super::{AsFd, BorrowedFd, Errno, MODE, Name, Named, OFlags, shm};
-    use crate::SegmentError;
+    use super::{AsFd, BorrowedFd, Errno, Identity, MODE, Name, Named, OFlags, shm};
+    use crate::{SegmentError, sys::with_header};
+
+    /// The random number in the header: macOS says of every segment that it is file 0 of
+    /// device 0.
+    pub(super) fn identify(file: BorrowedFd<'_>) -> Result<Identity, Errno> {
+        if u64::try_from(fstat(file)?.st_size).unwrap_or(0) < layout::HEADER_OCTETS as u64 {
+            return Err(Errno::INVAL);
+        }
+        let load = |identity: &AtomicU64| identity.load(Ordering::Relaxed);
+        match with_header(file, |memory| layout::identity(memory).map(load))? {
+            // Nobody has begun to make it.
+            0 => Err(Errno::INVAL),
+            identity => Ok(Identity(0, identity)),
+        }
+    }
+
+    /// Gives a segment that is all zero its number.
+    fn mark(file: BorrowedFd<'_>) -> Result<(), Errno> {
+        // A hash of nothing by a random key.
+        let random = RandomState::new().hash_one(()).max(1);
+        let store = |identity: &AtomicU64| identity.store(random, Ordering::Relaxed);
+        with_header(file, |memory| layout::identity(memory).map(store))
+    }
 
     /// A segment that has its name, but no content.
     pub(crate) struct Draft {
@@ -242,11 +279,22 @@ mod others {
                 }
                 Err(errno) => return Err(SegmentError::system("make a segment")(errno)),
             };
-            // From here on the name is removed if anything goes wrong.
-            let named = Named::of(name, file.as_fd())
-                .map_err(SegmentError::system("look at the segment"))?;
-            allocate(file.as_fd(), octets)?;
-            Ok(Some(Self { file, named: Some(named) }))
+            match Self::begin(name, file.as_fd(), octets) {
+                // From here on the name is removed if anything goes wrong.
+                Ok(named) => Ok(Some(Self { file, named: Some(named) })),
+                Err(error) => {
+                    // Nobody takes a blank segment away.
+                    let _removed = shm::unlink(name.as_str());
+                    Err(error)
+                }
+            }
+        }
+
+        fn begin(name: &Name, file: BorrowedFd<'_>, octets: u64) -> Result<Named, SegmentError> {
+            allocate(file, octets)?;
+            mark(file)
+                .and_then(|()| Named::by(name, file, identify))
+                .map_err(SegmentError::system("look at the segment"))
         }
 
         /// The memory, to be mapped.
@@ -292,3 +340,50 @@ mod others {
 
 #[cfg(not(target_os = "linux"))]
 pub(crate) use others::{Draft, is_passed_only, keeps_its_size, unnamed};
+
+#[cfg(test)]
+mod tests {
+    use super::{others::Draft, *};
+    use crate::name::Name;
+
+    fn fresh_name() -> Name {
+        use std::sync::atomic::{AtomicU32, Ordering};
+        static NAMES: AtomicU32 = AtomicU32::new(0);
+        let number = NAMES.fetch_add(1, Ordering::Relaxed);
+        Name::parse(&format!("/farend-d{}-{number}", std::process::id())).unwrap()
+    }
+
+    fn is_there(name: &Name) -> bool {
+        shm::open(name.as_str(), OFlags::RDWR, Mode::empty()).is_ok()
+    }
+
+    #[test]
+    fn a_name_told_by_its_number_ends_with_its_maker() {
+        let name = fresh_name();
+        let draft = Draft::new(&name, 4096).unwrap().unwrap();
+        assert!(Draft::new(&name, 4096).unwrap().is_none(), "the name is taken");
+        drop(draft);
+        assert!(!is_there(&name));
+    }
+
+    #[test]
+    fn a_maker_does_not_remove_the_name_of_its_successor() {
+        let name = fresh_name();
+        let first = Draft::new(&name, 4096).unwrap().unwrap();
+        shm::unlink(name.as_str()).unwrap();
+        let second = Draft::new(&name, 4096).unwrap().unwrap();
+        drop(first);
+        assert!(is_there(&name), "the name of the second");
+        drop(second);
+        assert!(!is_there(&name));
+    }
+
+    #[test]
+    fn a_segment_shorter_than_a_header_has_no_number() {
+        let name = fresh_name();
+        let flags = OFlags::CREATE | OFlags::EXCL | OFlags::RDWR;
+        let file = shm::open(name.as_str(), flags, MODE).unwrap();
+        assert_eq!(others::identify(file.as_fd()), Err(Errno::INVAL));
+        shm::unlink(name.as_str()).unwrap();
+    }
+}

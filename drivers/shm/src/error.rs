@@ -2,7 +2,7 @@
 
 use std::{error, fmt, io};
 
-use farend_core::ring::LayoutError;
+use farend_core::{ring::LayoutError, sync::NoOwner};
 use farend_futex::registry::RESERVED_NAMES;
 
 use crate::name::NAME_OCTETS_MAX;
@@ -48,6 +48,8 @@ pub enum SegmentError {
     OtherRealm,
     /// The memory behind a file descriptor could be shortened by its other users.
     NotSealed,
+    /// This process cannot own the locks of the value.
+    NoOwner(NoOwner),
     /// There is no ring in the segment, or none that this program can use.
     Layout(LayoutError),
     /// The system refused.
@@ -106,6 +108,7 @@ impl fmt::Display for SegmentError {
                 "the memory is not sealed against being shortened: pass the file descriptor of \
                  an anonymous ring",
             ),
+            Self::NoOwner(error) => error.fmt(formatter),
             Self::Layout(error) => error.fmt(formatter),
             Self::System { action, error } => write!(formatter, "cannot {action}: {error}"),
         }
@@ -118,6 +121,12 @@ impl error::Error for SegmentError {
             Self::System { error, .. } => Some(error),
             _ => None,
         }
+    }
+}
+
+impl From<NoOwner> for SegmentError {
+    fn from(error: NoOwner) -> Self {
+        Self::NoOwner(error)
     }
 }
 

@@ -73,10 +73,13 @@
 //!
 //! Processes of the same user, in the same pid and time namespaces. Segments are
 //! made with permissions 0600, and others' are refused. Peers are not trusted to
-//! be right: see [`farend_core::ring`]. What cannot be prevented is that a process
-//! of the same user shortens a *named* segment; whoever then touches what is gone
-//! is ended by the system (`SIGBUS`). Nothing of this crate does so, and an
-//! [`anonymous`](spsc::Ring::anonymous) segment on Linux is sealed against it.
+//! be right: see [`farend_core::ring`].
+//!
+//! A process of the same user can shorten a *named* segment on Linux. A ring's side that
+//! then touches what is gone gets an error: for that, the first named segment sets a
+//! handler of `SIGBUS`, which leaves every other such signal to the handler before it. Who
+//! uses a [`Shared`] value is ended by the signal, because locks that are held cannot go on
+//! without their memory. Segments without a name are sealed against it.
 #![deny(unsafe_code)]
 
 mod arrival;
@@ -90,6 +93,8 @@ mod readiness;
 mod segment;
 mod shareable;
 mod shared;
+#[cfg(target_os = "linux")]
+mod shortened;
 mod signal;
 pub mod spsc;
 mod sys;
@@ -101,10 +106,11 @@ pub use error::SegmentError;
 pub use farend_core::ring::{
     Corruption, Error as RingError, Layout, LayoutError, Liveness, Owner, SlowReader,
 };
+pub use farend_core::sync::NoOwner;
 pub use farend_shm_derive::Shareable;
 pub use name::{NAME_OCTETS_MAX, unlink};
 pub use process::Processes;
 pub use readiness::{Readiness, WaitSet};
-pub use shareable::{Shareable, TypeLayout};
+pub use shareable::{Shareable, TypeLayout, realm_of};
 pub use shared::Shared;
 pub use values::Values;

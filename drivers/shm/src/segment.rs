@@ -35,18 +35,20 @@ pub(crate) struct Segment {
 
 impl Segment {
     /// Makes a segment of a name that no living process has made one of, and something
-    /// in it. What a dead process left is removed.
+    /// in it, and then does the rest with `finish`. What a dead process left is removed.
     ///
     /// Others find the name when everything is made, and not before.
     pub(crate) fn create<R>(
         name: &Name,
         octets: u64,
         make: impl FnOnce(Memory<'static>) -> Result<R, LayoutError>,
+        finish: impl FnOnce(&Kept<R>) -> Result<(), LayoutError>,
     ) -> Result<Kept<R>, SegmentError> {
         let mut draft = Self::draft(name, octets)?;
         let file = draft.file().map_err(SegmentError::system("make a segment"))?;
         let segment = Self::map(file, octets)?;
         let mut kept = Kept::make::<SegmentError>(segment, |memory| Ok(make(memory)?))?;
+        finish(&kept)?;
         for _ in 0..ATTEMPTS {
             match draft.publish(name) {
                 Ok(named) => {

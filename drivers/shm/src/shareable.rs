@@ -5,7 +5,7 @@ use std::sync::atomic::{
     AtomicI8, AtomicI16, AtomicI32, AtomicI64, AtomicU8, AtomicU16, AtomicU32, AtomicU64,
 };
 
-use farend_core::sync::{Condvar, Event, Futex, Mutex, Owners, RwLock, Semaphore, Shared};
+use farend_core::sync::{Condvar, Event, Futex, Mutex, NoOwner, Owners, RwLock, Semaphore, Shared};
 use zerocopy::FromBytes;
 
 /// Types that can lie in memory that several processes map: derive it
@@ -19,6 +19,31 @@ use zerocopy::FromBytes;
 pub unsafe trait Shareable: Sync + 'static {
     /// What tells this type from others.
     const LAYOUT: TypeLayout;
+
+    /// Where the ids of owners of its locks are known: as
+    /// [`Owners::realm`](farend_core::sync::Owners::realm). 0 for a type without locks.
+    ///
+    /// # Errors
+    /// [`NoOwner`] if this process cannot own such locks.
+    fn realm() -> Result<u64, NoOwner> {
+        Ok(0)
+    }
+}
+
+/// The realm of a type whose parts have these: the one that those of them have which have
+/// one, or a number for all of several.
+///
+/// # Errors
+/// The first one among the parts.
+pub fn realm_of<const N: usize>(parts: [Result<u64, NoOwner>; N]) -> Result<u64, NoOwner> {
+    let mut all = 0_u64;
+    for part in parts {
+        let part = part?;
+        if part != 0 && part != all {
+            all = all.rotate_left(1) ^ part;
+        }
+    }
+    Ok(all)
 }
 
 /// A hash over a type's name, size, alignment and fields: other types have another one,
@@ -96,6 +121,10 @@ plain!(AtomicU8 AtomicU16 AtomicU32 AtomicU64 AtomicI8 AtomicI16 AtomicI32 Atomi
 // SAFETY: each element is such a type.
 unsafe impl<T: Shareable, const N: usize> Shareable for [T; N] {
     const LAYOUT: TypeLayout = TypeLayout::of::<Self>("array").part(T::LAYOUT);
+
+    fn realm() -> Result<u64, NoOwner> {
+        T::realm()
+    }
 }
 
 macro_rules! signals {
@@ -112,16 +141,34 @@ signals!(Condvar Event Semaphore);
 // SAFETY: as the core promises of what lies in shared memory; the data is of any octets.
 unsafe impl<T: Shareable + FromBytes + Send, F: Owners> Shareable for Mutex<T, Shared, F> {
     const LAYOUT: TypeLayout = TypeLayout::of::<Self>("Mutex").part(T::LAYOUT);
+
+    fn realm() -> Result<u64, NoOwner> {
+        F::realm()
+    }
 }
 
 // SAFETY: as of the mutex.
 unsafe impl<T: Shareable + FromBytes + Send, F: Owners> Shareable for RwLock<T, Shared, F> {
     const LAYOUT: TypeLayout = TypeLayout::of::<Self>("RwLock").part(T::LAYOUT);
+
+    fn realm() -> Result<u64, NoOwner> {
+        F::realm()
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_realm_of_a_type_is_that_of_its_locks() {
+        assert_eq!(realm_of([Ok(0), Ok(7), Ok(7), Ok(0)]), Ok(7));
+        assert_eq!(realm_of([Ok(0)]), Ok(0));
+        let of_two = realm_of([Ok(7), Ok(8)]).unwrap();
+        assert!(![0, 7, 8].contains(&of_two));
+        assert_ne!(realm_of([Ok(8), Ok(7)]), Ok(of_two));
+        assert_eq!(realm_of([Ok(7), Err(NoOwner::NotJoined)]), Err(NoOwner::NotJoined));
+    }
 
     #[test]
     fn types_of_other_names_sizes_and_parts_have_other_layouts() {

@@ -39,13 +39,20 @@ impl<T: Shareable> Shared<T> {
     /// [`SegmentError::InUse`] if a living process has made one, and others of
     /// [`SegmentError`].
     pub fn create(name: &str) -> Result<Self, SegmentError> {
-        let layout = Self::layout()?;
-        let name = Name::parse(name)?;
-        let make = |memory| {
-            layout.create_data::<Processes>(&memory, namespace())?;
-            Ok(Placed::new())
-        };
-        Segment::create(&name, layout.octets(), make).map(Self::of)
+        Self::create_with(name, |_all_zero| ())
+    }
+
+    /// Like [`create`](Self::create), but `fill` changes the value before others can use it.
+    ///
+    /// # Errors
+    /// As [`create`](Self::create).
+    pub fn create_with(name: &str, fill: impl FnOnce(&T)) -> Result<Self, SegmentError> {
+        let make = Self::make()?;
+        Segment::create(&Name::parse(name)?, Self::layout()?.octets(), make, |kept| {
+            fill(kept.place());
+            kept.publish()
+        })
+        .map(Self::of)
     }
 
     /// Takes the value of this name that another process has made.
@@ -66,7 +73,16 @@ impl<T: Shareable> Shared<T> {
     /// # Errors
     /// As [`attach`](Self::attach) and [`create`](Self::create).
     pub fn open_or_create(name: &str) -> Result<Self, SegmentError> {
-        crate::arrival::open_or_create(|| Self::inherit(name), || Self::create(name))
+        Self::open_or_create_with(name, |_all_zero| ())
+    }
+
+    /// Like [`open_or_create`](Self::open_or_create), but if the value is made here, `fill`
+    /// changes it before others can use it.
+    ///
+    /// # Errors
+    /// As [`open_or_create`](Self::open_or_create).
+    pub fn open_or_create_with(name: &str, fill: impl Fn(&T)) -> Result<Self, SegmentError> {
+        crate::arrival::open_or_create(|| Self::inherit(name), || Self::create_with(name, &fill))
     }
 
     /// Takes the value of this name as soon as somebody has made it.
@@ -83,12 +99,9 @@ impl<T: Shareable> Shared<T> {
     /// # Errors
     /// [`SegmentError::System`].
     pub fn anonymous() -> Result<Self, SegmentError> {
-        let layout = Self::layout()?;
-        let segment = Segment::anonymous(layout.octets())?;
-        let kept = Kept::make(segment, |memory| {
-            layout.create_data::<Processes>(&memory, namespace())?;
-            Ok::<_, SegmentError>(Placed::new())
-        })?;
+        let segment = Segment::anonymous(Self::layout()?.octets())?;
+        let kept = Kept::make::<SegmentError>(segment, |memory| Ok(Self::make()?(memory)?))?;
+        kept.publish()?;
         Ok(Self::of(kept))
     }
 
@@ -100,20 +113,33 @@ impl<T: Shareable> Shared<T> {
         Self::open(Segment::from_fd(fd)?)
     }
 
+    /// What puts the header of such a value into memory.
+    fn make() -> Result<impl FnOnce(Memory<'static>) -> Result<Placed<T>, LayoutError>, SegmentError>
+    {
+        let (layout, owners) = (Self::layout()?, T::realm()?);
+        Ok(move |memory| {
+            layout.create_data::<Processes>(&memory, namespace(), owners)?;
+            Ok(Placed::new(memory))
+        })
+    }
+
+    /// What looks whether memory has such a value.
+    fn look() -> Result<impl FnOnce(Memory<'static>) -> Result<Placed<T>, LayoutError>, SegmentError>
+    {
+        let (layout, owners) = (Self::layout()?, T::realm()?);
+        Ok(move |memory| {
+            layout.open_data(&memory, owners)?;
+            Ok(Placed::new(memory))
+        })
+    }
+
     fn open(segment: Segment) -> Result<Self, SegmentError> {
-        let layout = Self::layout()?;
-        segment.open(|memory| Self::opened(memory, layout)).map(Self::of)
+        segment.open(Self::look()?).map(Self::of)
     }
 
     fn inherit(name: &str) -> Result<Self, SegmentError> {
-        let (name, layout) = (Name::parse(name)?, Self::layout()?);
-        let segment = Segment::attach(&name)?;
-        segment.open_as_heir(&name, |memory| Self::opened(memory, layout)).map(Self::of)
-    }
-
-    fn opened(memory: Memory<'static>, layout: Layout) -> Result<Placed<T>, LayoutError> {
-        layout.open_data(&memory)?;
-        Ok(Placed::new())
+        let name = Name::parse(name)?;
+        Segment::attach(&name)?.open_as_heir(&name, Self::look()?).map(Self::of)
     }
 
     fn of(kept: Kept<Placed<T>>) -> Self {

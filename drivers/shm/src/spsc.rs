@@ -37,8 +37,8 @@ impl Ring {
     /// [`SegmentError`].
     pub fn create(name: &str, capacity_octets: u64) -> Result<Self, SegmentError> {
         let layout = Layout::spsc(capacity_octets)?;
-        Segment::create(&Name::parse(name)?, layout.octets(), |memory| Self::put(memory, &layout))
-            .map(Self)
+        let make = |memory| Self::put(memory, &layout);
+        Segment::create(&Name::parse(name)?, layout.octets(), make, |_| Ok(())).map(Self)
     }
 
     /// Makes a ring without a name, for threads, and for processes that are passed

@@ -1,6 +1,8 @@
 //! Maps memory.
 #![expect(unsafe_code, reason = "mapping memory, and saying that it is a ring's")]
 
+#[cfg(target_os = "linux")]
+use std::sync::{Mutex, PoisonError};
 use std::{
     marker::PhantomData,
     ops::{Deref, DerefMut},
@@ -12,13 +14,17 @@ use std::{
     },
 };
 
-use farend_core::ring::{Error as RingError, LayoutError, Memory, layout::DATA_OFFSET};
+#[cfg(any(not(target_os = "linux"), test))]
+use farend_core::ring::layout::HEADER_OCTETS;
+use farend_core::ring::{Error as RingError, Layout, LayoutError, Memory, layout::DATA_OFFSET};
 use rustix::{
     io,
     mm::{MapFlags, ProtFlags, mmap, munmap},
 };
 
 use crate::{Shareable, draft::Named, segment::Segment};
+#[cfg(target_os = "linux")]
+use crate::{draft::keeps_its_size, shortened::Watched};
 
 /// Shared memory that is mapped for as long as this lives.
 #[derive(Debug)]
@@ -27,6 +33,9 @@ pub(crate) struct Mapping {
     octets: usize,
     /// Whether it outlives this.
     is_for_ever: AtomicBool,
+    /// Where others can shorten what is mapped.
+    #[cfg(target_os = "linux")]
+    watched: Mutex<Option<Watched>>,
 }
 
 // SAFETY: an address and a length; what is there is reached through `Memory`.
@@ -43,7 +52,17 @@ impl Mapping {
             mmap(core::ptr::null_mut(), octets, protection, MapFlags::SHARED, segment, 0)
         }?;
         let base = NonNull::new(base.cast()).ok_or(io::Errno::NOMEM)?;
-        Ok(Self { base, octets, is_for_ever: AtomicBool::new(false) })
+        Ok(Self {
+            base,
+            octets,
+            is_for_ever: AtomicBool::new(false),
+            #[cfg(target_os = "linux")]
+            watched: Mutex::new(
+                (!keeps_its_size(segment))
+                    .then(|| Watched::new(base.addr().get(), octets, segment))
+                    .flatten(),
+            ),
+        })
     }
 
     /// The memory, for whoever keeps the mapping for as long as they use it.
@@ -60,6 +79,18 @@ impl Mapping {
         // documentation.
         unsafe { Memory::from_raw(self.base, self.octets) }
     }
+}
+
+/// Lets `look` see the header of a segment that is at least so long.
+#[cfg(any(not(target_os = "linux"), test))]
+pub(crate) fn with_header<R>(
+    segment: BorrowedFd<'_>,
+    look: impl for<'m> FnOnce(&Memory<'m>) -> Result<R, LayoutError>,
+) -> io::Result<R> {
+    let mapping = Mapping::of(segment, HEADER_OCTETS)?;
+    // SAFETY: whatever `look` makes of memory of any lifetime cannot outlive the call.
+    let memory = unsafe { mapping.memory() };
+    memory.and_then(|memory| look(&memory)).map_err(|_| io::Errno::INVAL)
 }
 
 /// Something that lives in a segment's mapping, and what keeps the mapping.
@@ -119,13 +150,21 @@ impl<T> Kept<T> {
 
 /// Stands for a `T` in a mapping, at [`DATA_OFFSET`].
 #[derive(Debug)]
-pub(crate) struct Placed<T>(PhantomData<fn() -> T>);
+pub(crate) struct Placed<T> {
+    memory: Memory<'static>,
+    kind: PhantomData<fn() -> T>,
+}
 
 impl<T: Shareable> Placed<T> {
     /// Of memory whose header was made or opened for a `T`.
-    pub(crate) const fn new() -> Self {
+    pub(crate) const fn new(memory: Memory<'static>) -> Self {
         const { assert!(align_of::<T>() <= DATA_OFFSET, "more aligned than data in a segment is") };
-        Self(PhantomData)
+        Self { memory, kind: PhantomData }
+    }
+
+    /// Lets others use the value.
+    pub(crate) fn publish(&self) -> Result<(), LayoutError> {
+        Layout::publish_data(&self.memory)
     }
 }
 
@@ -138,6 +177,9 @@ impl<T: Shareable> Kept<Placed<T>> {
         let mapping = self.segment.mapping();
         // Relaxed: whoever drops the mapping has been told by what shared it.
         mapping.is_for_ever.store(true, Ordering::Relaxed);
+        // A lock that is held keeps links in the memory, which must not become others.
+        #[cfg(target_os = "linux")]
+        drop(mapping.watched.lock().unwrap_or_else(PoisonError::into_inner).take());
         let end = DATA_OFFSET.checked_add(size_of::<T>());
         assert!(end.is_some_and(|end| end <= mapping.octets), "the header was checked");
         // SAFETY: the offset lies inside the mapping, as was just compared.

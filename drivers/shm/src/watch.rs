@@ -221,7 +221,8 @@ fn start(exits: Arc<Exits>) -> Option<()> {
         .map(|_runs_for_ever| ())
 }
 
-/// All signals are blocked for the calling thread until this is dropped.
+/// All signals are blocked for the calling thread until this is dropped, but for the one
+/// that tells of a segment cut short, which is handled where it comes.
 pub(crate) struct Blocked(libc::sigset_t);
 
 impl Blocked {
@@ -230,6 +231,8 @@ impl Blocked {
         let mut before = std::mem::MaybeUninit::uninit();
         // SAFETY: there is room for a set, which this call fills.
         unsafe { libc::sigfillset(all.as_mut_ptr()) };
+        // SAFETY: a set that was filled.
+        unsafe { libc::sigdelset(all.as_mut_ptr(), libc::SIGBUS) };
         // SAFETY: a set that was filled, and room for another, which this call fills.
         unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), before.as_mut_ptr()) };
         // SAFETY: filled by the call above, which cannot fail with these arguments.

@@ -177,7 +177,7 @@ fn use_anything(memory: &mut [u64]) -> bool {
         }
         return true;
     }
-    Layout::data(16, 5).is_ok_and(|layout| layout.open_data(&over(memory)).is_ok())
+    Layout::data(16, 5).is_ok_and(|layout| layout.open_data(&over(memory), 9).is_ok())
 }
 
 fn set_octet(words: &mut [u64], at: usize, value: u8) {
@@ -195,7 +195,9 @@ fn every_octet_of_every_header_may_be_anything() {
     let mut broadcast_ring = words(broadcasting.octets());
     broadcast::Ring::create::<SameProcess>(over(&mut broadcast_ring), broadcasting, 0).unwrap();
     let mut value = words(data.octets());
-    data.create_data::<SameProcess>(&over(&mut value), 0).unwrap();
+    data.create_data::<SameProcess>(&over(&mut value), 0, 9).unwrap();
+    Layout::publish_data(&over(&mut value)).unwrap();
+    assert_eq!(data.open_data(&over(&mut value), 8), Err(LayoutError::Owners));
     let (mut used, mut refused) = (0, 0);
     for sound in [spsc_ring, broadcast_ring, value] {
         assert!(use_anything(&mut sound.clone()));

@@ -1,6 +1,9 @@
 //! The table: who has which slot, and whether they live.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::{
+    hash::{BuildHasher as _, RandomState},
+    sync::atomic::{AtomicU32, AtomicU64, Ordering},
+};
 
 use super::life::{Life, Process, Processes};
 
@@ -25,7 +28,10 @@ pub(super) struct Table {
     /// Where the next search for a free slot begins, so that a slot is not used
     /// again before the others were.
     pub(super) next: AtomicU32,
-    pub(super) reserved: [AtomicU32; 13],
+    pub(super) reserved: AtomicU32,
+    /// A random number, another one in each table, never 0 once the table is open.
+    pub(super) identity: AtomicU64,
+    pub(super) room: [AtomicU64; 5],
     pub(super) slots: [Slot; SLOTS],
 }
 
@@ -110,9 +116,19 @@ impl Table {
     pub(super) fn open(&self) -> Result<(), u64> {
         // Relaxed: nothing else is initialised.
         match self.magic.compare_exchange(0, MAGIC, Ordering::Relaxed, Ordering::Relaxed) {
-            Ok(_) | Err(MAGIC) => Ok(()),
-            Err(other) => Err(other),
+            Ok(_) | Err(MAGIC) => {}
+            Err(other) => return Err(other),
         }
+        // A hash of nothing by a random key. Whoever comes first, gives it.
+        let random = RandomState::new().hash_one(()).max(1);
+        let (success, failure) = (Ordering::Relaxed, Ordering::Relaxed);
+        let _has_one = self.identity.compare_exchange(0, random, success, failure);
+        Ok(())
+    }
+
+    /// What tells this table from every other, even of the same name.
+    pub(super) fn identity(&self) -> u64 {
+        self.identity.load(Ordering::Relaxed)
     }
 
     /// Takes a slot for a thread of `own`: a free one, else that of a dead process.

@@ -57,9 +57,23 @@ fn empty() -> Box<Table> {
     Box::new(Table {
         magic: AtomicU64::new(0),
         next: AtomicU32::new(0),
-        reserved: [const { AtomicU32::new(0) }; 13],
+        reserved: AtomicU32::new(0),
+        identity: AtomicU64::new(0),
+        room: [const { AtomicU64::new(0) }; 5],
         slots: array::from_fn(slot),
     })
+}
+
+#[test]
+fn each_table_has_an_identity_that_it_keeps() {
+    let (table, other) = (empty(), empty());
+    table.open().unwrap();
+    let identity = table.identity();
+    table.open().unwrap();
+    other.open().unwrap();
+    assert_ne!(identity, 0);
+    assert_eq!(table.identity(), identity);
+    assert_ne!(other.identity(), identity);
 }
 
 #[test]

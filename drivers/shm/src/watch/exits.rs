@@ -1,4 +1,5 @@
 //! The ends of processes, as the system tells of them.
+#![cfg_attr(target_vendor = "apple", expect(unsafe_code, reason = "kevent, over no descriptor"))]
 
 #[cfg(target_vendor = "apple")]
 pub(super) use darwin::{Exit, Exits};
