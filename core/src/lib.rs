@@ -12,6 +12,7 @@
 //! - [`mod@reflect`]: what is answered, why not, and how it is counted.
 //! - [`port`]: bursts of frames in and out of one queue.
 //! - [`measure`]: probes, round-trip times, counters for each tester.
+//! - [`link`]: IP packets between two hosts over UDP.
 //! - [`sync`] and [`ring`]: locks and rings of messages, between threads and
 //!   between processes.
 //!
@@ -33,6 +34,8 @@
 extern crate std;
 
 pub mod frame;
+#[cfg(not(target_arch = "bpf"))]
+pub mod link;
 #[cfg(not(target_arch = "bpf"))]
 pub mod measure;
 #[cfg(not(target_arch = "bpf"))]

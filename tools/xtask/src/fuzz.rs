@@ -18,8 +18,15 @@ use crate::{
 };
 
 /// The binaries of `fuzz/`.
-const TARGETS: [&str; 6] =
-    ["reflect", "policy_from_octets", "reflect_datagram", "configuration", "records", "segment"];
+const TARGETS: [&str; 7] = [
+    "reflect",
+    "policy_from_octets",
+    "reflect_datagram",
+    "configuration",
+    "records",
+    "segment",
+    "link",
+];
 
 /// How the instrumented code is compiled: as cargo-fuzz does without a
 /// sanitizer.

@@ -43,6 +43,7 @@ macro_rules! entries {
     )+ };
 }
 
+mod link;
 mod locks;
 mod ports;
 mod rings;
