@@ -228,3 +228,19 @@ fn help_and_version_are_no_errors() {
     let end = Farend::run(&pair.far, NOBODY, "--version");
     assert!(end.code == Some(0) && end.stdout.starts_with("farend-xdp 0."), "{end:?}");
 }
+
+#[test]
+fn bridge_over_veths_is_told_to_finish_checksums() {
+    let Some(pair) = Pair::new(1_500) else { return };
+    ip(&format!("-n {} link add name br0 type bridge", pair.far));
+    ip(&format!("-n {} link set br0 up", pair.far));
+    let told = |tier: &str| {
+        let end = Farend::run(&pair.far, "", &format!("br0 --tier {tier} --check"));
+        end.stderr.contains("is a bridge over veths (far)")
+            && end.stderr.contains("ethtool -K PEER tx off")
+    };
+    assert!(!told("af-xdp"), "no port yet");
+    ip(&format!("-n {} link set far master br0", pair.far));
+    assert!(told("af-xdp"));
+    assert!(!told("af-packet"), "the kernel keeps its note with the answer");
+}

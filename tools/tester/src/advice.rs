@@ -52,11 +52,31 @@ pub struct Kind<'name> {
     pub is_veth: bool,
 }
 
+/// What was seen while nothing came back.
+#[derive(Clone, Copy, Debug)]
+pub struct Silence<'name> {
+    /// The interface, if raw frames were sent.
+    pub interface: Option<Kind<'name>>,
+    /// Whether the target or its port was reported as unreachable.
+    pub is_unreachable: bool,
+    /// Datagrams that this host dropped meanwhile because their UDP checksum was wrong.
+    pub wrong_checksums: u64,
+}
+
 /// What to look at when nothing came back.
 #[must_use]
-pub fn no_answer(plan: &Plan, interface: Option<Kind<'_>>, is_unreachable: bool) -> String {
+pub fn no_answer(plan: &Plan, silence: Silence<'_>) -> String {
     let target = plan.target;
-    if is_unreachable {
+    if silence.interface.is_none() && silence.wrong_checksums > 0 {
+        return format!(
+            "no answer from {target}: this host dropped {} datagrams because their UDP checksum \
+             was wrong (UdpInCsumErrors). Answers have the checksum of the probe, which a virtual \
+             interface leaves to hardware that does not exist: ethtool -K IFACE tx off, IFACE \
+             being the one to the reflector; or send raw frames, with --interface",
+            silence.wrong_checksums
+        );
+    }
+    if silence.is_unreachable {
         return format!(
             "no answer from {target}: it is reported as unreachable; is the reflector running, \
              and on this port? (--port)"
@@ -68,7 +88,7 @@ pub fn no_answer(plan: &Plan, interface: Option<Kind<'_>>, is_unreachable: bool)
         format!("does it want signature {} (--signature)", plan.kind.name()),
         String::from("does it allow this sender (its --oui, --allow, --vlan)"),
     ];
-    match interface {
+    match silence.interface {
         Some(Kind { name, is_veth: true }) => hints.push(format!(
             "{name} is veth: a reflector in native XDP reaches it only if an XDP program is \
              attached here as well"

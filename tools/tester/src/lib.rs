@@ -16,6 +16,7 @@ pub mod advice;
 pub mod args;
 pub mod attach;
 pub mod burst;
+pub mod checksums;
 pub mod clock;
 pub mod counters;
 pub mod error;

@@ -15,6 +15,7 @@ use crate::{
     advice,
     args::ProbeArgs,
     burst::Burst,
+    checksums,
     error::Error,
     judge::Expected,
     path::{
@@ -52,6 +53,7 @@ pub fn probe(args: &ProbeArgs, stop: &AtomicBool, out: &mut impl Write) -> Resul
         stop,
         reports: Vec::new(),
         is_undeliverable: false,
+        wrong_checksums_before: checksums::wrong_so_far(),
     };
     match &args.interface {
         Some(name) => session.probe_by_packets(args, name, out)?,
@@ -76,6 +78,7 @@ struct Session<'a> {
     stop: &'a AtomicBool,
     reports: Vec<RunReport>,
     is_undeliverable: bool,
+    wrong_checksums_before: Option<u64>,
 }
 
 impl Session<'_> {
@@ -196,6 +199,13 @@ impl Session<'_> {
         }
     }
 
+    /// Datagrams to any program of this host that the kernel dropped meanwhile because
+    /// their checksum was wrong.
+    fn wrong_checksums(&self) -> u64 {
+        let both = checksums::wrong_so_far().zip(self.wrong_checksums_before);
+        both.map_or(0, |(now, before)| now.saturating_sub(before))
+    }
+
     fn finish(&self, out: &mut impl Write) -> Result<bool, Error> {
         let summary = Summary::new(&self.reports, self.stop.load(Ordering::Relaxed));
         if self.is_json {
@@ -207,7 +217,12 @@ impl Session<'_> {
         if summary.sent > 0 && summary.received == 0 {
             let is_veth = self.is_veth;
             let interface = self.interface.map(|name| advice::Kind { name, is_veth });
-            return Err(Error::run(advice::no_answer(self.plan, interface, self.is_undeliverable)));
+            let silence = advice::Silence {
+                interface,
+                is_unreachable: self.is_undeliverable,
+                wrong_checksums: self.wrong_checksums(),
+            };
+            return Err(Error::run(advice::no_answer(self.plan, silence)));
         }
         Ok(summary.is_passed())
     }

@@ -18,6 +18,7 @@ use std::{
 
 use common::{Probed, TESTER, number, read};
 use farend_core::{Guards, Mode, Policy, Unlimited, reflect, reflect::policy::Builder};
+use farend_linux::ethtool;
 use farend_tester::path::{Receive, packet::Interface};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
@@ -65,10 +66,14 @@ impl Lab {
     }
 
     fn probe(&self, arguments: &str) -> Probed {
+        self.probe_by_socket(&format!("{arguments} --interface {TESTER_IF}"))
+    }
+
+    fn probe_by_socket(&self, arguments: &str) -> Probed {
         let output = Command::new("ip")
             .args(["netns", "exec", &self.near, TESTER, "probe"])
             .args(arguments.split_whitespace())
-            .args(["--interface", TESTER_IF, "--json", "--wait-ms", "500"])
+            .args(["--json", "--wait-ms", "500"])
             .stdin(Stdio::null())
             .output()
             .unwrap();
@@ -77,7 +82,11 @@ impl Lab {
 
     /// Moves the calling thread to the far namespace.
     fn enter_far(&self) {
-        let namespace = File::open(format!("/run/netns/{}", self.far)).unwrap();
+        Self::enter(&self.far);
+    }
+
+    fn enter(namespace: &str) {
+        let namespace = File::open(format!("/run/netns/{namespace}")).unwrap();
         move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network)).unwrap();
     }
 }
@@ -339,6 +348,26 @@ fn nobody_there_and_nobody_listening_are_told_apart() {
     let probed = lab.probe("198.18.0.2 --count 5");
     assert_eq!(probed.code, Some(2));
     assert!(probed.stderr.contains("is down"), "{}", probed.stderr);
+}
+
+#[test]
+fn answers_without_a_valid_checksum_are_named_with_the_fix() {
+    let Some(lab) = Lab::new() else { return };
+    // Octets go back alone: what the sender left to its hardware stays undone.
+    let reflector = Reflector::faithful(&lab);
+    let arguments = "198.18.0.2 --count 5 --frame-octets 64";
+    let probed = lab.probe_by_socket(arguments);
+    assert_eq!((probed.code, reflector.answered()), (Some(1), 5), "{}", probed.stderr);
+    for part in ["dropped 5 datagrams", "UdpInCsumErrors", "ethtool -K IFACE tx off"] {
+        assert!(probed.stderr.contains(part), "{part:?} not in {}", probed.stderr);
+    }
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            Lab::enter(&lab.near);
+            ethtool::set_offloads_checksums(TESTER_IF, false).unwrap();
+        });
+    });
+    assert_eq!(lab.probe_by_socket(arguments).count("received"), 5);
 }
 
 #[test]

@@ -266,7 +266,7 @@ impl Tier for AfXdp {
         if std::mem::replace(&mut self.is_started, true) {
             return Ok(());
         }
-        self.shared.tell_wake_time(&self.groups);
+        self.shared.tell_idle(&self.groups);
         self.refused = self.shared.sample_refused(&mut self.redirect)?;
         self.groups.iter_mut().try_for_each(Group::start)
     }

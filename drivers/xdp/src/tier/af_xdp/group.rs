@@ -101,16 +101,21 @@ impl Shared {
         self.later = None;
     }
 
-    /// Measures how soon a worker that sleeps is awake, and says so.
-    pub(super) fn tell_wake_time(&self, groups: &[Group]) {
+    /// Says what an idle worker does: how soon it wakes, or that it does not sleep.
+    pub(super) fn tell_idle(&self, groups: &[Group]) {
         let Some(cpu) = groups.first().and_then(|group| group.cpus.first()) else { return };
-        let told = match wake::measure(*cpu) {
-            Ok(time) => format!(
-                "an idle worker sleeps, and is awake {} us after a frame (median of {} wake-ups)",
-                time.as_micros(),
-                wake::ROUNDS
-            ),
-            Err(error) => format!("how soon an idle worker wakes was not measured: {error}"),
+        let told = if self.busy_poll_us.is_some() {
+            "an idle worker never sleeps, and keeps a whole CPU busy (--busy-poll)".to_owned()
+        } else {
+            match wake::measure(*cpu) {
+                Ok(time) => format!(
+                    "an idle worker sleeps, and wakes within {} us of a frame (median of {} \
+                     wake-ups)",
+                    time.as_micros(),
+                    wake::ROUNDS
+                ),
+                Err(error) => format!("how soon an idle worker wakes was not measured: {error}"),
+            }
         };
         (self.notice)(&format!("{}: {told}", self.interface.name));
     }
