@@ -16,7 +16,7 @@ use farend_core::{
     reflect::refused::{HEAD_OCTETS, Head},
 };
 
-/// Every how manieth refused frame of a CPU is copied, the first one in; 0 for
+/// One of how many refused frames of a CPU is copied, the first one in; 0 for
 /// none. Read-only data that the driver overwrites before it loads the program.
 // SAFETY: no other object is linked to this one, so the name is its own.
 #[unsafe(no_mangle)]

@@ -25,7 +25,7 @@ fn tap_record(octets: &[u8]) {
 }
 
 fn refused_copy(octets: &[u8]) {
-    let Some(copy) = refused::Copy::parse(octets) else { return };
+    let Some(copy) = refused::RefusedFrame::parse(octets) else { return };
     assert!(copy.octets.len() <= copy.whole_octets as usize);
     assert!(!copy.verdict.is_sent());
 }

@@ -138,7 +138,7 @@ impl Burst {
             && let Some(frame) = other.pop_front()
         {
             // There is room.
-            let _none_left = self.push(frame);
+            let _none_refused = self.push(frame);
         }
     }
 
@@ -208,7 +208,7 @@ impl Burst {
             let token = self.token(place);
             if let Some(others) = &mut others {
                 // There is room: it was asked for.
-                let _none_left = others.push(Frame(token));
+                let _none_refused = others.push(Frame(token));
             } else {
                 self.set(kept, token);
                 kept = kept.wrapping_add(1);

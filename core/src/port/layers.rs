@@ -21,7 +21,7 @@ fn move_packet(from: &mut Burst, to: &mut Burst) -> Option<usize> {
     for _ in 0..frames {
         if let Some(frame) = from.pop_front() {
             // There is room.
-            let _none_left = to.push(frame);
+            let _none_refused = to.push(frame);
         }
     }
     Some(frames)

@@ -165,7 +165,7 @@ impl<'wire, const FRAMES: usize, const OCTETS: usize> MemoryPort<'wire, FRAMES, 
             if taken.map(|frame| burst.push(frame)) != Some(Ok(())) {
                 for _ in 0..at {
                     // Reserved just now.
-                    let _none_left = burst.pop_back().map(|frame| self.pool.recycle(frame));
+                    let _none_refused = burst.pop_back().map(|frame| self.pool.recycle(frame));
                 }
                 return false;
             }
@@ -216,7 +216,7 @@ impl<const FRAMES: usize, const OCTETS: usize> Port for MemoryPort<'_, FRAMES, O
                     way.put(octets, has_more);
                 }
                 // Located just now.
-                let _none_left = self.pool.recycle(frame);
+                let _none_refused = self.pool.recycle(frame);
             }
         }
         Ok(())
@@ -227,7 +227,7 @@ impl<const FRAMES: usize, const OCTETS: usize> Port for MemoryPort<'_, FRAMES, O
             && let Some(frame) = self.pool.reserve()
         {
             // There is room.
-            let _none_left = burst.push(frame);
+            let _none_refused = burst.push(frame);
         }
     }
 
@@ -236,7 +236,7 @@ impl<const FRAMES: usize, const OCTETS: usize> Port for MemoryPort<'_, FRAMES, O
             let Some(frame) = burst.pop_front() else { break };
             if let Err(foreign) = self.pool.recycle(frame) {
                 // Where it was, now behind the others.
-                let _none_left = burst.push(foreign);
+                let _none_refused = burst.push(foreign);
             }
         }
     }

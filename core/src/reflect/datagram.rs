@@ -97,10 +97,10 @@ fn inspect_hop_limit(policy: &Policy, datagram: &Datagram) -> Result<(), Reason>
 }
 
 impl Address for IpAddr {
-    fn is_no_host(self) -> bool {
+    fn is_invalid_host(self) -> bool {
         match self {
-            Self::V4(address) => ipv4::Address::parse(address.octets()).is_no_host(),
-            Self::V6(address) => ipv6::Address::parse(address.octets()).is_no_host(),
+            Self::V4(address) => ipv4::Address::parse(address.octets()).is_invalid_host(),
+            Self::V6(address) => ipv6::Address::parse(address.octets()).is_invalid_host(),
         }
     }
 

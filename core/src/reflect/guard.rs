@@ -12,7 +12,7 @@ pub(super) const CLIENT_PORTS_START: u16 = 32_768;
 /// What the guards ask of an address of either IP version.
 pub(super) trait Address: Copy {
     /// Group, unspecified, loopback or broadcast.
-    fn is_no_host(self) -> bool;
+    fn is_invalid_host(self) -> bool;
     fn is_loopback(self) -> bool;
     /// Whether the policy names a prefix that holds it.
     fn is_allowed(self, policy: &Policy) -> bool;
@@ -24,8 +24,8 @@ pub(super) trait Address: Copy {
 
 impl Address for ipv4::Address {
     #[inline(always)]
-    fn is_no_host(self) -> bool {
-        Self::is_no_host(self)
+    fn is_invalid_host(self) -> bool {
+        Self::is_invalid_host(self)
     }
 
     #[inline(always)]
@@ -51,8 +51,8 @@ impl Address for ipv4::Address {
 
 impl Address for ipv6::Address {
     #[inline(always)]
-    fn is_no_host(self) -> bool {
-        Self::is_no_host(self)
+    fn is_invalid_host(self) -> bool {
+        Self::is_invalid_host(self)
     }
 
     #[inline(always)]
@@ -82,10 +82,10 @@ pub(super) fn inspect_addresses<A: Address>(
     source: A,
     destination: A,
 ) -> Result<(), Reason> {
-    if source.is_no_host() {
+    if source.is_invalid_host() {
         return Err(Reason::SourceAddress);
     }
-    if destination.is_no_host() {
+    if destination.is_invalid_host() {
         return Err(Reason::DestinationAddress);
     }
     inspect_prefixes(policy, source)

@@ -30,7 +30,7 @@ const _: () = assert!(size_of::<Head>() == HEAD_OCTETS);
 
 /// A copy that was found sound.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Copy<'ring> {
+pub struct RefusedFrame<'ring> {
     /// When the frame was judged, on the kernel's monotonic clock.
     pub time_ns: u64,
     /// Octets of the frame, FCS out; not fewer than are here.
@@ -41,7 +41,7 @@ pub struct Copy<'ring> {
     pub octets: &'ring [u8],
 }
 
-impl<'ring> Copy<'ring> {
+impl<'ring> RefusedFrame<'ring> {
     /// Reads a record of the ring. `None` if its numbers contradict one
     /// another, or its verdict is none on a refused frame.
     #[must_use]
@@ -86,7 +86,7 @@ mod tests {
     #[test]
     fn a_sound_record_gives_the_octets_that_were_kept_and_no_more() {
         let record = record(9_014, 60, PORT.code().into(), 2_048);
-        let copy = Copy::parse(&record).unwrap();
+        let copy = RefusedFrame::parse(&record).unwrap();
         assert_eq!((copy.time_ns, copy.whole_octets, copy.verdict), (7, 9_014, PORT));
         assert_eq!(copy.octets, &record[HEAD_OCTETS..][..60]);
     }
@@ -102,24 +102,24 @@ mod tests {
     #[test]
     fn a_record_that_is_cut_off_at_any_octet_is_refused() {
         let whole = record(60, 60, PORT.code().into(), 60);
-        assert!(Copy::parse(&whole).is_some());
+        assert!(RefusedFrame::parse(&whole).is_some());
         for octets in 0..whole.len() {
-            assert_eq!(Copy::parse(&whole[..octets]), None, "{octets}");
+            assert_eq!(RefusedFrame::parse(&whole[..octets]), None, "{octets}");
         }
     }
 
     #[test]
     fn garbage_is_refused_without_a_panic() {
         let reflected = Verdict::Reflect(Kind::Any).code().into();
-        assert_eq!(Copy::parse(&record(59, 60, PORT.code().into(), 60)), None);
-        assert_eq!(Copy::parse(&record(60, 60, reflected, 60)), None);
-        assert_eq!(Copy::parse(&record(60, 60, 0xffff, 60)), None);
-        assert_eq!(Copy::parse(&record(60, 60, 256 + u16::from(PORT.code()), 60)), None);
-        assert_eq!(Copy::parse(&record(u32::MAX, u16::MAX, PORT.code().into(), 60)), None);
+        assert_eq!(RefusedFrame::parse(&record(59, 60, PORT.code().into(), 60)), None);
+        assert_eq!(RefusedFrame::parse(&record(60, 60, reflected, 60)), None);
+        assert_eq!(RefusedFrame::parse(&record(60, 60, 0xffff, 60)), None);
+        assert_eq!(RefusedFrame::parse(&record(60, 60, 256 + u16::from(PORT.code()), 60)), None);
+        assert_eq!(RefusedFrame::parse(&record(u32::MAX, u16::MAX, PORT.code().into(), 60)), None);
         for octet in 0..=u8::MAX {
             for octets in 0..40 {
                 let garbage = std::vec![octet; octets];
-                if let Some(copy) = Copy::parse(&garbage) {
+                if let Some(copy) = RefusedFrame::parse(&garbage) {
                     assert!(copy.octets.len() <= octets && !copy.verdict.is_sent());
                 }
             }

@@ -346,7 +346,7 @@ impl<K: Kernel> Port for Queue<K> {
             && let Some(frame) = self.pool.reserve()
         {
             // There is room.
-            let _none_left = burst.push(frame);
+            let _none_refused = burst.push(frame);
         }
     }
 
@@ -356,7 +356,7 @@ impl<K: Kernel> Port for Queue<K> {
             let Some(frame) = burst.pop_front() else { break };
             if let Err(foreign) = self.pool.recycle(frame) {
                 // Where it was, now behind the others.
-                let _none_left = burst.push(foreign);
+                let _none_refused = burst.push(foreign);
             }
         }
     }

@@ -94,7 +94,7 @@ impl<C> Config<C> {
             PolicyError::EverythingAnswered => &["signatures", "port", "filtering.port"],
             PolicyError::TooManyTesterOuis => &["tester-oui"],
             PolicyError::TooManyPrefixes => &["allow"],
-            PolicyError::TooManyCustoms => &["signature"],
+            PolicyError::TooManyCustoms => &["pattern"],
             _ => &[],
         };
         keys.iter().find_map(|key| self.error_at(key, error.to_string()))
@@ -222,7 +222,7 @@ mod tests {
         assert!(is_toml(Path::new("a.toml"), "a: 1"));
         assert!(!is_toml(Path::new("a.yml"), "a = 1"));
         assert!(is_toml(Path::new("a.conf"), "# x\n\nport = 1"));
-        assert!(is_toml(Path::new("a.conf"), "signature = \"5:aa\""));
+        assert!(is_toml(Path::new("a.conf"), "pattern = \"5:aa\""));
         assert!(!is_toml(Path::new("a.conf"), "interface: eth0 # a=b"));
         assert!(is_toml(Path::new("a.conf"), ""));
     }

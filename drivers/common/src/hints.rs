@@ -69,7 +69,7 @@ const RULES: [(Reason, When, &str); 9] = [
     (
         Reason::Signature,
         When::NothingAnswered,
-        "carry no signature that is answered; see --signatures and --signature",
+        "carry no signature that is answered; see --signatures and --pattern",
     ),
     (Reason::UdpPort, When::NothingAnswered, "go to another UDP port; see --port"),
     (

@@ -1,32 +1,37 @@
-//! Looking on: what the user wants to know of frames beside their verdicts.
+//! Observation: what the user wants to know of frames beside their verdicts.
 //!
-//! A worker that is asked for more than counters has a [`Watcher`], which sees
+//! A worker that is asked for more than counters has a [`WorkerObserver`], which sees
 //! each frame before and after it is judged
 //! ([`Observer`](farend_core::port::Observer)). It never waits: what cannot be
 //! passed on at once is dropped and counted, and the frame is answered all the
 //! same.
+//!
+//! The [`Outputs`] of a process are its sample file and its tap. For each interface they
+//! give an [`ObserverFactory`], which makes an observer for each worker that starts. An
+//! observer leaves its [`Measurements`] with the worker's statistics; [`CopyStatistics`]
+//! say what became of the frames that it copied.
 
-mod capture;
-mod observation;
-mod observed;
+mod copier;
+mod measurements;
+mod observer_factory;
+mod outputs;
 mod refused;
 mod residence;
 mod sample;
 mod settings;
 mod tap;
-mod watcher;
-mod watchers;
+mod worker_observer;
 
 use farend_shm::SegmentError;
 
-pub use observation::Observation;
-pub(crate) use observed::busiest;
-pub use observed::{Captured, Copies, Observed, TesterTable};
+pub(crate) use measurements::busiest;
+pub use measurements::{Copies, CopyStatistics, Measurements, TesterTable};
+pub use observer_factory::{ObserverFactory, Place};
+pub use outputs::Outputs;
 pub use refused::{RefusedSample, RefusedSampler};
 pub use residence::Residence;
-pub use settings::{Choices, Observing, Settings};
-pub use watcher::{Watch, Watcher};
-pub use watchers::{Place, Watchers};
+pub use settings::{Choices, ObserveOptions, Settings};
+pub use worker_observer::{ReportingObserver, WorkerObserver};
 
 /// One line on why shared memory of this name is not to be had for an option.
 pub(crate) fn segment_refused(option: &str, name: &str, error: &SegmentError) -> String {

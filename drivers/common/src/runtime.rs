@@ -27,7 +27,7 @@ use crate::{
     event::{Code, Event},
     failure::Failure,
     hints::Hints,
-    observe::Observation,
+    observe::Outputs,
     plan::{OwnChoices, Plan},
     signals::Signals,
     sink::{self, Sink, say},
@@ -82,7 +82,7 @@ struct Run<'line, P: Platform> {
     sessions: Vec<Session<P>>,
     sink: &'static Sink,
     reporter: Reporter,
-    observation: Observation,
+    outputs: Outputs,
     page: Option<CountersPage>,
     signals: Signals,
     /// Where it is steered at all.
@@ -214,8 +214,8 @@ impl<P: Platform> Run<'_, P> {
     fn snapshot(&mut self) -> Snapshot {
         let platform = &mut self.platform;
         let interfaces = self.sessions.iter_mut().map(|one| one.statistics(platform)).collect();
-        let captured = self.observation.captured();
-        Snapshot { elapsed: self.started.elapsed(), interfaces, captured }
+        let copies = self.outputs.copies();
+        Snapshot { elapsed: self.started.elapsed(), interfaces, copies }
     }
 
     /// Stops all targets, tells what they did, and says how it ended.
@@ -224,7 +224,7 @@ impl<P: Platform> Run<'_, P> {
         let elapsed = self.started.elapsed();
         let platform = &mut self.platform;
         self.sessions.iter_mut().for_each(|session| session.stop(platform));
-        self.observation.finish();
+        self.outputs.finish();
         let snapshot = Snapshot { elapsed, ..self.snapshot() };
         if let Some(page) = &mut self.page {
             page.finale(&snapshot);

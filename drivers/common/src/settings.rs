@@ -22,7 +22,7 @@ const RUNNING: &str = "Running and statistics";
 options! {
     /// What every driver that reflects can be told.
     pub struct Common, Choices, Settings;
-    include { observe: observe::Observing }
+    include { observe: observe::ObserveOptions }
 
     /// UDP destination port to answer, or any
     port("port", "N|any", "3842", MATCHING, Live, yaml = "filtering.port"): One<Port> = Port::ITO;
@@ -36,9 +36,9 @@ options! {
     signatures("signatures", "LIST|any|none", "all of them", MATCHING, Live):
         One<SignatureSet> = SignatureSet(KindSet::BUILT_IN);
 
-    /// One more signature of your own, up to eight: payload offset and octets
-    /// in hexadecimal, as 5:50524f4245 or, with a mask, 0:ab00/ff00
-    user_signatures("signature", "OFFSET:HEX[/MASKHEX]", "none", MATCHING, Live):
+    /// A signature of your own beside --signatures, up to eight: payload offset
+    /// and octets in hexadecimal, as 5:50524f4245 or, with a mask, 0:ab00/ff00
+    user_signatures("pattern", "OFFSET:HEX[/MASKHEX]", "none", MATCHING, Live):
         List<UserSignature> = Vec::new();
 
     /// What to exchange: mac (MAC addresses), mac-ip (and IP addresses), all

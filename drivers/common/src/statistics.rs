@@ -22,7 +22,7 @@ pub use rates::rates_of;
 pub use reporter::Reporter;
 pub(crate) use reporter::unix_ms;
 
-use crate::{observe::Captured, worker::WorkerStatistics};
+use crate::{observe::CopyStatistics, worker::WorkerStatistics};
 
 /// What one interface has done up to a moment.
 #[derive(Clone, Debug, Default)]
@@ -97,7 +97,7 @@ pub struct Snapshot {
     /// One for each interface, in the order in which they were given.
     pub interfaces: Vec<InterfaceStatistics>,
     /// What became of frames that were copied elsewhere, since the start.
-    pub captured: Captured,
+    pub copies: CopyStatistics,
 }
 
 impl Snapshot {
@@ -130,7 +130,7 @@ impl Snapshot {
         Self {
             elapsed: self.elapsed.saturating_sub(earlier.elapsed),
             interfaces: interfaces.collect(),
-            captured: self.captured,
+            copies: self.copies,
         }
     }
 }

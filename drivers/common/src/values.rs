@@ -13,7 +13,7 @@ use std::{fmt, num::NonZeroU16, str::FromStr, time::Duration};
 
 use farend_core::{Guards, Mode, Oui};
 
-pub use capture::{Every, SampleOctets, SampleOf, SegmentName, TapName, TesterCount};
+pub use capture::{Every, SampleOctets, SampleOf, SegmentName, TesterCount};
 pub use numbers::{BusyPoll, Numbers};
 pub use prefix::Prefix;
 pub use signature::{SignatureSet, UserSignature};

@@ -13,7 +13,7 @@ pub use farend_control::statistics::QueueCounts;
 use farend_core::{Counters, Policy};
 
 use crate::{
-    observe::Observed,
+    observe::Measurements,
     statistics::{merge_named, named_since},
 };
 
@@ -100,7 +100,7 @@ pub struct WorkerStatistics {
     /// The same by receive queue, where there is one worker for each.
     pub queues: Vec<QueueCounts>,
     /// What else it was asked to look at.
-    pub observed: Observed,
+    pub measured: Measurements,
 }
 
 impl WorkerStatistics {
@@ -123,7 +123,7 @@ impl WorkerStatistics {
                 None => self.queues.push(*theirs),
             }
         }
-        self.observed.merge(&other.observed);
+        self.measured.merge(&other.measured);
     }
 
     /// What was counted since `earlier`. Of what else was looked at only the
@@ -140,7 +140,7 @@ impl WorkerStatistics {
                 .iter()
                 .map(|now| queue_since(*now, before(now.queue).unwrap_or_default()))
                 .collect(),
-            observed: self.observed.clone(),
+            measured: self.measured.clone(),
         }
     }
 

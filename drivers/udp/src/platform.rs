@@ -7,7 +7,7 @@ use farend_driver::{
     arguments::Program,
     clock,
     failure::Failure,
-    observe::Watchers,
+    observe::ObserverFactory,
     plan::Plan,
     privileges::Capability,
     runtime::{self, Platform},
@@ -114,7 +114,7 @@ impl Platform for Udp {
         target: &Target,
         _tier: Sockets,
         policy: &Policy,
-        _watchers: &Watchers,
+        _observers: &ObserverFactory,
     ) -> Result<Box<dyn Tier>, TierError> {
         tier::open(&target.addresses, policy)
     }

@@ -8,7 +8,7 @@ use farend_core::Policy;
 use farend_driver::{
     arguments::Program,
     failure::Failure,
-    observe::Watchers,
+    observe::ObserverFactory,
     runtime::Platform,
     tier::{PolicyRefusal, Tier, TierError},
 };
@@ -115,9 +115,9 @@ impl Platform for Xdp {
         target: &Target,
         tier: TierChoice,
         policy: &Policy,
-        watchers: &Watchers,
+        observers: &ObserverFactory,
     ) -> Result<Box<dyn Tier>, TierError> {
-        tier::open(plan, target, watchers, tier, policy)
+        tier::open(plan, target, observers, tier, policy)
     }
 
     #[cfg(target_os = "linux")]

@@ -37,7 +37,7 @@ fn wrong_usage_is_one_line_and_exit_code_2() {
     refused(&run("far --oui 00:c0"), 2, &["--oui", "00:c0:17"]);
     refused(&run("far --allow 10.0.0.1/8"), 2, &["--allow", "10.0.0.0/8"]);
     refused(&run("far --vlan 4095"), 2, &["--vlan", "1 to 4094"]);
-    refused(&run("far --signature 5"), 2, &["--signature", "OFFSET:HEX"]);
+    refused(&run("far --pattern 5"), 2, &["--pattern", "OFFSET:HEX"]);
     refused(&run("far --tier fast"), 2, &["--tier", "xdp-generic"]);
     refused(&run("far --mode ip"), 2, &["--mode", "mac-ip"]);
     refused(&run("far --max-rate 0"), 2, &["--max-rate"]);

@@ -24,7 +24,7 @@ use farend_core::{
 use farend_driver::{
     arguments::Program,
     clock::{TICKS_PER_SECOND, TickClock},
-    observe::Watchers,
+    observe::ObserverFactory,
     options,
     options::{Maybe, One},
     plan::Plan,
@@ -125,7 +125,7 @@ impl Platform for Memory {
         target: &Name,
         _tier: InMemory,
         policy: &Policy,
-        _watchers: &Watchers,
+        _observers: &ObserverFactory,
     ) -> Result<Box<dyn Tier>, TierError> {
         let pause = Duration::from_secs(1) / u32::try_from(plan.own.pace.0).unwrap_or(u32::MAX);
         let is_stubborn = plan.own.stubborn.as_ref().is_some_and(|it| it.to_string() == target.0);

@@ -214,7 +214,7 @@ impl Script {
         for _ in 0..random.below(8) {
             if let Some(frame) = blank.pop_front() {
                 // There is room.
-                let _none_left = blank.push(frame);
+                let _none_refused = blank.push(frame);
             }
         }
         self.queue.recycle(&mut blank);

@@ -196,7 +196,7 @@ impl Address {
     /// 0.0.0.0/8, 127.0.0.0/8, 224.0.0.0/4 or 255.255.255.255: no single host
     /// to answer (RFC 1122 section 3.2.1.3, RFC 5771).
     #[inline(always)]
-    pub(crate) const fn is_no_host(self) -> bool {
+    pub(crate) const fn is_invalid_host(self) -> bool {
         !self.is_surely_host() && (self.first() < 240 || self.0 == u32::MAX)
     }
 
@@ -263,11 +263,12 @@ mod tests {
             (0x8000_0000, 0xdfff_ffff),
             (0xf000_0000_u32, 0xffff_fffe_u32),
         ] {
-            let is_no_host = |number: u32| Address::parse(number.to_be_bytes()).is_no_host();
-            assert!(!is_no_host(first));
-            assert!(!is_no_host(last));
-            assert!(is_no_host(last.wrapping_add(1)));
-            assert!(is_no_host(first.wrapping_sub(1)));
+            let is_invalid_host =
+                |number: u32| Address::parse(number.to_be_bytes()).is_invalid_host();
+            assert!(!is_invalid_host(first));
+            assert!(!is_invalid_host(last));
+            assert!(is_invalid_host(last.wrapping_add(1)));
+            assert!(is_invalid_host(first.wrapping_sub(1)));
         }
     }
 }

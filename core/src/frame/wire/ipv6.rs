@@ -151,7 +151,7 @@ impl Address {
     /// `ff00::/8`, `::` or `::1`: no single host to answer (RFC 4291 sections
     /// 2.5.2, 2.5.3 and 2.7).
     #[inline(always)]
-    pub(crate) const fn is_no_host(self) -> bool {
+    pub(crate) const fn is_invalid_host(self) -> bool {
         let [first, last] = self.0;
         if first == 0 { last & !(1 << 56) == 0 } else { first & 0xff == 0xff }
     }
@@ -166,11 +166,11 @@ mod tests {
         let mut loopback = [0; 16];
         loopback[15] = 1;
         assert!(Address::parse(loopback).is_loopback());
-        assert!(Address::parse(loopback).is_no_host());
-        assert!(Address([0; 2]).is_no_host());
+        assert!(Address::parse(loopback).is_invalid_host());
+        assert!(Address([0; 2]).is_invalid_host());
         assert!(!Address([0; 2]).is_loopback());
         let mut group = [0; 16];
         group[0] = 0xff;
-        assert!(Address::parse(group).is_no_host());
+        assert!(Address::parse(group).is_invalid_host());
     }
 }

@@ -20,7 +20,7 @@ pub(crate) const fn part<const AT: usize, const M: usize, const N: usize>(
     const { assert!(AT + M <= N, "a part ends inside the whole") };
     match octets.split_at(AT).1.first_chunk() {
         Some(part) => part,
-        // Not reached, by the assertion.
+        // Unreachable: the assertion was made at compile time.
         None => &[0; M],
     }
 }
@@ -36,7 +36,7 @@ pub(crate) const fn get<const AT: usize, const M: usize, const N: usize>(
     const { assert!(AT + M <= N, "a field ends inside its header") };
     match header.split_at(AT).1.first_chunk() {
         Some(octets) => *octets,
-        // Not reached, by the assertion.
+        // Unreachable: the assertion was made at compile time.
         None => [0; M],
     }
 }

@@ -114,7 +114,7 @@ impl<P: Port> Faulty<P> {
             return Some(frame);
         }
         // There is room.
-        let _none_left = blank.push(frame);
+        let _none_refused = blank.push(frame);
         self.port.recycle(&mut blank);
         None
     }
@@ -145,7 +145,7 @@ impl<P: Port> Faulty<P> {
         if is_twice && let Some(copy) = self.copy(&mut packet) {
             self.harm.duplicated = self.harm.duplicated.wrapping_add(1);
             // There is room.
-            let _none_left = packet.push(copy);
+            let _none_refused = packet.push(copy);
         }
         burst.append(&mut packet);
         true

@@ -109,7 +109,7 @@ impl Odd<'_> {
                 *self.is_skipping = !is_last;
             } else if let Some(frame) = self.books.accept(descriptor.span()) {
                 // There is room: no more was peeked at.
-                let _none_left = burst.push(frame);
+                let _none_refused = burst.push(frame);
                 if !is_last {
                     open = open.wrapping_add(1);
                     continue;

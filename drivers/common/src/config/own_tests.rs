@@ -14,7 +14,7 @@ port = 7
 oui = "00:c0:17"
 tester-oui = ["02:00:00"]
 signatures = ["probeot", "latency"]
-signature = ["0:ab"]
+pattern = ["0:ab"]
 mode = "mac"
 allow = ["10.0.0.0/8", "fd00::/8"]
 vlan = [1, 2]
@@ -26,7 +26,8 @@ sample-file = "sample.pcapng"
 sample-of = "all"
 sample-octets = 128
 sample-answers = true
-tap = "lab:sample=10"
+tap = "lab"
+tap-sample = 10
 testers = 64
 residence = true
 counters-page = "lab-counters"
@@ -45,8 +46,8 @@ stats-interval = 2
 
 #[test]
 fn what_is_printed_in_force_is_a_file_that_says_the_same() {
-    let text = "port = 7\nallow = [\"10.0.0.0/8\"]\nvlan = [3]\nsignature = \"5:aa0b/ff0f\"\n\
-                    mode = \"mac-ip\"\nmax-rate = 10\ntap = \"a:sample=9\"\nsample = 3\n\
+    let text = "port = 7\nallow = [\"10.0.0.0/8\"]\nvlan = [3]\npattern = \"5:aa0b/ff0f\"\n\
+                    mode = \"mac-ip\"\nmax-rate = 10\ntap = \"a\"\ntap-sample = 9\nsample = 3\n\
                     sample-file = \"x y.pcapng\"\nsample-of = \"refused\"\nresidence = true\n\
                     testers = 9\ncounters-page = \"b\"\nduration = 0.5\nstats = \"csv\"";
     let settings = parse("f.toml", text).unwrap().choices.settle();

@@ -1,6 +1,6 @@
 //! Refused frames that a kernel program has chosen and copied.
 
-use farend_core::reflect::refused::{Copy, FRAME_OCTETS_MAX};
+use farend_core::reflect::refused::{FRAME_OCTETS_MAX, RefusedFrame};
 
 use super::{Settings, sample::Sampler};
 use crate::values::SampleOf;
@@ -39,7 +39,7 @@ impl RefusedSampler {
     }
 
     /// Takes one frame, or counts it as dropped where there is no room.
-    pub fn take(&mut self, copy: &Copy<'_>, time_unix_ns: u64) {
+    pub fn take(&mut self, copy: &RefusedFrame<'_>, time_unix_ns: u64) {
         self.0.chosen(copy.octets, copy.whole_octets, copy.verdict, time_unix_ns);
     }
 

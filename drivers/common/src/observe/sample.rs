@@ -45,7 +45,7 @@ pub(super) struct Counts {
 
 /// One frame on its way to the file.
 #[derive(Debug)]
-struct Copy {
+struct SampledFrame {
     /// Place of the interface in the file.
     interface: u32,
     time_unix_ns: u64,
@@ -60,15 +60,15 @@ struct Copy {
 /// The file and its thread.
 #[derive(Debug)]
 pub(super) struct Sample {
-    samplers: Samplers,
+    sampler_factory: SamplerFactory,
     is_ending: Arc<AtomicBool>,
     finished: Receiver<()>,
 }
 
-/// What samplers are made of.
+/// Makes the sampler of each worker.
 #[derive(Clone, Debug)]
-pub(super) struct Samplers {
-    queue: SyncSender<Copy>,
+pub(super) struct SamplerFactory {
+    queue: SyncSender<SampledFrame>,
     counts: Arc<Counts>,
     every: u32,
     of: SampleOf,
@@ -113,7 +113,7 @@ impl Sample {
             let _ = finish.try_send(());
         });
         spawned.map_err(|error| format!("cannot start a thread: {error}"))?;
-        let samplers = Samplers {
+        let sampler_factory = SamplerFactory {
             queue,
             counts,
             every: every.0.get(),
@@ -121,31 +121,31 @@ impl Sample {
             has_answers: settings.sample_answers,
             octets_max: settings.sample_octets.0 as usize,
         };
-        Ok(Some(Self { samplers, is_ending, finished }))
+        Ok(Some(Self { sampler_factory, is_ending, finished }))
     }
 
-    /// What samplers are made of.
-    pub(super) const fn samplers(&self) -> &Samplers {
-        &self.samplers
+    /// Makes the sampler of each worker.
+    pub(super) const fn sampler_factory(&self) -> &SamplerFactory {
+        &self.sampler_factory
     }
 
     /// What became of the frames so far.
     pub(super) fn counts(&self) -> &Counts {
-        &self.samplers.counts
+        &self.sampler_factory.counts
     }
 
     /// Writes what is queued and closes the file; no more is sampled by then.
     /// Gives whether it came to that.
     pub(super) fn finish(self) -> (Arc<Counts>, bool) {
-        let Self { samplers, is_ending, finished } = self;
+        let Self { sampler_factory, is_ending, finished } = self;
         // Release: pairs with the Acquire in `Writer::run`.
         is_ending.store(true, Ordering::Release);
         let outcome = finished.recv_timeout(FINISH_TIMEOUT);
-        (samplers.counts, outcome != Err(RecvTimeoutError::Timeout))
+        (sampler_factory.counts, outcome != Err(RecvTimeoutError::Timeout))
     }
 }
 
-impl Samplers {
+impl SamplerFactory {
     /// What one worker samples with.
     pub(super) fn sampler(&self, interface: u32) -> Sampler {
         // As large as there are copies, so one that comes home never waits.
@@ -170,7 +170,7 @@ impl Samplers {
 /// One worker's share in the sample.
 #[derive(Debug)]
 pub(super) struct Sampler {
-    queue: SyncSender<Copy>,
+    queue: SyncSender<SampledFrame>,
     home: SyncSender<Vec<u8>>,
     blank: Receiver<Vec<u8>>,
     /// Memory that was looked for and not yet used.
@@ -260,7 +260,7 @@ impl Sampler {
         };
         copy.clear();
         copy.extend_from_slice(octets.get(..self.octets_max).unwrap_or(octets));
-        let copy = Copy {
+        let copy = SampledFrame {
             interface: self.interface,
             time_unix_ns,
             verdict,

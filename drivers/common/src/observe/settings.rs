@@ -6,14 +6,14 @@ use super::RefusedSample;
 use crate::{
     options,
     options::{Flag, Maybe, One, Options},
-    values::{Every, SampleOctets, SampleOf, SegmentName, TapName, TesterCount},
+    values::{Every, SampleOctets, SampleOf, SegmentName, TesterCount},
 };
 
 const HEADING: &str = "Observation";
 
 options! {
     /// What to look at beside reflecting.
-    pub struct Observing, Choices, Settings;
+    pub struct ObserveOptions, Choices, Settings;
     include {}
 
     /// Write every Nth frame to --sample-file, the first one in; needs frames
@@ -36,10 +36,13 @@ options! {
     /// Write the answer too, behind each sampled frame
     sample_answers("sample-answers", "true|false", "", HEADING, Restart): Flag = false;
 
-    /// Show every Nth frame, or each, in shared memory of this name, for
+    /// Show frames as they pass in shared memory of this name, for
     /// farend-tester tap NAME; needs frames in user space, and with tier af-xdp
     /// shows the reflected ones alone
-    tap("tap", "NAME[:sample=N]", "no tap", HEADING, Restart): Maybe<TapName> = None;
+    tap("tap", "NAME", "no tap", HEADING, Restart): Maybe<SegmentName> = None;
+
+    /// Show every Nth frame in the tap, the first one in
+    tap_sample("tap-sample", "N", "1", HEADING, Restart): One<Every> = Every::ONE;
 
     /// Count frames by tester, for so many testers at once; needs frames in
     /// user space
@@ -59,7 +62,7 @@ impl Choices {
     /// Fills in the defaults.
     #[must_use]
     pub fn settle(self) -> Settings {
-        Observing::settle(self)
+        ObserveOptions::settle(self)
     }
 }
 
@@ -99,8 +102,14 @@ impl Settings {
                 "--sample-file needs --sample N: write every Nth frame, 1 for each".into(),
             ));
         }
+        if self.tap.is_none() && self.tap_sample != Every::ONE {
+            return Some((
+                "tap-sample",
+                "--tap-sample needs --tap NAME: where frames are shown".into(),
+            ));
+        }
         if let (Some(tap), Some(page)) = (&self.tap, &self.counters_page)
-            && tap.name == *page
+            && tap == page
         {
             return Some((
                 "counters-page",
@@ -117,8 +126,8 @@ mod tests {
 
     fn settle(line: &str) -> Settings {
         let line = std::iter::once("p").chain(line.split_whitespace());
-        let command = Observing::arguments(clap::Command::new("p"));
-        Observing::from_matches(&command.try_get_matches_from(line).unwrap()).settle()
+        let command = ObserveOptions::arguments(clap::Command::new("p"));
+        ObserveOptions::from_matches(&command.try_get_matches_from(line).unwrap()).settle()
     }
 
     #[test]
@@ -151,6 +160,8 @@ mod tests {
         assert!(key == "sample" && message.contains("--sample-file FILE"), "{message}");
         let (key, message) = settle("--sample-file f").contradiction().unwrap();
         assert!(key == "sample-file" && message.contains("--sample N"), "{message}");
+        let (key, message) = settle("--tap-sample 5").contradiction().unwrap();
+        assert!(key == "tap-sample" && message.contains("--tap NAME"), "{message}");
         let (key, message) = settle("--tap a --counters-page a").contradiction().unwrap();
         assert!(key == "counters-page" && message.contains("its own name"), "{message}");
         assert_eq!(settle("--sample 5 --sample-file f --tap a").contradiction(), None);

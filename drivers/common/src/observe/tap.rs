@@ -1,4 +1,4 @@
-//! Every so manieth frame, in shared memory for whoever looks.
+//! Every Nth frame, in shared memory for whoever reads it.
 //!
 //! A ring that overwrites: readers that do not keep up are told how much they
 //! missed, and whether there are readers at all, and how they end, makes no
@@ -22,7 +22,7 @@ use farend_shm::{
 };
 
 use super::segment_refused;
-use crate::values::TapName;
+use crate::values::{Every, SegmentName};
 
 /// Frames that are there at a time.
 const CAPACITY_FRAMES: u64 = 4_096;
@@ -66,14 +66,18 @@ impl Tap {
     /// # Errors
     ///
     /// One line on why it cannot.
-    pub(super) fn start(tap: &TapName, notice: fn(&str)) -> Result<Self, String> {
+    pub(super) fn start(
+        name: &SegmentName,
+        every: Every,
+        notice: fn(&str),
+    ) -> Result<Self, String> {
         let options = Options {
             capacity_messages: CAPACITY_FRAMES,
             message_octets_max: (HEAD_OCTETS + FRAME_OCTETS_MAX) as u64,
             subscribers_max: READERS_MAX,
             slow_reader: SlowReader::Overwrite,
         };
-        let name = tap.name.to_string();
+        let name = name.to_string();
         let about = |error: &SegmentError| segment_refused("--tap", &name, error);
         let ring = Ring::create(&name, options).map_err(|error| about(&error))?;
         let publisher =
@@ -81,12 +85,12 @@ impl Tap {
         let counts = Counts::default();
         let is_broken = AtomicBool::new(false);
         let shared = Shared { publisher, counts, is_broken, name, notice };
-        Ok(Self { shared: Arc::new(shared), every: tap.every.0.get() })
+        Ok(Self { shared: Arc::new(shared), every: every.0.get() })
     }
 
     /// What one worker shows frames with.
-    pub(super) fn show(&self, index: u32, name: &str) -> Show {
-        Show {
+    pub(super) fn tap_writer(&self, index: u32, name: &str) -> TapWriter {
+        TapWriter {
             shared: Arc::clone(&self.shared),
             interface: Interface::new(index, name),
             every: self.every,
@@ -103,7 +107,7 @@ impl Tap {
 
 /// One worker's share in the tap.
 #[derive(Debug)]
-pub(super) struct Show {
+pub(super) struct TapWriter {
     shared: Arc<Shared>,
     interface: Interface,
     every: u32,
@@ -113,7 +117,7 @@ pub(super) struct Show {
     is_unflushed: bool,
 }
 
-impl Show {
+impl TapWriter {
     /// Whether the next frame is shown.
     #[inline]
     pub(super) const fn is_due(&self) -> bool {
@@ -216,8 +220,8 @@ mod tests {
         format!("farend-{of}-{}", std::process::id())
     }
 
-    fn start(text: &str) -> Tap {
-        Tap::start(&text.parse().unwrap(), |_| {}).unwrap()
+    fn start(name: &str, every: &str) -> Tap {
+        Tap::start(&name.parse().unwrap(), every.parse().unwrap(), |_| {}).unwrap()
     }
 
     fn counts(tap: &Tap) -> (u64, u64) {
@@ -228,13 +232,13 @@ mod tests {
     #[test]
     fn a_reader_sees_every_nth_frame_as_it_was_received() {
         let name = name("nth");
-        let tap = start(&format!("{name}:sample=2"));
+        let tap = start(&name, "2");
         let mut reader = Ring::attach(&name).unwrap().subscriber().unwrap();
-        let mut show = tap.show(7, "eth1");
+        let mut tap_writer = tap.tap_writer(7, "eth1");
         for number in 0..5_u8 {
-            show.judged(&[number; 60], 60, REFLECT, || 1_000 + u64::from(number));
+            tap_writer.judged(&[number; 60], 60, REFLECT, || 1_000 + u64::from(number));
         }
-        show.flush();
+        tap_writer.flush();
         let mut buffer = vec![0; reader.message_octets_max()];
         for number in [0, 2, 4] {
             let deadline = Deadline::after(Duration::from_secs(1));
@@ -251,14 +255,14 @@ mod tests {
     #[test]
     fn a_slow_reader_is_told_what_it_missed_and_nobody_waits_for_it() {
         let name = name("slow");
-        let tap = start(&name);
+        let tap = start(&name, "1");
         let mut reader = Ring::attach(&name).unwrap().subscriber().unwrap();
-        let mut show = tap.show(0, "");
+        let mut tap_writer = tap.tap_writer(0, "");
         let frames = 3 * CAPACITY_FRAMES;
         for _ in 0..frames {
-            show.judged(&[0; 60], 60, Verdict::Refuse(Reason::Vlan), || 0);
+            tap_writer.judged(&[0; 60], 60, Verdict::Refuse(Reason::Vlan), || 0);
         }
-        show.flush();
+        tap_writer.flush();
         let mut buffer = vec![0; reader.message_octets_max()];
         let (mut read, mut lost) = (0, 0);
         while let Some(message) = reader.try_receive(&mut buffer).unwrap() {
@@ -272,20 +276,20 @@ mod tests {
 
     #[test]
     fn a_ring_that_another_worker_holds_costs_a_frame_and_no_wait() {
-        let tap = start(&name("held"));
-        let mut show = tap.show(0, "");
+        let tap = start(&name("held"), "1");
+        let mut tap_writer = tap.tap_writer(0, "");
         let held = tap.shared.publisher.lock().unwrap();
-        show.judged(&[0; 60], 60, REFLECT, || 0);
+        tap_writer.judged(&[0; 60], 60, REFLECT, || 0);
         drop(held);
-        show.judged(&[0; 60], 60, REFLECT, || 0);
+        tap_writer.judged(&[0; 60], 60, REFLECT, || 0);
         assert_eq!(counts(&tap), (1, 1));
     }
 
     #[test]
     fn a_name_that_is_taken_is_refused_with_its_holder() {
         let name = name("taken");
-        let _tap = start(&name);
-        let error = Tap::start(&name.parse().unwrap(), |_| {}).unwrap_err();
+        let _tap = start(&name, "1");
+        let error = Tap::start(&name.parse().unwrap(), Every::ONE, |_| {}).unwrap_err();
         let pid = std::process::id().to_string();
         assert!(error.starts_with("--tap farend-taken") && error.contains(&pid), "{error}");
     }

@@ -6,8 +6,8 @@ use farend_core::{Mode, Oui};
 
 use crate::values::{
     BusyPoll, Every, Expected, Format, Guard, Numbers, Port, Prefix, Rate, SampleOctets, SampleOf,
-    Seconds, SegmentName, SignatureSet, SourceOui, TapName, TesterCount, UserSignature, VlanId,
-    mode_name, parse_mode, parse_oui,
+    Seconds, SegmentName, SignatureSet, SourceOui, TesterCount, UserSignature, VlanId, mode_name,
+    parse_mode, parse_oui,
 };
 
 /// A value that is read from text and written back as the same text.
@@ -67,7 +67,6 @@ option_values!(
     SampleOf,
     SegmentName,
     SourceOui,
-    TapName,
     TesterCount,
     UserSignature,
     VlanId,

@@ -192,9 +192,9 @@ impl<P: Platform> Run<'_, P> {
         let Some(session) = self.sessions.iter_mut().find(|one| one.name() == target) else {
             return Ok(());
         };
-        let (place, watchers) = (session.target().clone(), session.watchers().clone());
+        let (place, observers) = (session.target().clone(), session.observers().clone());
         let opened =
-            ladder::open(&mut self.platform, &self.plan, &place, &watchers, |tier, error| {
+            ladder::open(&mut self.platform, &self.plan, &place, &observers, |tier, error| {
                 sink.emit(&Event::skipped(target, tier.name(), error.to_string()));
             });
         let opened = opened.map_err(|failure| failure.to_string())?;

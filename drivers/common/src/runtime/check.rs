@@ -7,7 +7,7 @@ use crate::{
     arguments::CommandLine,
     event::{Code, Event},
     failure::Failure,
-    observe::Observation,
+    observe::Outputs,
     plan::{OwnChoices, Plan},
     sink::{emit, say},
     statistics::CountersPage,
@@ -35,7 +35,7 @@ pub(super) fn check<P: Platform>(line: &CommandLine<OwnChoices<P>>) -> Result<()
         ladder::check(&platform, &plan, target)?;
     }
     let observe = &plan.settings.observe;
-    Observation::check(observe).map_err(Failure::run_time)?;
+    Outputs::check(observe).map_err(Failure::run_time)?;
     // Made and let go of: whether the name is to be had.
     CountersPage::start(observe, targets.len(), crate::sink::notice).map_err(Failure::run_time)?;
     let mut fatal = None;

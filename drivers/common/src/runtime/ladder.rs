@@ -3,7 +3,7 @@
 use super::{Platform, Target, session::Opened};
 use crate::{
     failure::Failure,
-    observe::Watchers,
+    observe::ObserverFactory,
     plan::Plan,
     tier::{PolicyRefusal, TierError, TierName},
 };
@@ -49,12 +49,12 @@ pub(super) fn open<P: Platform>(
     platform: &mut P,
     plan: &Plan<P>,
     target: &P::Target,
-    watchers: &Watchers,
+    observers: &ObserverFactory,
     skipped: impl FnMut(P::Tier, &TierError),
 ) -> Result<Opened<P::Tier>, Failure> {
     climb(platform, plan, target, skipped, |platform, tier| {
         let policy = platform.policy(plan, target, tier)?;
-        let open = platform.open(plan, target, tier, &policy, watchers);
+        let open = platform.open(plan, target, tier, &policy, observers);
         Ok(Opened { name: tier, policy, tier: open.map_err(Refusal::Tier)? })
     })
 }

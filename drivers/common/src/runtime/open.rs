@@ -8,7 +8,7 @@ use crate::{
     event::{Code, Event},
     failure::Failure,
     hints::Hints,
-    observe::{Observation, Place},
+    observe::{Outputs, Place},
     plan::{OwnChoices, Plan},
     privileges::{self, Capability},
     signals::Signals,
@@ -39,14 +39,14 @@ impl<'line, P: Platform> Run<'line, P> {
         let observe = &plan.settings.observe;
         let names: Vec<_> = targets.iter().map(|target| target.name().to_owned()).collect();
         let label = P::PROGRAM.label();
-        let observation =
-            Observation::start(observe, &label, &names, sink::notice).map_err(Failure::run_time)?;
+        let outputs =
+            Outputs::start(observe, &label, &names, sink::notice).map_err(Failure::run_time)?;
         let page =
             CountersPage::start(observe, targets.len(), sink::notice).map_err(Failure::run_time)?;
         let file_rights = file_rights(line);
         drop_to(&[P::OPENING, file_rights, setpcap()].concat())?;
         let reporter = Reporter::new(plan.settings.format, observe);
-        let sessions = open_sessions(&mut platform, &plan, targets, &observation, sink)?;
+        let sessions = open_sessions(&mut platform, &plan, targets, &outputs, sink)?;
         let mut run = Self {
             line,
             plan,
@@ -54,7 +54,7 @@ impl<'line, P: Platform> Run<'line, P> {
             sessions,
             sink,
             reporter,
-            observation,
+            outputs,
             page,
             signals,
             calls: None,
@@ -98,21 +98,21 @@ fn open_sessions<P: Platform>(
     platform: &mut P,
     plan: &Plan<P>,
     targets: Vec<P::Target>,
-    observation: &Observation,
+    outputs: &Outputs,
     sink: &Sink,
 ) -> Result<Vec<Session<P>>, Failure> {
     let mut sessions = Vec::new();
     for (place, target) in (0..).zip(targets) {
         let name = target.name().to_owned();
-        let watchers =
-            observation.watchers(Place { place, index: target.index(), name: name.clone() });
-        let opened = ladder::open(platform, plan, &target, &watchers, |tier, error| {
+        let observers =
+            outputs.observer_factory(Place { place, index: target.index(), name: name.clone() });
+        let opened = ladder::open(platform, plan, &target, &observers, |tier, error| {
             sink.emit(&Event::skipped(&name, tier.name(), error.to_string()));
         })?;
         for finding in platform.findings(plan, &target, opened.name) {
             sink.emit(&Event::found(&name, finding));
         }
-        sessions.push(Session::new(target, watchers, opened));
+        sessions.push(Session::new(target, observers, opened));
     }
     Ok(sessions)
 }

@@ -9,7 +9,7 @@ use crate::{
     arguments::Program,
     event::{Code, Finding},
     failure::Failure,
-    observe::Watchers,
+    observe::ObserverFactory,
     options::Options,
     plan::Plan,
     privileges::Capability,
@@ -117,7 +117,7 @@ pub trait Platform: Sized {
         target: &Self::Target,
         tier: Self::Tier,
         policy: &Policy,
-        watchers: &Watchers,
+        observers: &ObserverFactory,
     ) -> Result<Box<dyn Tier>, TierError>;
 
     /// What would make a test on this target fail.

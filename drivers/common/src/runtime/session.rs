@@ -4,7 +4,7 @@ use farend_core::Policy;
 
 use super::{Platform, Target};
 use crate::{
-    observe::Watchers,
+    observe::ObserverFactory,
     statistics::{InterfaceStatistics, ReadyInterface},
     tier::{Tier, TierError, TierName},
     worker::WorkerStatistics,
@@ -25,7 +25,7 @@ pub(super) struct Session<P: Platform> {
     /// The name it had at the start, which statistics keep.
     name: String,
     target: P::Target,
-    watchers: Watchers,
+    observers: ObserverFactory,
     choice: P::Tier,
     policy: Policy,
     /// `None` while it is stopped.
@@ -38,7 +38,11 @@ pub(super) struct Session<P: Platform> {
 
 impl<P: Platform> Session<P> {
     /// Takes an open tier.
-    pub(super) fn new(target: P::Target, watchers: Watchers, opened: Opened<P::Tier>) -> Self {
+    pub(super) fn new(
+        target: P::Target,
+        observers: ObserverFactory,
+        opened: Opened<P::Tier>,
+    ) -> Self {
         let name = target.name().to_owned();
         let last = InterfaceStatistics {
             interface: name.clone(),
@@ -48,7 +52,7 @@ impl<P: Platform> Session<P> {
         Self {
             name,
             target,
-            watchers,
+            observers,
             choice: opened.name,
             policy: opened.policy,
             tier: Some(opened.tier),
@@ -69,8 +73,8 @@ impl<P: Platform> Session<P> {
     }
 
     /// What its workers look with.
-    pub(super) const fn watchers(&self) -> &Watchers {
-        &self.watchers
+    pub(super) const fn observers(&self) -> &ObserverFactory {
+        &self.observers
     }
 
     /// By which tier.

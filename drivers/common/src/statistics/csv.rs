@@ -1,10 +1,10 @@
 //! One line of values for each interface an interval, after one of names.
 
-mod observed;
+mod measured;
 
 use farend_core::Verdict;
 
-pub(super) use observed::Columns;
+pub(super) use measured::Columns;
 
 use super::{InterfaceStatistics, Snapshot, rates_of, schema::Rates};
 
@@ -51,7 +51,7 @@ pub(super) fn statistics(
     let rows = rows.map(|(one, lately)| {
         let rates = rates_of(&lately.worker.counters, interval.elapsed);
         let mut values = row(one, rates, now, interval);
-        values.extend(columns.values(one, &now.captured));
+        values.extend(columns.values(one, &now.copies));
         format!("{time_unix_ms},{event},{}", values.join(","))
     });
     rows.collect::<Vec<_>>().join("\n")
@@ -106,7 +106,7 @@ mod tests {
     #[test]
     fn every_line_has_as_many_values_as_the_header_has_names() {
         let mut one = InterfaceStatistics { interface: "a".to_owned(), ..Default::default() };
-        one.worker.observed.residence.get_or_insert_default().record(Kind::Latency, 7, 1);
+        one.worker.measured.residence.get_or_insert_default().record(Kind::Latency, 7, 1);
         let other = InterfaceStatistics { interface: "b".to_owned(), ..Default::default() };
         let snapshot = Snapshot { interfaces: vec![one, other], ..Snapshot::default() };
         let settings = Settings {

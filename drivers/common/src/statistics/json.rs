@@ -1,6 +1,6 @@
 //! One JSON object a line; `docs/statistics.md` describes them.
 
-mod observed;
+mod measured;
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use farend_control::status::PolicyStatus;
 use farend_core::{Class, Guards, Kind, Policy};
 use serde::Serialize;
 
-use self::observed::{residence_by_kind, testers_of};
+use self::measured::{residence_by_kind, testers_of};
 use super::{
     InterfaceStatistics, Ready, ReadyInterface, Snapshot, rates_of,
     schema::{Counts, Frames, Line, Named, Rates, Statistics, StatisticsLine},
@@ -54,8 +54,8 @@ fn counts(one: &InterfaceStatistics, rates: Rates) -> Counts {
         losses: Named::of(one.worker.losses.iter().copied()),
         interface_drops: Named::of(one.interface_drops.iter().copied()),
         queues: one.worker.queues.clone(),
-        residence_ns: one.worker.observed.residence.as_ref().map(residence_by_kind),
-        testers: one.worker.observed.testers.as_ref().map(testers_of),
+        residence_ns: one.worker.measured.residence.as_ref().map(residence_by_kind),
+        testers: one.worker.measured.testers.as_ref().map(testers_of),
     }
 }
 
@@ -83,8 +83,8 @@ pub(super) fn statistics_line(
     let body = Statistics {
         elapsed_s: now.elapsed.as_secs_f64(),
         interval_s: interval.elapsed.as_secs_f64(),
-        sample: now.captured.sample,
-        tap: now.captured.tap,
+        sample: now.copies.sample,
+        tap: now.copies.tap,
         total: counts(&total, rates(&interval.total(), interval.elapsed)),
         interfaces: interfaces
             .map(|(now, lately)| counts(now, rates(lately, interval.elapsed)))

@@ -146,9 +146,9 @@ mod tests {
             };
             testers.count(&sender, Verdict::Reflect(Kind::Any), usize::MAX / 2, 0);
         }
-        one.worker.observed.testers = Some(testers);
+        one.worker.measured.testers = Some(testers);
         for kind in Kind::ALL {
-            let residence = one.worker.observed.residence.get_or_insert_default();
+            let residence = one.worker.measured.residence.get_or_insert_default();
             residence.record(*kind, u64::MAX, u64::MAX);
         }
         let other = InterfaceStatistics { interface: "y".repeat(300), ..one.clone() };

@@ -13,7 +13,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        observe::Captured,
+        observe::CopyStatistics,
         statistics::{InterfaceStatistics, Snapshot, line_of},
     };
 
@@ -25,16 +25,16 @@ mod tests {
         worker.sent = Some(1);
         worker.losses.push(("transmit_refused", 3));
         worker.queues.push(QueueCounts { queue: 2, answers: 1, sent: None, lost: 3 });
-        worker.observed.residence.get_or_insert_default().record(Kind::Probeot, 700, 1);
+        worker.measured.residence.get_or_insert_default().record(Kind::Probeot, 700, 1);
         let mut testers = Testers::new(vec![Set::default(); 1].into_boxed_slice(), 0);
         let address = std::net::Ipv4Addr::new(192, 0, 2, 1).into();
         let sender = Sender { mac: MacAddress([2, 0, 0, 0, 0, 2]), address };
         testers.count(&sender, Verdict::Reflect(Kind::Probeot), 60, 0);
-        worker.observed.testers = Some(testers);
+        worker.measured.testers = Some(testers);
         let copies = Copies { written_frames: 1, dropped_frames: 2 };
-        let captured = Captured { sample: Some(copies), tap: None };
+        let copies = CopyStatistics { sample: Some(copies), tap: None };
         let elapsed = Duration::from_millis(1_500);
-        let snapshot = Snapshot { elapsed, interfaces: vec![one], captured };
+        let snapshot = Snapshot { elapsed, interfaces: vec![one], copies };
         let text = serde_json::to_string(&line_of("final", &snapshot, &snapshot)).unwrap();
         let line: StatisticsLine = serde_json::from_str(&text).unwrap();
         assert_eq!(serde_json::to_string(&line).unwrap(), text);

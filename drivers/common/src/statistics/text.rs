@@ -1,6 +1,6 @@
 //! Short lines for a person.
 
-mod observed;
+mod measured;
 
 use farend_core::{Class, Kind, Policy};
 
@@ -14,9 +14,9 @@ pub(super) fn statistics(now: &Snapshot, interval: &Snapshot) -> String {
         let rates = rates_of(&one.worker.counters, interval.elapsed);
         format!("{:>8.1} s  {}", now.elapsed.as_secs_f64(), line(one, rates))
     });
-    let captured = observed::captured(&now.captured)
+    let copies = measured::copied(&now.copies)
         .map(|line| format!("{:>8.1} s  {line}", now.elapsed.as_secs_f64()));
-    lines.chain(captured).collect::<Vec<_>>().join("\n")
+    lines.chain(copies).collect::<Vec<_>>().join("\n")
 }
 
 /// The whole run, one line for each interface and one for the sum of several.
@@ -30,10 +30,10 @@ pub(super) fn finale(now: &Snapshot) -> String {
         let rates = rates_of(&one.worker.counters, now.elapsed);
         lines.push(format!("final: {:.1} s  {}", now.elapsed.as_secs_f64(), line(one, rates)));
     }
-    if let Some(testers) = all.last().and_then(|one| one.worker.observed.testers.as_ref()) {
-        lines.extend(observed::testers(testers).iter().map(|line| format!("final: {line}")));
+    if let Some(testers) = all.last().and_then(|one| one.worker.measured.testers.as_ref()) {
+        lines.extend(measured::testers(testers).iter().map(|line| format!("final: {line}")));
     }
-    if let Some(line) = observed::captured(&now.captured) {
+    if let Some(line) = measured::copied(&now.copies) {
         lines.push(format!("final: {line}"));
     }
     lines.join("\n")
@@ -68,7 +68,7 @@ fn line(one: &InterfaceStatistics, rates: Rates) -> String {
         let sent = one.worker.sent.map_or_else(|| "unknown".to_owned(), |sent| sent.to_string());
         parts.push(format!("sent {sent}"));
     }
-    parts.extend(observed::parts(&one.worker.observed));
+    parts.extend(measured::parts(&one.worker.measured));
     parts.join(" | ")
 }
 

@@ -6,7 +6,7 @@ use farend_core::Verdict;
 
 use super::Expected;
 
-/// Every so manieth frame, the first one in.
+/// Every Nth frame, the first one in.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Every(pub NonZeroU32);
 
@@ -170,41 +170,6 @@ impl fmt::Display for SegmentName {
     }
 }
 
-/// A tap: where frames are shown, and how many of them.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct TapName {
-    /// The segment that readers attach to.
-    pub name: SegmentName,
-    /// Which frames are shown.
-    pub every: Every,
-}
-
-impl FromStr for TapName {
-    type Err = Expected;
-
-    fn from_str(text: &str) -> Result<Self, Expected> {
-        let (name, every) = match text.split_once(':') {
-            None => (text, Every::ONE),
-            Some((name, option)) => {
-                let every = option.strip_prefix("sample=").ok_or_else(|| {
-                    Expected::new("NAME or NAME:sample=N, as lab or lab:sample=1000")
-                })?;
-                (name, every.parse()?)
-            }
-        };
-        Ok(Self { name: name.parse()?, every })
-    }
-}
-
-impl fmt::Display for TapName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.every == Every::ONE {
-            return self.name.fmt(f);
-        }
-        write!(f, "{}:sample={}", self.name, self.every)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use farend_core::{Kind, Reason};
@@ -213,10 +178,9 @@ mod tests {
 
     #[test]
     fn values_are_written_as_they_are_read() {
-        for text in ["lab", "lab:sample=1000", "a-b_c.1"] {
-            assert_eq!(text.parse::<TapName>().unwrap().to_string(), text);
+        for text in ["lab", "a-b_c.1"] {
+            assert_eq!(text.parse::<SegmentName>().unwrap().to_string(), text);
         }
-        assert_eq!("lab:sample=1".parse::<TapName>().unwrap().to_string(), "lab");
         for text in ["reflected", "refused", "all"] {
             assert_eq!(text.parse::<SampleOf>().unwrap().to_string(), text);
         }
@@ -226,11 +190,9 @@ mod tests {
     #[test]
     fn values_without_sense_are_refused_with_the_accepted_form() {
         let long = "x".repeat(31);
-        for text in ["", ".", "../etc", "a b", "a/b", long.as_str(), "lab:", "lab:of=2"] {
-            assert!(text.parse::<TapName>().is_err(), "{text:?}");
+        for text in ["", ".", "../etc", "a b", "a/b", long.as_str(), "lab:sample=2"] {
+            assert!(text.parse::<SegmentName>().is_err(), "{text:?}");
         }
-        let error = "lab:rate=1".parse::<TapName>().unwrap_err().to_string();
-        assert!(error.contains("NAME:sample=N"), "{error}");
         for text in ["0", "-1", "4294967296", "x"] {
             assert!(text.parse::<Every>().is_err(), "{text:?}");
         }

@@ -29,7 +29,7 @@ use std::os::fd::AsFd;
 use farend_af_xdp::{BindMode, FrameTooLong, Layout, OpenError};
 use farend_core::{Counters, Policy};
 use farend_driver::{
-    observe::{RefusedSample, Watchers},
+    observe::{ObserverFactory, RefusedSample},
     privileges::Capability,
     worker::WorkerStatistics,
 };
@@ -72,7 +72,7 @@ pub struct Options<'a> {
     /// Takes the place of an XDP program that is attached already.
     pub is_foreign_replaced: bool,
     /// What to look at.
-    pub watchers: &'a Watchers,
+    pub observers: &'a ObserverFactory,
     /// Takes one line for the user, without its end.
     pub notice: fn(&str),
 }
@@ -256,7 +256,7 @@ impl AfXdp {
         let counts = Counts::read(handed_over, &mut self.groups);
         self.losses.update(counts, &workers, is_final);
         sum.losses.extend(self.losses.named(&workers.losses));
-        sum.observed = workers.observed;
+        sum.measured = workers.measured;
         sum
     }
 }

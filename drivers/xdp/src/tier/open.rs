@@ -2,7 +2,7 @@
 
 use farend_core::Policy;
 use farend_driver::{
-    clock, failure::Failure, observe::Watchers, runtime::Target as _, tier::PolicyRefusal,
+    clock, failure::Failure, observe::ObserverFactory, runtime::Target as _, tier::PolicyRefusal,
 };
 use farend_udp::tier as udp;
 
@@ -21,7 +21,7 @@ use crate::{
 use crate::{plan::Plan, target::Target};
 #[cfg(target_os = "linux")]
 use farend_driver::{
-    observe::Watch,
+    observe::ReportingObserver,
     privileges::{self, Capability},
     settings::Settings,
     sink,
@@ -218,7 +218,7 @@ pub(crate) fn unfit(_plan: &Plan, _target: &Target, choice: TierChoice) -> Optio
 pub(crate) fn open(
     plan: &Plan,
     target: &Target,
-    watchers: &Watchers,
+    observers: &ObserverFactory,
     choice: TierChoice,
     policy: &Policy,
 ) -> Result<Box<dyn Tier>, TierError> {
@@ -234,8 +234,8 @@ pub(crate) fn open(
     match choice {
         TierChoice::Auto | TierChoice::Xdp => attach(xdp::Mode::Native),
         TierChoice::XdpGeneric => attach(xdp::Mode::Generic),
-        TierChoice::AfXdp => open_af_xdp(plan, interface, watchers, policy),
-        TierChoice::AfPacket => open_af_packet(interface, &plan.settings, watchers, policy),
+        TierChoice::AfXdp => open_af_xdp(plan, interface, observers, policy),
+        TierChoice::AfPacket => open_af_packet(interface, &plan.settings, observers, policy),
         TierChoice::Udp => udp::open(&target.addresses(), policy),
     }
 }
@@ -249,7 +249,7 @@ pub(crate) fn open(
 pub(crate) fn open(
     _plan: &Plan,
     target: &Target,
-    _watchers: &Watchers,
+    _observers: &ObserverFactory,
     choice: TierChoice,
     policy: &Policy,
 ) -> Result<Box<dyn Tier>, TierError> {
@@ -278,7 +278,7 @@ pub(crate) fn forecast(plan: &Plan, target: &Target, choice: TierChoice) -> Vec<
 fn open_af_xdp(
     plan: &Plan,
     interface: &Interface,
-    watchers: &Watchers,
+    observers: &ObserverFactory,
     policy: &Policy,
 ) -> Result<Box<dyn Tier>, TierError> {
     let missing = privileges::missing(&af_xdp::CAPABILITIES);
@@ -292,7 +292,7 @@ fn open_af_xdp(
         cpus: plan.own.cpus.as_ref().map(|cpus| cpus.0.as_slice()),
         busy_poll_us: plan.own.busy_poll.map(|time| time.0),
         is_foreign_replaced: plan.own.replace,
-        watchers,
+        observers,
         notice: sink::notice,
     };
     Ok(Box::new(Claimed::new(af_xdp::AfXdp::open(&options, policy)?, claim)))
@@ -302,7 +302,7 @@ fn open_af_xdp(
 fn open_af_packet(
     interface: &Interface,
     settings: &Settings,
-    watchers: &Watchers,
+    observers: &ObserverFactory,
     policy: &Policy,
 ) -> Result<Box<dyn Tier>, TierError> {
     may_open_packet_socket()?;
@@ -327,8 +327,8 @@ fn open_af_packet(
     };
     let attached = af_packet::Shield::attach(interface.index, policy);
     let mut shield = attached.inspect_err(|error| unshielded(error)).ok();
-    let tier = match watchers.watcher() {
-        Some(watcher) => af_packet_thread(worker.watched_by(watcher), policy),
+    let tier = match observers.observer() {
+        Some(observer) => af_packet_thread(worker.observed_by(observer), policy),
         None => af_packet_thread(worker, policy),
     };
     let tier = tier.on_replace(move |policy| {
@@ -344,7 +344,7 @@ fn open_af_packet(
 }
 
 #[cfg(target_os = "linux")]
-fn af_packet_thread<W: Watch + Send + 'static>(
+fn af_packet_thread<W: ReportingObserver + Send + 'static>(
     mut worker: af_packet::Worker<W>,
     policy: &Policy,
 ) -> Threaded {

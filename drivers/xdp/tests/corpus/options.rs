@@ -52,7 +52,7 @@ fn argument(option: &str) -> Option<String> {
         // The interface has the one, no command line the others.
         "own-mac" | "max-rate" | "loop-ports" | "own-address" => None,
         "destination" => Some("--any-destination".to_owned()),
-        "custom" => Some(format!("--signature={}", value.replace(' ', ":"))),
+        "custom" => Some(format!("--pattern={}", value.replace(' ', ":"))),
         "without" => Some(format!("--disable-guard={value}")),
         "signatures" if value.split(',').any(|kind| kind == Kind::Any.name()) => {
             Some("--signatures=any".to_owned())

@@ -10,7 +10,7 @@ use std::{
 
 use farend_core::{Counters, MacAddress, Policy, Verdict};
 use farend_driver::{
-    observe::Watchers, runtime::Platform, tier::TierName, worker::WorkerStatistics,
+    observe::ObserverFactory, runtime::Platform, tier::TierName, worker::WorkerStatistics,
 };
 use farend_truth::{agreement::first_difference, corpus::Entry, options::OWN_MAC};
 use farend_xdp::{
@@ -157,8 +157,8 @@ impl<'pair> Tester<'pair> {
         let target = Target::find_all(&plan.targets, self.tier).unwrap().remove(0);
         let mut xdp = Xdp::start().unwrap();
         let policy = xdp.policy(&plan, &target, self.tier).unwrap();
-        let watchers = Watchers::default();
-        let mut tier = xdp.open(&plan, &target, self.tier, &policy, &watchers).unwrap();
+        let observers = ObserverFactory::default();
+        let mut tier = xdp.open(&plan, &target, self.tier, &policy, &observers).unwrap();
         tier.start().unwrap();
         let wanted = self.policy(entry);
         if options::is_beyond_words(&entry.options) {

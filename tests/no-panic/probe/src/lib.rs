@@ -20,7 +20,7 @@ use farend_core::{
     measure::testers::{Sender, Set, Testers},
     reflect::policy::{Ipv4Prefix, Ipv6Prefix, RateCap},
     reflect::rate::Bucket,
-    reflect::refused::Copy,
+    reflect::refused::RefusedFrame,
     reflect::signature::{Custom, KindSet},
 };
 
@@ -70,7 +70,7 @@ entries! {
     }
 
     fn entry_refused_copy(record: &[u8]) -> Option<(Verdict, usize)> {
-        Copy::parse(record).map(|copy| (copy.verdict, copy.octets.len()))
+        RefusedFrame::parse(record).map(|copy| (copy.verdict, copy.octets.len()))
     }
 
     fn entry_reflect_datagram(

@@ -80,10 +80,10 @@ pub(super) fn check_addresses(
     destination: IpAddr,
     options: &PolicyOptions,
 ) -> Result<(), Verdict> {
-    if is_no_host(source) {
+    if is_invalid_host(source) {
         return Err(Verdict::Refuse(Reason::SourceAddress));
     }
-    if is_no_host(destination) {
+    if is_invalid_host(destination) {
         return Err(Verdict::Refuse(Reason::DestinationAddress));
     }
     check_allowed(source, options)
@@ -110,7 +110,7 @@ fn check_allowed(source: IpAddr, options: &PolicyOptions) -> Result<(), Verdict>
 
 /// Group, broadcast, unspecified or loopback. All of 0.0.0.0/8 names "this
 /// network" (RFC 1122 section 3.2.1.3).
-fn is_no_host(address: IpAddr) -> bool {
+fn is_invalid_host(address: IpAddr) -> bool {
     let is_of_no_single_host = match address {
         IpAddr::V4(address) => address.is_broadcast() || address.octets()[0] == 0,
         IpAddr::V6(address) => address.is_unspecified(),

@@ -7,7 +7,7 @@
 
 use farend_core::{
     Class,
-    reflect::refused::{Copy, FRAME_OCTETS_MAX},
+    reflect::refused::{FRAME_OCTETS_MAX, RefusedFrame},
 };
 use farend_lab::{
     is_skipped_without_root,
@@ -64,7 +64,7 @@ fn check_copy(program: &mut Program, entry: &Entry) -> Result<(), RunError> {
         Some(_) if is_answered => return Err("copied though answered".to_owned().into()),
         Some(record) => record,
     };
-    let copy = Copy::parse(&record).ok_or("a broken copy".to_owned())?;
+    let copy = RefusedFrame::parse(&record).ok_or("a broken copy".to_owned())?;
     if (copy.verdict, copy.whole_octets as usize) != (entry.verdict, entry.octets.len()) {
         return Err(format!("copied as {:?}, {} octets", copy.verdict, copy.whole_octets).into());
     }

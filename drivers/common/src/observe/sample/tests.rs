@@ -75,7 +75,7 @@ fn tshark(path: &Path, fields: &[&str]) -> Option<Vec<String>> {
 fn tshark_reads_every_sampled_frame_with_its_verdict() {
     let scratch = Scratch::new("read");
     let sample = start(&settings(&scratch.0, "1", SampleOf::All)).unwrap();
-    let mut sampler = sample.samplers().sampler(0);
+    let mut sampler = sample.sampler_factory().sampler(0);
     feed(&mut sampler, REFLECT, 1);
     feed(&mut sampler, PASS, 2);
     drop(sampler);
@@ -96,7 +96,7 @@ fn tshark_reads_every_sampled_frame_with_its_verdict() {
 fn every_nth_frame_of_the_wanted_kind_is_sampled_the_first_one_in() {
     let scratch = Scratch::new("nth");
     let sample = start(&settings(&scratch.0, "3", SampleOf::Refused)).unwrap();
-    let mut sampler = sample.samplers().sampler(0);
+    let mut sampler = sample.sampler_factory().sampler(0);
     for number in 0..20 {
         feed(&mut sampler, if number % 2 == 0 { REFLECT } else { PASS }, number);
     }
@@ -116,7 +116,7 @@ fn the_answer_stands_behind_its_frame_if_asked_for() {
     settings.sample_answers = true;
     settings.sample_octets.0 = 14;
     let sample = start(&settings).unwrap();
-    let mut sampler = sample.samplers().sampler(0);
+    let mut sampler = sample.sampler_factory().sampler(0);
     feed(&mut sampler, REFLECT, 1);
     feed(&mut sampler, PASS, 2);
     drop(sampler);
@@ -151,7 +151,7 @@ fn a_full_disk_is_said_once_and_counted_and_stops_nothing() {
     let scratch = Scratch::new("full");
     let sample = start(&settings(&scratch.0, "1", SampleOf::All)).unwrap();
     let mut sampler =
-        Sampler { queue, counts: Arc::clone(&counts), ..sample.samplers().sampler(0) };
+        Sampler { queue, counts: Arc::clone(&counts), ..sample.sampler_factory().sampler(0) };
     let end = Instant::now() + Duration::from_millis(500);
     let mut fed = 0;
     while Instant::now() < end {
@@ -172,7 +172,7 @@ fn a_worker_never_waits_for_the_file() {
     let sample = start(&settings(&scratch.0, "1", SampleOf::All)).unwrap();
     // Nobody takes copies from this queue.
     let (queue, stuck) = mpsc::sync_channel(8);
-    let mut sampler = Sampler { queue, ..sample.samplers().sampler(0) };
+    let mut sampler = Sampler { queue, ..sample.sampler_factory().sampler(0) };
     (0..100).for_each(|number| feed(&mut sampler, REFLECT, number));
     assert_eq!(stuck.try_iter().count(), 8);
     assert_eq!(sample.counts().dropped.load(Ordering::Relaxed), 92);

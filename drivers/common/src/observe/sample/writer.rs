@@ -14,7 +14,7 @@ use std::{
 
 use farend_capture::{describe, pcapng};
 
-use super::{Copy, Counts, QUEUE_FRAMES, output::Output};
+use super::{Counts, QUEUE_FRAMES, SampledFrame, output::Output};
 
 /// How old a frame gets before it is in the file, and how soon a full file is
 /// tried again.
@@ -55,7 +55,7 @@ impl Writer {
 
     /// Writes until it is to end, or the last who could send a copy is gone;
     /// then what is queued, but no more.
-    pub(super) fn run(mut self, copies: &Receiver<Copy>, is_ending: &AtomicBool) {
+    pub(super) fn run(mut self, copies: &Receiver<SampledFrame>, is_ending: &AtomicBool) {
         // Acquire: pairs with the Release in `Sample::finish`.
         while !is_ending.load(Ordering::Acquire) {
             let wait = if self.output.is_empty() {
@@ -79,7 +79,7 @@ impl Writer {
         self.finish();
     }
 
-    fn take(&mut self, copy: Copy) {
+    fn take(&mut self, copy: SampledFrame) {
         if self.output.is_empty() {
             self.next_write = Instant::now() + WRITE_INTERVAL;
         }

@@ -181,7 +181,7 @@ impl Port for PacketPort {
                 Ok(span) => span,
                 Err(foreign) => {
                     // Where it was, now behind the others.
-                    let _none_left = burst.push(foreign);
+                    let _none_refused = burst.push(foreign);
                     continue;
                 }
             };

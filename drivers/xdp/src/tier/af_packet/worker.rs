@@ -6,7 +6,7 @@ use farend_core::{
 };
 use farend_driver::{
     clock::{TICKS_PER_SECOND, TickClock},
-    observe::Watch,
+    observe::ReportingObserver,
     worker::{POLL_INTERVAL_MS, PolicyReader, StatisticsCell, Stop, WorkerStatistics},
 };
 use rustix::{
@@ -66,7 +66,7 @@ impl Options {
 /// on, or nobody.
 pub struct Worker<W = ()> {
     port: PacketPort,
-    watcher: W,
+    observer: W,
     pending: Burst,
     limit: RateLimit,
     counters: Counters,
@@ -92,7 +92,7 @@ impl Worker {
         let ring = Ring::open(*interface_index, *mtu_octets, *is_promiscuous)?;
         Ok(Self {
             port: PacketPort::new(ring, transmitter),
-            watcher: (),
+            observer: (),
             pending: Burst::new(),
             limit: RateLimit::default(),
             counters: Counters::new(),
@@ -106,12 +106,12 @@ impl Worker {
         })
     }
 
-    /// Lets somebody look on.
+    /// Gives it an observer.
     #[must_use]
-    pub fn watched_by<W: Watch>(self, watcher: W) -> Worker<W> {
+    pub fn observed_by<W: ReportingObserver>(self, observer: W) -> Worker<W> {
         Worker {
             port: self.port,
-            watcher,
+            observer,
             pending: self.pending,
             limit: self.limit,
             counters: self.counters,
@@ -126,7 +126,7 @@ impl Worker {
     }
 }
 
-impl<W: Watch> Worker<W> {
+impl<W: ReportingObserver> Worker<W> {
     /// Answers until `stop` is asked for; then answers what was received by
     /// then, and leaves the last statistics.
     ///
@@ -181,8 +181,8 @@ impl<W: Watch> Worker<W> {
     /// Answers one burst; says whether there was one.
     fn turn(&mut self, policy: &Policy) -> bool {
         self.limit.now_tick = self.clock.now_tick();
-        let Self { port, watcher, pending, limit, counters, .. } = self;
-        let Ok(turn) = port.turn(policy, limit, counters, watcher, pending);
+        let Self { port, observer, pending, limit, counters, .. } = self;
+        let Ok(turn) = port.turn(policy, limit, counters, observer, pending);
         !turn.is_idle()
     }
 
@@ -211,9 +211,9 @@ impl<W: Watch> Worker<W> {
 
     fn publish(&mut self, cell: &StatisticsCell) {
         self.ring_full_frames += self.port.ring.take_drops();
-        self.watcher.report(&mut self.statistics.observed);
+        self.observer.report(&mut self.statistics.measured);
         let PacketPort { transmitter, corrupt_frames, truncated_frames, .. } = &self.port;
-        self.watcher.report(&mut self.statistics.observed);
+        self.observer.report(&mut self.statistics.measured);
         self.statistics.counters = self.counters;
         self.statistics.losses.clear();
         self.statistics.losses.extend([

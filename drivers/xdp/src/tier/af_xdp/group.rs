@@ -8,7 +8,7 @@ use std::{
 use farend_af_xdp::{BindMode, Layout, OpenError, Opened, ReceiveCount, Request};
 use farend_core::Policy;
 use farend_driver::{
-    observe::{Watch, Watchers},
+    observe::{ObserverFactory, ReportingObserver},
     values::Numbers,
     worker::{PolicyReader, StatisticsCell, Stop, WorkerStatistics},
 };
@@ -36,7 +36,7 @@ pub(super) struct Shared {
     later: Option<QueueWatch>,
     busy_poll_us: Option<u16>,
     pub(super) policy: Policy,
-    watchers: Watchers,
+    observers: ObserverFactory,
     notice: fn(&str),
 }
 
@@ -54,14 +54,14 @@ impl Shared {
             later: is_growing.then(|| QueueWatch::beyond(options.interface, count)),
             busy_poll_us: options.busy_poll_us,
             policy: policy.clone(),
-            watchers: options.watchers.clone(),
+            observers: options.observers.clone(),
             notice: options.notice,
         })
     }
 
     /// Loads the program with this policy.
     pub(super) fn load(&self, policy: &Policy) -> Result<Redirect, TierError> {
-        Redirect::load(policy, self.watchers.refused_sample())
+        Redirect::load(policy, self.observers.refused_sample())
     }
 
     /// Starts to sample what the program copies of refused frames, if it does.
@@ -70,7 +70,7 @@ impl Shared {
         redirect: &mut Redirect,
     ) -> Result<Option<Threaded>, TierError> {
         let copies = redirect.take_copies();
-        let Some((copies, sampler)) = copies.zip(self.watchers.refused_sampler()) else {
+        let Some((copies, sampler)) = copies.zip(self.observers.refused_sampler()) else {
             return Ok(None);
         };
         let mut thread = refused::thread_of(copies, sampler, &self.policy);
@@ -167,8 +167,8 @@ impl Group {
             let descriptor = socket.as_fd().try_clone_to_owned().map_err(OpenError::Socket)?;
             group.sockets.push(descriptor);
             group.received.push(Received::new(socket.receive_count()));
-            group.workers.push(match shared.watchers.watcher() {
-                Some(watcher) => thread_of(Worker::new(socket, place, watcher), shared),
+            group.workers.push(match shared.observers.observer() {
+                Some(observer) => thread_of(Worker::new(socket, place, observer), shared),
                 None => thread_of(Worker::new(socket, place, ()), shared),
             });
         }
@@ -256,7 +256,10 @@ impl Received {
 }
 
 /// Puts a worker on a thread, which waits to be started.
-fn thread_of<W: Watch + Send + 'static>(mut worker: Worker<W>, shared: &Shared) -> Threaded {
+fn thread_of<W: ReportingObserver + Send + 'static>(
+    mut worker: Worker<W>,
+    shared: &Shared,
+) -> Threaded {
     let run = move |policy: &mut PolicyReader, stop: &Stop, left: &StatisticsCell| {
         worker.run(policy, stop, left)
     };

@@ -11,7 +11,7 @@ use std::{
 };
 
 use aya::maps::{MapData, PerCpuArray, RingBuf};
-use farend_core::{Policy, reflect::refused::Copy};
+use farend_core::{Policy, reflect::refused::RefusedFrame};
 use farend_driver::{
     clock,
     observe::RefusedSampler,
@@ -113,7 +113,7 @@ impl Collector {
                 return Pause::NoRoom;
             }
             let Some(record) = self.copies.ring.next() else { return Pause::Empty };
-            match Copy::parse(&record) {
+            match RefusedFrame::parse(&record) {
                 Some(copy) => {
                     let time_unix_ns = start_unix_ns.wrapping_add(copy.time_ns);
                     self.sampler.take(&copy, time_unix_ns);

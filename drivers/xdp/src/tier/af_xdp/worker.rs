@@ -13,7 +13,7 @@ use farend_core::{
 };
 use farend_driver::{
     clock::{TICKS_PER_SECOND, TickClock},
-    observe::Watch,
+    observe::ReportingObserver,
     worker::{POLL_INTERVAL_MS, PolicyReader, StatisticsCell, Stop, WorkerStatistics},
 };
 use rustix::{
@@ -80,7 +80,7 @@ pub(super) struct Place {
 pub(super) struct Worker<W> {
     queue: Socket,
     place: Place,
-    watcher: W,
+    observer: W,
     statistics: WorkerStatistics,
     clock: TickClock,
     limit: RateLimit,
@@ -95,12 +95,12 @@ pub(super) struct Worker<W> {
     leaked_frames: u64,
 }
 
-impl<W: Watch> Worker<W> {
-    pub(super) fn new(queue: Socket, place: Place, watcher: W) -> Self {
+impl<W: ReportingObserver> Worker<W> {
+    pub(super) fn new(queue: Socket, place: Place, observer: W) -> Self {
         Self {
             queue,
             place,
-            watcher,
+            observer,
             statistics: WorkerStatistics::default(),
             clock: TickClock::start(),
             limit: RateLimit::default(),
@@ -174,8 +174,8 @@ impl<W: Watch> Worker<W> {
     /// Turns one burst round; says whether anything moved.
     fn turn(&mut self, policy: &mut PolicyReader) -> Result<bool, RunError> {
         self.limit.now_tick = self.clock.now_tick();
-        let Self { queue, limit, counters, watcher, pending, .. } = self;
-        let turn = queue.turn(policy.current(), limit, counters, watcher, pending)?;
+        let Self { queue, limit, counters, observer, pending, .. } = self;
+        let turn = queue.turn(policy.current(), limit, counters, observer, pending)?;
         Ok(!turn.is_idle())
     }
 
@@ -252,7 +252,7 @@ impl<W: Watch> Worker<W> {
             ("transmit_unsent", self.unsent_frames),
             ("frames_leaked", self.leaked_frames),
         ]);
-        self.watcher.report(&mut self.statistics.observed);
+        self.observer.report(&mut self.statistics.measured);
         cell.publish(&self.statistics);
         self.next_publish_tick = self.clock.now_tick() + PUBLISH_INTERVAL_TICKS;
     }

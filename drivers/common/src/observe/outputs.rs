@@ -1,24 +1,24 @@
-//! What all workers of a process look on with.
+//! The sample file and the tap of a process.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::{
-    Captured, Copies, Place, Settings, Watchers,
+    Copies, CopyStatistics, ObserverFactory, Place, Settings,
     sample::{self, Sample},
     tap::{self, Tap},
 };
 
 /// The sample file and the tap, which the workers of a process share.
 #[derive(Debug)]
-pub struct Observation {
+pub struct Outputs {
     settings: Settings,
     notice: fn(&str),
     sample: Option<Sample>,
     tap: Option<Tap>,
-    captured: Captured,
+    copies: CopyStatistics,
 }
 
-impl Observation {
+impl Outputs {
     /// Opens what the settings ask for. `application` is the program's name and
     /// version, `interfaces` are the names of all that will be served; `notice`
     /// takes one line for the user, without its end.
@@ -32,10 +32,14 @@ impl Observation {
         interfaces: &[String],
         notice: fn(&str),
     ) -> Result<Self, String> {
-        let tap = settings.tap.as_ref().map(|tap| Tap::start(tap, notice)).transpose()?;
+        let tap = settings
+            .tap
+            .as_ref()
+            .map(|name| Tap::start(name, settings.tap_sample, notice))
+            .transpose()?;
         let sample = Sample::start(settings, application, interfaces, notice)?;
         let settings = settings.clone();
-        Ok(Self { settings, notice, sample, tap, captured: Captured::default() })
+        Ok(Self { settings, notice, sample, tap, copies: CopyStatistics::default() })
     }
 
     /// Whether [`start`](Self::start) would work, without changing a file that
@@ -45,8 +49,8 @@ impl Observation {
     ///
     /// As in [`start`](Self::start).
     pub fn check(settings: &Settings) -> Result<(), String> {
-        if let Some(tap) = &settings.tap {
-            Tap::start(tap, |_| {})?;
+        if let Some(name) = &settings.tap {
+            Tap::start(name, settings.tap_sample, |_| {})?;
         }
         match &settings.sample_file {
             Some(path) => farend_capture::check_file(path)
@@ -55,30 +59,30 @@ impl Observation {
         }
     }
 
-    /// Eyes for the workers of one interface.
+    /// The factory of observers for the workers of one interface.
     #[must_use]
-    pub fn watchers(&self, place: Place) -> Watchers {
-        Watchers {
+    pub fn observer_factory(&self, place: Place) -> ObserverFactory {
+        ObserverFactory {
             settings: self.settings.clone(),
             place,
-            samplers: self.sample.as_ref().map(|sample| sample.samplers().clone()),
+            sampler_factory: self.sample.as_ref().map(|sample| sample.sampler_factory().clone()),
             tap: self.tap.clone(),
         }
     }
 
     /// What became of frames that were copied elsewhere.
     #[must_use]
-    pub fn captured(&self) -> Captured {
+    pub fn copies(&self) -> CopyStatistics {
         let sample = self.sample.as_ref().map(|sample| of_sample(sample.counts()));
         let tap = self.tap.as_ref().map(|tap| of_tap(tap.counts()));
-        Captured { sample: sample.or(self.captured.sample), tap }
+        CopyStatistics { sample: sample.or(self.copies.sample), tap }
     }
 
-    /// Writes what is still under way; no worker looks on any more by then.
+    /// Writes what is still under way; all workers have stopped by then.
     pub fn finish(&mut self) {
         let Some(sample) = self.sample.take() else { return };
         let (counts, is_whole) = sample.finish();
-        self.captured.sample = Some(of_sample(&counts));
+        self.copies.sample = Some(of_sample(&counts));
         if !is_whole && let Some(path) = &self.settings.sample_file {
             (self.notice)(&format!("{}: the last frames are not written", path.display()));
         }

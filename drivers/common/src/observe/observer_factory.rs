@@ -1,7 +1,8 @@
-//! Eyes for the workers of one interface.
+//! Makes the observers of an interface's workers.
 
 use super::{
-    RefusedSample, RefusedSampler, Settings, Watcher, capture::Capture, sample::Samplers, tap::Tap,
+    RefusedSample, RefusedSampler, Settings, WorkerObserver, copier::FrameCopier,
+    sample::SamplerFactory, tap::Tap,
 };
 
 /// Which interface it is.
@@ -15,25 +16,25 @@ pub struct Place {
     pub name: String,
 }
 
-/// Makes a [`Watcher`] for each worker of one interface, whenever one starts.
+/// Makes a [`WorkerObserver`] for each worker of one interface, whenever one starts.
 #[derive(Clone, Debug, Default)]
-pub struct Watchers {
+pub struct ObserverFactory {
     pub(super) settings: Settings,
     pub(super) place: Place,
-    pub(super) samplers: Option<Samplers>,
+    pub(super) sampler_factory: Option<SamplerFactory>,
     pub(super) tap: Option<Tap>,
 }
 
-impl Watchers {
-    /// Eyes for one worker; `None` if there is nothing to look at, so that the
-    /// worker may take `()`, which costs nothing.
+impl ObserverFactory {
+    /// An observer for one worker; `None` if nothing is to be observed: the worker
+    /// may then take `()`, which costs nothing.
     #[must_use]
-    pub fn watcher(&self) -> Option<Watcher> {
+    pub fn observer(&self) -> Option<WorkerObserver> {
         self.settings.needs_user_space()?;
         let Place { place, index, name } = &self.place;
-        let sampler = self.samplers.as_ref().map(|samplers| samplers.sampler(*place));
-        let show = self.tap.as_ref().map(|tap| tap.show(*index, name));
-        Some(Watcher::new(&self.settings, Capture::new(sampler, show)))
+        let sampler = self.sampler_factory.as_ref().map(|factory| factory.sampler(*place));
+        let tap_writer = self.tap.as_ref().map(|tap| tap.tap_writer(*index, name));
+        Some(WorkerObserver::new(&self.settings, FrameCopier::new(sampler, tap_writer)))
     }
 
     /// What a kernel program that keeps refused frames from workers is to copy;
@@ -47,6 +48,6 @@ impl Watchers {
     #[must_use]
     pub fn refused_sampler(&self) -> Option<RefusedSampler> {
         self.refused_sample()?;
-        Some(RefusedSampler::new(self.samplers.as_ref()?.sampler(self.place.place)))
+        Some(RefusedSampler::new(self.sampler_factory.as_ref()?.sampler(self.place.place)))
     }
 }

@@ -1,9 +1,9 @@
-//! What was learned by looking on, as columns behind all others.
+//! What observers have measured, as columns behind all others.
 
 use farend_core::{Histogram, Kind};
 
 use crate::{
-    observe::{Captured, Copies, Observed, Settings},
+    observe::{Copies, CopyStatistics, Measurements, Settings},
     statistics::InterfaceStatistics,
 };
 
@@ -52,8 +52,8 @@ impl Columns {
     }
 
     /// Their values; a time that was not met is empty.
-    pub(super) fn values(self, one: &InterfaceStatistics, captured: &Captured) -> Vec<String> {
-        let Observed { residence, testers } = &one.worker.observed;
+    pub(super) fn values(self, one: &InterfaceStatistics, copies: &CopyStatistics) -> Vec<String> {
+        let Measurements { residence, testers } = &one.worker.measured;
         let mut values = Vec::new();
         if self.has_residence {
             let total = residence.as_ref().map(crate::observe::Residence::total);
@@ -69,12 +69,12 @@ impl Columns {
         };
         let testers =
             testers.as_ref().map(|table| [table.iter().count() as u64, table.evicted().testers]);
-        let copies = |copies: Option<Copies>| {
+        let counts = |copies: Option<Copies>| {
             copies.map_or([0; 2], |copies| [copies.written_frames, copies.dropped_frames])
         };
         pair(self.has_testers, testers.unwrap_or_default());
-        pair(self.has_sample, copies(captured.sample));
-        pair(self.has_tap, copies(captured.tap));
+        pair(self.has_sample, counts(copies.sample));
+        pair(self.has_tap, counts(copies.tap));
         values
     }
 }

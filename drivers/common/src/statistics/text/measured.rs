@@ -1,16 +1,16 @@
-//! What was learned by looking on, for a person.
+//! What observers have measured, for a person.
 
 use farend_core::{Histogram, measure::testers::Tester};
 
-use crate::observe::{Captured, Copies, Observed, TesterTable, busiest};
+use crate::observe::{Copies, CopyStatistics, Measurements, TesterTable, busiest};
 
 /// Testers that are listed at the end.
 const TESTERS_LISTED: usize = 20;
 
 /// What belongs on the line of an interface; since the start.
-pub(super) fn parts(observed: &Observed) -> Vec<String> {
+pub(super) fn parts(measured: &Measurements) -> Vec<String> {
     let mut parts = Vec::new();
-    if let Some(residence) = &observed.residence {
+    if let Some(residence) = &measured.residence {
         let kinds: Vec<_> = residence
             .iter()
             .map(|(kind, times)| format!("{} {}", kind.name(), quantiles(times)))
@@ -19,7 +19,7 @@ pub(super) fn parts(observed: &Observed) -> Vec<String> {
             parts.push(format!("residence p50/p99/max {}", kinds.join(", ")));
         }
     }
-    if let Some(testers) = &observed.testers {
+    if let Some(testers) = &measured.testers {
         let evicted = match testers.evicted().testers {
             0 => String::new(),
             evicted => format!(" (and {evicted} times one that is evicted)"),
@@ -30,8 +30,8 @@ pub(super) fn parts(observed: &Observed) -> Vec<String> {
 }
 
 /// A line on the frames that were copied elsewhere, if any were to be.
-pub(super) fn captured(captured: &Captured) -> Option<String> {
-    let told = [("sample", captured.sample), ("tap", captured.tap)];
+pub(super) fn copied(copies: &CopyStatistics) -> Option<String> {
+    let told = [("sample", copies.sample), ("tap", copies.tap)];
     let told = told.iter().filter_map(|(what, copies)| {
         let Copies { written_frames, dropped_frames } = (*copies)?;
         Some(format!("{what}: {written_frames} frames written, {dropped_frames} dropped"))

@@ -1,4 +1,4 @@
-//! What was learned by looking on.
+//! What observers have measured.
 
 pub use farend_control::statistics::Copies;
 use farend_core::measure::testers::{Set, Tester, Testers};
@@ -10,14 +10,14 @@ pub type TesterTable = Testers<Box<[Set]>>;
 
 /// What one worker, or several, have learned. Empty where nothing was asked.
 #[derive(Clone, Debug, Default)]
-pub struct Observed {
+pub struct Measurements {
     /// How long frames stayed here.
     pub residence: Option<Residence>,
     /// Who sent them.
     pub testers: Option<TesterTable>,
 }
 
-impl Observed {
+impl Measurements {
     /// Adds what another has learned.
     pub fn merge(&mut self, other: &Self) {
         merge(&mut self.residence, other.residence.as_ref(), Residence::merge);
@@ -45,7 +45,7 @@ pub(crate) fn busiest(table: &TesterTable) -> Vec<&Tester> {
 /// What became of frames that were copied elsewhere, over all workers; `None`
 /// where that was not asked for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Captured {
+pub struct CopyStatistics {
     /// Into the sample file.
     pub sample: Option<Copies>,
     /// Into the tap.

@@ -1,4 +1,4 @@
-//! What was learned by looking on, as JSON.
+//! What observers have measured, as JSON.
 
 use farend_control::statistics::{Evicted, Named, Tester, Testers, Times};
 use farend_core::{

@@ -1,4 +1,4 @@
-//! One worker's eyes.
+//! The observer of one worker.
 
 use std::hash::{BuildHasher, RandomState};
 
@@ -8,40 +8,42 @@ use farend_core::{
     port::Observer,
 };
 
-use super::{Observed, Residence, Settings, TesterTable, capture::Capture, residence::Waiting};
+use super::{
+    Measurements, Residence, Settings, TesterTable, copier::FrameCopier, residence::Waiting,
+};
 use crate::clock;
 
 /// Looks on and tells what it learned; `()` does neither and costs nothing.
-pub trait Watch: Observer {
+pub trait ReportingObserver: Observer {
     /// Leaves what was learned so far in place of what is there. Call where
     /// statistics are published, not per frame.
-    fn report(&mut self, observed: &mut Observed);
+    fn report(&mut self, measured: &mut Measurements);
 }
 
-impl Watch for () {
-    fn report(&mut self, _observed: &mut Observed) {}
+impl ReportingObserver for () {
+    fn report(&mut self, _measured: &mut Measurements) {}
 }
 
 /// Does what the settings ask for. One worker owns one.
 #[derive(Debug)]
-pub struct Watcher {
+pub struct WorkerObserver {
     /// When the burst in hand came.
     received_ns: u64,
     residence: Option<(Residence, Waiting)>,
     testers: Option<TesterTable>,
     /// Who sent the frame in hand: a turned one does not tell any more.
     sender: Option<Sender>,
-    capture: Option<Capture>,
+    copier: Option<FrameCopier>,
 }
 
-impl Watcher {
-    pub(super) fn new(settings: &Settings, capture: Option<Capture>) -> Self {
+impl WorkerObserver {
+    pub(super) fn new(settings: &Settings, copier: Option<FrameCopier>) -> Self {
         Self {
             received_ns: 0,
             residence: settings.residence.then(|| (Residence::default(), Waiting::new())),
             testers: tester_table(settings.testers.0.into()),
             sender: None,
-            capture,
+            copier,
         }
     }
 }
@@ -56,12 +58,12 @@ fn tester_table(testers: usize) -> Option<TesterTable> {
     Some(Testers::new(vec![Set::default(); testers.div_ceil(WAYS)].into(), seed))
 }
 
-impl Observer for Watcher {
+impl Observer for WorkerObserver {
     #[inline]
     fn burst_received(&mut self, _frames: usize) {
         self.received_ns = clock::monotonic_ns();
-        if let Some(capture) = &mut self.capture {
-            capture.burst_received();
+        if let Some(copier) = &mut self.copier {
+            copier.burst_received();
         }
     }
 
@@ -70,8 +72,8 @@ impl Observer for Watcher {
         if self.testers.is_some() {
             self.sender = Sender::read(octets);
         }
-        if let Some(capture) = &mut self.capture {
-            capture.received(octets);
+        if let Some(copier) = &mut self.copier {
+            copier.received(octets);
         }
     }
 
@@ -83,8 +85,8 @@ impl Observer for Watcher {
         if let (Some((_, waiting)), Verdict::Reflect(kind)) = (&mut self.residence, verdict) {
             waiting.push(kind, self.received_ns);
         }
-        if let Some(capture) = &mut self.capture {
-            capture.judged(octets, whole_octets, verdict);
+        if let Some(copier) = &mut self.copier {
+            copier.judged(octets, whole_octets, verdict);
         }
     }
 
@@ -93,18 +95,18 @@ impl Observer for Watcher {
         if let Some((residence, waiting)) = &mut self.residence {
             waiting.leave(packets as u64, clock::monotonic_ns(), residence);
         }
-        if let Some(capture) = &mut self.capture {
-            capture.flush();
+        if let Some(copier) = &mut self.copier {
+            copier.flush();
         }
     }
 }
 
-impl Watch for Watcher {
-    fn report(&mut self, observed: &mut Observed) {
-        observed.residence = self.residence.as_ref().map(|(residence, _)| residence.clone());
-        observed.testers.clone_from(&self.testers);
-        if let Some(capture) = &mut self.capture {
-            capture.flush();
+impl ReportingObserver for WorkerObserver {
+    fn report(&mut self, measured: &mut Measurements) {
+        measured.residence = self.residence.as_ref().map(|(residence, _)| residence.clone());
+        measured.testers.clone_from(&self.testers);
+        if let Some(copier) = &mut self.copier {
+            copier.flush();
         }
     }
 }
@@ -139,17 +141,21 @@ mod tests {
     }
 
     /// What a port's turn does with these frames, all in one burst.
-    fn turn(watcher: &mut Watcher, policy: &Policy, frames: &mut [Vec<u8>]) -> Vec<Verdict> {
-        watcher.burst_received(frames.len());
+    fn turn(
+        observer: &mut WorkerObserver,
+        policy: &Policy,
+        frames: &mut [Vec<u8>],
+    ) -> Vec<Verdict> {
+        observer.burst_received(frames.len());
         let verdicts = frames.iter_mut().map(|frame| {
             let octets = frame.len();
-            watcher.received(frame, octets);
+            observer.received(frame, octets);
             let verdict = reflect(&mut frame[..], policy, &mut Unlimited);
-            watcher.judged(frame, octets, verdict);
+            observer.judged(frame, octets, verdict);
             verdict
         });
         let verdicts: Vec<_> = verdicts.collect();
-        watcher.burst_transmitted(verdicts.iter().filter(|one| one.is_sent()).count());
+        observer.burst_transmitted(verdicts.iter().filter(|one| one.is_sent()).count());
         verdicts
     }
 
@@ -163,13 +169,13 @@ mod tests {
     fn a_tester_is_the_sender_in_every_mode() {
         for mode in [Mode::Mac, Mode::MacIp, Mode::All] {
             let settings = Settings { testers: TesterCount(8), ..Settings::default() };
-            let mut watcher = Watcher::new(&settings, None);
+            let mut observer = WorkerObserver::new(&settings, None);
             let mut frames = [probe(1, 3842), probe(2, 3842), probe(1, 3842), probe(3, 53)];
-            let verdicts = turn(&mut watcher, &policy(mode), &mut frames);
+            let verdicts = turn(&mut observer, &policy(mode), &mut frames);
             assert_eq!(verdicts[..3], [Verdict::Reflect(Kind::Probeot); 3]);
-            let mut observed = Observed::default();
-            watcher.report(&mut observed);
-            let testers = observed.testers.unwrap();
+            let mut measured = Measurements::default();
+            observer.report(&mut measured);
+            let testers = measured.testers.unwrap();
             let mut counts: Vec<_> = testers
                 .iter()
                 .map(|one| (one.sender.address, one.tally.reflected_frames))
@@ -177,21 +183,21 @@ mod tests {
             counts.sort_unstable();
             let expected = [([192, 0, 2, 1], 2), ([192, 0, 2, 2], 1)];
             assert_eq!(counts, expected.map(|(address, n)| (IpAddr::from(address), n)));
-            assert!(observed.residence.is_none());
+            assert!(measured.residence.is_none());
         }
     }
 
     #[test]
     fn every_answer_has_a_residence_time_and_no_other_frame() {
         let settings = Settings { residence: true, ..Settings::default() };
-        let mut watcher = Watcher::new(&settings, None);
+        let mut observer = WorkerObserver::new(&settings, None);
         for _ in 0..10 {
             let mut frames = [probe(1, 3842), probe(1, 53), probe(1, 3842)];
-            turn(&mut watcher, &policy(Mode::All), &mut frames);
+            turn(&mut observer, &policy(Mode::All), &mut frames);
         }
-        let mut observed = Observed::default();
-        watcher.report(&mut observed);
-        let residence = observed.residence.unwrap();
+        let mut measured = Measurements::default();
+        observer.report(&mut measured);
+        let residence = measured.residence.unwrap();
         let met: Vec<_> = residence.iter().map(|(kind, times)| (kind, times.count())).collect();
         assert_eq!(met, [(Kind::Probeot, 20)]);
         assert!(residence.total().max() < Some(1_000_000_000));
