@@ -58,7 +58,7 @@ pub fn command<O: Options>(program: &Program) -> Command {
     let command = Command::new(program.name)
         .version(program.version)
         .about(program.about)
-        .after_help(format!("Examples:\n{}\n\n{AFTER}", program.examples))
+        .after_help(format!("Examples:\n  {}\n\n{AFTER}", program.examples.trim()))
         .arg(Arg::new("IFACE").value_name("IFACE").num_args(0..).help(program.targets_help));
     let command = O::arguments(command);
     Common::arguments(command)
@@ -114,7 +114,7 @@ pub fn one_line(error: &clap::Error) -> String {
         .map(str::trim)
         .take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more information"))
         .filter(|line| !line.is_empty());
-    let line = lines.collect::<Vec<_>>().join(" ");
+    let line = lines.collect::<Vec<_>>().join(" ").replace(" tip: ", "; ");
     line.strip_prefix("error: ").unwrap_or(&line).to_owned()
 }
 
@@ -160,7 +160,7 @@ mod tests {
         assert!(!line.contains('\n'));
         assert!(line.contains("00:c0") && line.contains("--oui") && line.contains("00:c0:17"));
         let line = one_line(&read("e --prot 7").unwrap_err());
-        assert!(line.contains("--prot") && line.contains("--port"), "{line}");
+        assert!(line.contains("'--prot' found; a similar argument exists: '--port'"), "{line}");
     }
 
     #[test]

@@ -51,38 +51,38 @@ const RULES: [(Reason, When, &str); 9] = [
     (
         Reason::LoopRisk,
         When::Ever,
-        "could be another reflector's answers (their source port is one that reflectors or other \
-         services answer from, or the mode keeps ports); if the sender is a tester, name it: \
+        "that could be another reflector's answers (their source port is one that reflectors or \
+         other services answer from, or the mode keeps ports); if the sender is a tester, name it: \
          --tester-oui XX:XX:XX or --allow ADDRESS (its own, no network's), and let it send from a \
          high port",
     ),
     (
         Reason::SourceNotAllowed,
         When::Ever,
-        "come from addresses outside --allow; if the sender is a tester, add its address",
+        "from addresses outside --allow; if the sender is a tester, add its address",
     ),
-    (
-        Reason::RateCap,
-        When::Ever,
-        "are over --max-rate and were dropped; raise it if that is wrong",
-    ),
+    (Reason::RateCap, When::Ever, "over --max-rate, which were dropped; raise it if that is wrong"),
     (
         Reason::Signature,
         When::NothingAnswered,
-        "carry no signature that is answered; see --signatures and --pattern",
+        "without a signature that is answered; see --signatures and --pattern",
     ),
-    (Reason::UdpPort, When::NothingAnswered, "go to another UDP port; see --port"),
+    (Reason::UdpPort, When::NothingAnswered, "to another UDP port; see --port"),
     (
         Reason::Fragment,
         When::NothingAnswered,
-        "are fragments, which no reflector can answer; let the tester send smaller packets",
+        "in fragments, which no reflector can answer; let the tester send smaller packets",
     ),
-    (Reason::Vlan, When::NothingAnswered, "carry a VLAN id that is not wanted; see --vlan"),
-    (Reason::SourceOui, When::NothingAnswered, "come from another OUI; see --oui"),
+    (
+        Reason::Vlan,
+        When::NothingAnswered,
+        "without a VLAN tag, or with another id than is answered; see --vlan",
+    ),
+    (Reason::SourceOui, When::NothingAnswered, "from another OUI; see --oui"),
     (
         Reason::ForeignDestinationMac,
         When::NothingAnswered,
-        "are for other MAC addresses than this interface's; let the tester send to that one, or \
+        "for other MAC addresses than this interface's; let the tester send to that one, or \
          see --any-destination",
     ),
 ];
@@ -107,7 +107,8 @@ impl Hints {
                 // Never comes before ever, and of equals the first is taken.
                 .min_by_key(|(told, ..)| *told);
             let Some((_, key, frames, advice)) = due else { continue };
-            let message = format!("{}: {frames} frames {advice}", key.1.name());
+            let plural = if frames == 1 { "" } else { "s" };
+            let message = format!("{}: {frames} frame{plural} {advice}", key.1.name());
             self.told.insert(key, now);
             hints.push(Hint { interface: one.interface.clone(), message });
         }

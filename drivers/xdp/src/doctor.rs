@@ -63,11 +63,11 @@ fn veth_peer_in_sight(interface: &Interface) -> Option<Interface> {
 #[must_use]
 pub(crate) fn deaf_veth_peer(interface: &Interface) -> Option<String> {
     let elsewhere = interface.peer?.is_elsewhere;
-    let advice = "attach an XDP program there that passes all, or use --tier xdp-generic";
+    let advice = "attach one there that passes all, or use --tier xdp-generic";
     let Some(peer) = veth_peer_in_sight(interface) else {
         return Some(format!(
-            "its veth peer is out of sight in another network namespace, and takes no frames \
-             sent by native XDP unless it runs an XDP program or joins packets (gro); {advice}"
+            "its veth peer is out of sight, and takes frames of native XDP only with an XDP program \
+             or gro; {advice}"
         ));
     };
     // Only drivers of this namespace can be asked.
@@ -75,8 +75,8 @@ pub(crate) fn deaf_veth_peer(interface: &Interface) -> Option<String> {
     let place = if elsewhere { " in another network namespace" } else { "" };
     (!is_polling).then(|| {
         format!(
-            "its veth peer {}{place} has no XDP program, so no answer sent by native XDP would \
-             reach it; {advice}",
+            "its veth peer {}{place} has no XDP program, so answers of native XDP would not reach \
+             it; {advice}",
             peer.name
         )
     })
@@ -99,26 +99,23 @@ fn unfinished_checksums(interface: &Interface, tier: TierChoice) -> Option<Findi
         Finding::new(
             "veth_peer_checksum_offload",
             what,
-            "so datagrams of its sockets come without a valid UDP checksum, and a socket there \
-             drops the answers as corrupt",
+            "so sockets there drop answers for their UDP checksum",
         )
         .fixed_by(format!("ethtool -K {peer} tx off"))
         .undone_by(format!("ethtool -K {peer} tx on"))
     };
     if interface.is_kind("bridge") {
         let names = veth_ports(interface).filter(|_| tier == TierChoice::AfXdp)?;
-        let what = format!(
-            "is a bridge over veths ({names}), and transmit checksum offload is on at their other \
-             ends, as it is by default"
-        );
+        let what =
+            format!("is a bridge over veths ({names}), whose peers leave UDP checksums unfinished");
         return Some(finding(what, "PEER"));
     }
     if interface.peer?.is_elsewhere {
-        let what = "its veth peer may have transmit checksum offload on, as is the default";
+        let what = "its veth peer leaves UDP checksums unfinished, unless told not to";
         return Some(finding(what.to_owned(), "PEER"));
     }
     let peer = veth_peer_in_sight(interface).filter(Interface::offloads_checksums)?;
-    let what = format!("its veth peer {} has transmit checksum offload on", peer.name);
+    let what = format!("its veth peer {} leaves UDP checksums unfinished", peer.name);
     Some(finding(what, &peer.name))
 }
 

@@ -83,7 +83,7 @@ impl Platform for Memory {
         version: env!("CARGO_PKG_VERSION"),
         about: "Turns round what a tester sends on wires in memory",
         targets_help: "Names of wires",
-        examples: "  farend-memory-driver mem0 mem1",
+        examples: "farend-memory-driver mem0 mem1",
     };
     const IS_STEERED: bool = true;
 

@@ -1,6 +1,6 @@
 //! The command line.
 
-use std::net::IpAddr;
+use std::{fmt::Display, net::IpAddr, str::FromStr};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use farend_core::{Kind, MacAddress};
@@ -58,7 +58,7 @@ pub struct ProbeArgs {
 
     /// UDP port of the reflector
     #[arg(long, default_value_t = farend_core::reflect::policy::ITO_PORT,
-          value_parser = clap::value_parser!(u16).range(1..))]
+          value_parser = within::<u16>(1, u16::MAX))]
     pub port: u16,
 
     /// Send raw frames on this interface, which takes a privilege; without it,
@@ -77,7 +77,7 @@ pub struct ProbeArgs {
 
     /// VLAN id, or outer and inner VLAN id
     #[arg(long, value_name = "ID[,ID]", requires = "interface", value_delimiter = ',',
-          value_parser = clap::value_parser!(u16).range(0..4095))]
+          value_parser = within::<u16>(0, 4_094))]
     pub vlan: Vec<u16>,
 
     /// Use IPv6 where TARGET is a name
@@ -106,7 +106,7 @@ pub struct ProbeArgs {
     pub duration: Option<u64>,
 
     /// Frames of each size
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", value_parser = within::<u32>(1, u32::MAX))]
     pub count: Option<u32>,
 
     /// Seconds of sending before the first size, not counted
@@ -118,17 +118,17 @@ pub struct ProbeArgs {
     pub wait_ms: u32,
 
     /// UDP source port [default: a free one]
-    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_name = "PORT", value_parser = within::<u16>(1, u16::MAX))]
     pub source_port: Option<u16>,
 
     /// Differentiated services code point
     #[arg(long, value_name = "N", default_value_t = 0,
-          value_parser = clap::value_parser!(u8).range(0..64))]
+          value_parser = within::<u8>(0, 63))]
     pub dscp: u8,
 
     /// TTL or hop limit
     #[arg(long, value_name = "N", default_value_t = 64,
-          value_parser = clap::value_parser!(u8).range(1..))]
+          value_parser = within::<u8>(1, u8::MAX))]
     pub ttl: u8,
 
     /// Fail if more than this share of a run is lost
@@ -149,7 +149,7 @@ pub struct ProbeArgs {
 
     /// Threads: 2 to send and receive at once, 1 to do it in turn
     /// [default: 2, on one CPU 1]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=2))]
+    #[arg(long, value_name = "N", value_parser = within::<u8>(1, 2))]
     pub threads: Option<u8>,
 }
 
@@ -202,9 +202,22 @@ fn parse_mac(text: &str) -> Result<MacAddress, String> {
         return Err(expected());
     }
     if address.is_group() {
-        return Err(String::from("a group address is nobody to probe: give a station's own"));
+        return Err(String::from(
+            "a group address is no station's: give the one of the reflector, or of the router to it",
+        ));
     }
     Ok(address)
+}
+
+/// A parser of whole numbers within two bounds, both in.
+fn within<T>(min: T, max: T) -> impl Fn(&str) -> Result<T, String> + Clone + Send + Sync + 'static
+where
+    T: FromStr + PartialOrd + Copy + Display + Send + Sync + 'static,
+{
+    move |text| {
+        let number = text.parse().ok().filter(|number| (min..=max).contains(number));
+        number.ok_or_else(|| format!("expected {min} to {max}"))
+    }
 }
 
 #[cfg(test)]
@@ -235,6 +248,15 @@ mod tests {
             "gg:c0:17:aa:bb:cc",
         ] {
             assert!(parse_mac(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn number_out_of_bounds_is_told_the_bounds() {
+        let dscp = within::<u8>(0, 63);
+        assert_eq!((dscp("0"), dscp("63")), (Ok(0), Ok(63)));
+        for text in ["64", "256", "-1", "", "x"] {
+            assert_eq!(dscp(text), Err("expected 0 to 63".to_owned()), "{text}");
         }
     }
 

@@ -134,7 +134,7 @@ impl AfXdp {
                 Err(Refusal::Final(error)) => return Err(error),
                 Err(Refusal::OfMode(error)) => {
                     if mode == BindMode::ZeroCopy {
-                        say(&format!("no zero-copy mode, copying: {error}"));
+                        say(&format!("copy mode, because zero-copy was refused: {error}"));
                     }
                     refused = Some(error);
                 }

@@ -11,10 +11,13 @@ use super::{Rate, RunReport, Summary};
 ///
 /// Whatever writing gives.
 pub fn write_text(out: &mut impl Write, runs: &[RunReport], summary: &Summary) -> io::Result<()> {
-    write_counts(out, runs)?;
-    write_rates(out, runs)?;
-    write_times(out, runs)?;
-    write_notes(out, runs)?;
+    // An interrupted warm-up leaves no run.
+    if !runs.is_empty() {
+        write_counts(out, runs)?;
+        write_rates(out, runs)?;
+        write_times(out, runs)?;
+        write_notes(out, runs)?;
+    }
     let interrupted = if summary.is_interrupted { ", interrupted" } else { "" };
     writeln!(
         out,
@@ -143,13 +146,13 @@ fn write_notes(out: &mut impl Write, runs: &[RunReport]) -> io::Result<()> {
             )?;
         }
         if run.undeliverable > 0 {
-            writeln!(out, "{size}: {} times reported as unreachable", run.undeliverable)?;
+            writeln!(out, "{size}: {} reported as unreachable", times(run.undeliverable))?;
         }
         if run.pacing_slips > 0 {
             writeln!(
                 out,
-                "{size}: the sender fell behind its pace {} times: this machine was too busy",
-                run.pacing_slips
+                "{size}: the sender fell behind its pace {}: this machine was too busy",
+                times(run.pacing_slips)
             )?;
         }
         for failure in &run.failures {
@@ -157,6 +160,11 @@ fn write_notes(out: &mut impl Write, runs: &[RunReport]) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// How often, as a person says it.
+fn times(count: u64) -> String {
+    if count == 1 { "once".to_owned() } else { format!("{count} times") }
 }
 
 fn write_table(
@@ -190,5 +198,23 @@ fn microseconds(ns: u64) -> String {
         format!("{}.{:03}", ns / 1_000, ns % 1_000)
     } else {
         format!("{}.{}", ns / 1_000, ns % 1_000 / 100)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn run_that_never_began_has_no_empty_tables() {
+        let mut text = Vec::new();
+        write_text(&mut text, &[], &Summary::new(&[], true)).unwrap();
+        let text = String::from_utf8(text).unwrap();
+        assert_eq!(text, "fail: 0 of 0 runs failed, 0 of 0 frames lost, interrupted\n");
+    }
+
+    #[test]
+    fn once_is_no_number_of_times() {
+        assert_eq!((times(1), times(2)), ("once".to_owned(), "2 times".to_owned()));
     }
 }
