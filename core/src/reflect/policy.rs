@@ -254,6 +254,12 @@ impl Policy {
         MacAddress([a, b, c, d, e, f])
     }
 
+    /// Whether every individual destination MAC is answered, not our own alone.
+    #[must_use]
+    pub const fn answers_any_destination(&self) -> bool {
+        self.destination_mask == MacBits::GROUP
+    }
+
     /// The only source OUI that is answered, or `None` for any.
     #[must_use]
     pub const fn source_oui(&self) -> Option<Oui> {

@@ -12,12 +12,15 @@ use std::{
     time::{Duration, Instant},
 };
 
+use farend_linux::{Interface, Rtnetlink};
 use rustix::process::Signal;
 use support::{
     PATIENCE,
     farend::Farend,
+    frame::{Ip, number, probe},
     namespace::{Pair, inside, ip},
     pass::{Pass, program_of_far},
+    raw::Raw,
     settings::Settings,
 };
 
@@ -90,6 +93,67 @@ fn reload_of_the_same_policy_takes_a_new_address() {
     }
     assert!(is_answered(&pair, "198.18.0.1"));
     assert_eq!(farend.stop().code, Some(0));
+}
+
+#[test]
+fn any_destination_is_live() {
+    const OTHER: [u8; 6] = [2, 0, 0, 0, 0, 9];
+    let Some(pair) = Pair::new(1_500) else { return };
+    let to_other = |number| {
+        let mut frame = probe(Ip::V4, &[], 60, number);
+        frame[..6].copy_from_slice(&OTHER);
+        frame
+    };
+    let is_promiscuous = || {
+        inside(&pair.far, || {
+            let found = Interface::find(&mut Rtnetlink::open().unwrap(), "far").unwrap();
+            found.unwrap().is_promiscuous
+        })
+    };
+    let settings = Settings::new("any.toml", "any-destination = false\n");
+    let arguments = format!("far --tier af-packet --stats json {}", settings.option());
+    let farend = Farend::ready(&pair.far, &arguments);
+    for (reloads, is_any) in [(0, false), (1, true), (2, true), (3, false), (4, true)] {
+        if reloads > 0 {
+            settings.replace(&format!("any-destination = {is_any}\n"));
+            farend.signal(Signal::HUP);
+            farend.wait_for_times(IN_FORCE, reloads);
+        }
+        assert_eq!(is_promiscuous(), is_any, "reload {reloads}");
+        // A frame to us behind one to another: once it is answered, both were seen.
+        let back = inside(&pair.near, || {
+            let raw = Raw::open("near");
+            // The burst after the one that may have begun before the reload.
+            assert!(raw.send(&probe(Ip::V4, &[], 60, 0)));
+            assert!(raw.receive_probe(PATIENCE).is_some());
+            assert!(raw.send(&to_other(1)) && raw.send(&probe(Ip::V4, &[], 60, 2)));
+            let mut back = Vec::new();
+            while back.last() != Some(&2) {
+                back.push(number(&raw.receive_probe(PATIENCE).unwrap()));
+            }
+            back
+        });
+        assert_eq!(back.contains(&1), is_any, "reload {reloads}");
+    }
+    let end = farend.stop();
+    assert_eq!(end.code, Some(0), "{end:?}");
+    assert_eq!(end.last()["total"]["passed"]["foreign_destination_mac"], 2, "{end:?}");
+    assert!(!is_promiscuous());
+}
+
+#[test]
+fn reload_tells_what_new_settings_bring_about_once() {
+    let Some(pair) = Pair::new(1_500) else { return };
+    let settings = Settings::new("found.toml", "any-destination = false\n");
+    let arguments = format!("far --tier xdp-generic {}", settings.option());
+    let farend = Farend::ready(&pair.far, &arguments);
+    assert_eq!(farend.count("promisc on"), 0);
+    settings.replace("any-destination = true\n");
+    for reloads in 1..=2 {
+        farend.signal(Signal::HUP);
+        farend.wait_for_times(IN_FORCE, reloads);
+    }
+    assert_eq!(farend.stop().stderr.matches("ip link set far promisc on").count(), 1);
 }
 
 /// Sends one probe after the other, to a port until the host says that nobody

@@ -407,7 +407,8 @@ mod tests {
     #[test]
     fn contradictions_are_refused() {
         assert_eq!(Policy::builder().build(), Err(PolicyError::NoOwnMac));
-        assert!(Policy::builder().any_destination().build().is_ok());
+        let any = Policy::builder().any_destination().build().unwrap();
+        assert!(any.answers_any_destination());
         assert_eq!(builder().port(0).build(), Err(PolicyError::PortZero));
         assert_eq!(builder().vlan(4095).build(), Err(PolicyError::Vlan { vid: 4095 }));
         assert_eq!(builder().kinds(KindSet::NONE).build(), Err(PolicyError::NoSignature));

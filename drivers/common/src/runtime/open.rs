@@ -109,10 +109,12 @@ fn open_sessions<P: Platform>(
         let opened = ladder::open(platform, plan, &target, &observers, |tier, error| {
             sink.emit(&Event::skipped(&name, tier.name(), error.to_string()));
         })?;
-        for finding in platform.findings(plan, &target, opened.name) {
+        let found = platform.findings(plan, &target, opened.name);
+        let mut session = Session::new(target, observers, opened);
+        for finding in session.new_findings(found) {
             sink.emit(&Event::found(&name, finding));
         }
-        sessions.push(Session::new(target, observers, opened));
+        sessions.push(session);
     }
     Ok(sessions)
 }

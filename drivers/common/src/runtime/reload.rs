@@ -20,11 +20,22 @@ impl<P: Platform> Run<'_, P> {
                 for warning in self.plan.warnings() {
                     self.sink.emit(&Event::new(Code::Warning, warning));
                 }
+                self.tell_findings();
             }
             Err(failure) => {
                 let message =
                     format!("reload refused, the previous settings remain in force: {failure}");
                 self.sink.emit(&Event::new(Code::Warning, message));
+            }
+        }
+    }
+
+    /// Tells what other settings, or changes of the host, have brought about.
+    fn tell_findings(&mut self) {
+        for session in self.sessions.iter_mut().filter(|session| session.is_open()) {
+            let found = self.platform.findings(&self.plan, session.target(), session.choice());
+            for finding in session.new_findings(found) {
+                self.sink.emit(&Event::found(session.name(), finding));
             }
         }
     }

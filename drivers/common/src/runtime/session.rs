@@ -4,6 +4,7 @@ use farend_core::Policy;
 
 use super::{Platform, Target};
 use crate::{
+    event::Finding,
     observe::ObserverFactory,
     statistics::{InterfaceStatistics, ReadyInterface},
     tier::{Tier, TierError, TierName},
@@ -31,6 +32,8 @@ pub(super) struct Session<P: Platform> {
     /// `None` while it is stopped.
     tier: Option<Box<dyn Tier>>,
     has_ended: bool,
+    /// What was found when it was looked at last.
+    found: Vec<Finding>,
     /// What tiers that were stopped have done.
     before: WorkerStatistics,
     last: InterfaceStatistics,
@@ -57,6 +60,7 @@ impl<P: Platform> Session<P> {
             policy: opened.policy,
             tier: Some(opened.tier),
             has_ended: false,
+            found: Vec::new(),
             before: WorkerStatistics::default(),
             last,
         }
@@ -111,6 +115,13 @@ impl<P: Platform> Session<P> {
         self.last.tier = opened.name.name();
         self.tier = Some(tier);
         Ok(())
+    }
+
+    /// Takes what is found now; gives what was not found before.
+    pub(super) fn new_findings(&mut self, found: Vec<Finding>) -> Vec<Finding> {
+        let new = found.iter().filter(|one| !self.found.contains(one)).cloned().collect();
+        self.found = found;
+        new
     }
 
     /// What to say when it answers.

@@ -24,6 +24,7 @@ mod error;
 mod link;
 mod offload;
 mod port;
+mod promiscuity;
 mod ring;
 mod shield;
 mod sys;
@@ -31,6 +32,7 @@ mod transmit;
 mod worker;
 
 pub use error::{OpenError, RunError};
+pub use promiscuity::Promiscuity;
 pub use ring::RETIRE_INTERVAL_MS;
 pub use shield::{Shield, ShieldError};
 pub use worker::{Options, Worker};

@@ -1,5 +1,8 @@
 //! Opens the tiers of this driver.
 
+#[cfg(target_os = "linux")]
+use std::{cell::RefCell, rc::Rc};
+
 use farend_core::Policy;
 use farend_driver::{
     clock, failure::Failure, observe::ObserverFactory, runtime::Target as _, tier::PolicyRefusal,
@@ -23,7 +26,6 @@ use crate::{plan::Plan, target::Target};
 use farend_driver::{
     observe::ReportingObserver,
     privileges::{self, Capability},
-    settings::Settings,
     sink,
 };
 
@@ -235,7 +237,7 @@ pub(crate) fn open(
         TierChoice::Auto | TierChoice::Xdp => attach(xdp::Mode::Native),
         TierChoice::XdpGeneric => attach(xdp::Mode::Generic),
         TierChoice::AfXdp => open_af_xdp(plan, interface, observers, policy),
-        TierChoice::AfPacket => open_af_packet(interface, &plan.settings, observers, policy),
+        TierChoice::AfPacket => open_af_packet(interface, observers, policy),
         TierChoice::Udp => udp::open(&target.addresses(), policy),
     }
 }
@@ -301,7 +303,6 @@ fn open_af_xdp(
 #[cfg(target_os = "linux")]
 fn open_af_packet(
     interface: &Interface,
-    settings: &Settings,
     observers: &ObserverFactory,
     policy: &Policy,
 ) -> Result<Box<dyn Tier>, TierError> {
@@ -314,12 +315,16 @@ fn open_af_packet(
         ));
     }
     let options = af_packet::Options {
-        is_promiscuous: settings.any_destination,
         notice: sink::notice,
         ..af_packet::Options::new(interface.index, &interface.name, interface.mtu_octets)
     };
     let worker =
         af_packet::Worker::open(&options).map_err(|error| TierError::new(error.to_string()))?;
+    let mut promiscuity = worker.promiscuity().map_err(|error| not_promiscuous(&error))?;
+    promiscuity
+        .commit(policy.answers_any_destination())
+        .map_err(|error| not_promiscuous(&error))?;
+    let promiscuity = Rc::new(RefCell::new(promiscuity));
     let unshielded = |error: &dyn std::fmt::Display| {
         sink::notice(&format!(
             "the host stack sees what is answered here too, which is slower: {error}"
@@ -331,7 +336,19 @@ fn open_af_packet(
         Some(observer) => af_packet_thread(worker.observed_by(observer), policy),
         None => af_packet_thread(worker, policy),
     };
+    let prepared = Rc::clone(&promiscuity);
+    let tier = tier.on_prepare(move |policy| {
+        let mut promiscuity = prepared.borrow_mut();
+        let Some(policy) = policy else {
+            promiscuity.abandon();
+            return Ok(());
+        };
+        let is_wanted = policy.answers_any_destination();
+        promiscuity.prepare(is_wanted).map_err(|error| not_promiscuous(&error))
+    });
     let tier = tier.on_replace(move |policy| {
+        let is_wanted = policy.answers_any_destination();
+        promiscuity.borrow_mut().commit(is_wanted).map_err(|error| not_promiscuous(&error))?;
         // One that is not in step would keep frames from the host that nobody
         // answers.
         if let Some(Err(error)) = shield.as_mut().map(|shield| shield.replace(policy)) {
@@ -341,6 +358,11 @@ fn open_af_packet(
         Ok(())
     });
     Ok(Box::new(Claimed::new(tier, claim)))
+}
+
+#[cfg(target_os = "linux")]
+fn not_promiscuous(error: &std::io::Error) -> TierError {
+    TierError::new(format!("cannot take in frames to other stations: {error}"))
 }
 
 #[cfg(target_os = "linux")]

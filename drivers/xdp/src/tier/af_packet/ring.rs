@@ -49,11 +49,7 @@ impl AsFd for Ring {
 
 impl Ring {
     /// Opens the ring; frames come in from then on.
-    pub(super) fn open(
-        interface_index: u32,
-        mtu_octets: u32,
-        is_promiscuous: bool,
-    ) -> Result<Self, OpenError> {
+    pub(super) fn open(interface_index: u32, mtu_octets: u32) -> Result<Self, OpenError> {
         let socket = open_socket()?;
         let fd = socket.as_fd();
         let set = |option, value: usize, what| {
@@ -78,10 +74,6 @@ impl Ring {
         let map = Map::new(fd, block_octets, blocks)
             .map_err(|error| OpenError::Option { what: "mmap of the ring", error })?;
 
-        if is_promiscuous {
-            be_promiscuous(fd, interface_index)
-                .map_err(|error| OpenError::Option { what: "PACKET_MR_PROMISC", error })?;
-        }
         // Last, so that no frame comes in before all is set.
         sys::bind(fd, interface_index, ETHER_TYPE_ANY).map_err(OpenError::Bind)?;
         Ok(Self { map, next: 0, socket })
@@ -154,20 +146,4 @@ fn request(block_octets: usize, blocks: usize) -> libc::tpacket_req3 {
         tp_sizeof_priv: 0,
         tp_feature_req_word: 0,
     }
-}
-
-/// The kind of membership that is promiscuous mode.
-const PROMISCUOUS: u16 = 1;
-const _: () = assert!(PROMISCUOUS as c_int == libc::PACKET_MR_PROMISC);
-
-/// Lets the interface take in frames to other stations, as long as the socket
-/// lives.
-fn be_promiscuous(socket: BorrowedFd<'_>, interface_index: u32) -> io::Result<()> {
-    let membership = libc::packet_mreq {
-        mr_ifindex: c_int::try_from(interface_index).unwrap_or(0),
-        mr_type: PROMISCUOUS,
-        mr_alen: 0,
-        mr_address: [0; 8],
-    };
-    sys::set_option(socket, libc::PACKET_ADD_MEMBERSHIP, &membership)
 }

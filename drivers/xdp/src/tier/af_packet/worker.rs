@@ -1,5 +1,7 @@
 //! The loop: take a burst, decide about each frame, answer, hand it back.
 
+use std::{io, os::fd::AsFd};
+
 use farend_core::{
     Counters, Policy, RateLimit,
     port::{Burst, Port},
@@ -18,6 +20,7 @@ use super::{
     error::{OpenError, RunError},
     link::Link,
     port::PacketPort,
+    promiscuity::Promiscuity,
     ring::{RETIRE_INTERVAL_MS, Ring},
     transmit::Transmitter,
 };
@@ -42,8 +45,6 @@ pub struct Options {
     /// MTU of the interface. It may change later: up to 64 KiB, frames come in
     /// whole anyway.
     pub mtu_octets: u32,
-    /// Takes in frames to other stations too, for a policy that answers them.
-    pub is_promiscuous: bool,
     /// Takes one line for the user, without its end.
     pub notice: fn(&str),
 }
@@ -56,7 +57,6 @@ impl Options {
             interface_index,
             interface_name: interface_name.to_owned(),
             mtu_octets,
-            is_promiscuous: false,
             notice: |line| eprintln!("{line}"),
         }
     }
@@ -65,6 +65,7 @@ impl Options {
 /// Turns frames of one interface round in user space, with somebody who looks
 /// on, or nobody.
 pub struct Worker<W = ()> {
+    interface_index: u32,
     port: PacketPort,
     observer: W,
     pending: Burst,
@@ -86,11 +87,11 @@ impl Worker {
     ///
     /// Each [`OpenError`] says what to change.
     pub fn open(options: &Options) -> Result<Self, OpenError> {
-        let Options { interface_index, interface_name, mtu_octets, is_promiscuous, notice } =
-            options;
+        let Options { interface_index, interface_name, mtu_octets, notice } = options;
         let transmitter = Transmitter::open(*interface_index)?;
-        let ring = Ring::open(*interface_index, *mtu_octets, *is_promiscuous)?;
+        let ring = Ring::open(*interface_index, *mtu_octets)?;
         Ok(Self {
+            interface_index: *interface_index,
             port: PacketPort::new(ring, transmitter),
             observer: (),
             pending: Burst::new(),
@@ -110,6 +111,7 @@ impl Worker {
     #[must_use]
     pub fn observed_by<W: ReportingObserver>(self, observer: W) -> Worker<W> {
         Worker {
+            interface_index: self.interface_index,
             port: self.port,
             observer,
             pending: self.pending,
@@ -127,6 +129,16 @@ impl Worker {
 }
 
 impl<W: ReportingObserver> Worker<W> {
+    /// What makes the interface take in frames to other stations; off at the start.
+    ///
+    /// # Errors
+    ///
+    /// The process has too many open files.
+    pub fn promiscuity(&self) -> io::Result<Promiscuity> {
+        let socket = self.port.ring.as_fd().try_clone_to_owned()?;
+        Ok(Promiscuity::new(socket, self.interface_index))
+    }
+
     /// Answers until `stop` is asked for; then answers what was received by
     /// then, and leaves the last statistics.
     ///
