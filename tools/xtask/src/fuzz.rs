@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// The binaries of `fuzz/`.
-const TARGETS: [&str; 7] = [
+const TARGETS: [&str; 9] = [
     "reflect",
     "policy_from_octets",
     "reflect_datagram",
@@ -26,6 +26,8 @@ const TARGETS: [&str; 7] = [
     "records",
     "segment",
     "link",
+    "cassette",
+    "http",
 ];
 
 /// How the instrumented code is compiled: as cargo-fuzz does without a
