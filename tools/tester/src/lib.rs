@@ -21,6 +21,7 @@ pub mod clock;
 pub mod counters;
 pub mod error;
 pub mod judge;
+pub mod line;
 pub mod path;
 pub mod plan;
 pub mod probe;

@@ -2,29 +2,30 @@
 
 mod text;
 
+use std::time::Duration;
+
 use farend_core::{Histogram, measure::histogram, measure::probe::Form};
 use serde::Serialize;
 
 pub use text::write_text;
 
 use crate::{
+    line::Line,
     path::TimeSource,
     plan::{Limits, Plan},
     rate::{l1_bits_per_s, l2_bits_per_s},
     run::Outcome,
 };
 
-/// The schema of the JSON objects. Its number goes up when a field changes its
-/// meaning or goes away; fields may be added at any time.
-pub const SCHEMA: &str = "farend.probe/1";
+/// The schema of the JSON objects.
+pub const SCHEMA: &str = "farend.probe";
 
 /// One run of one frame size.
 #[derive(Clone, PartialEq, Serialize, Debug)]
 pub struct RunReport {
-    /// [`SCHEMA`].
-    pub schema: &'static str,
-    /// `run`.
-    pub record: &'static str,
+    /// Of [`SCHEMA`]: `run`.
+    #[serde(flatten)]
+    pub line: Line,
     /// Where the probes went.
     #[serde(flatten)]
     pub place: Place,
@@ -36,6 +37,8 @@ pub struct RunReport {
     pub form: &'static str,
     /// Who stamped the arrivals: `kernel` or `user`.
     pub timestamps: &'static str,
+    /// Seconds from the first burst to the last.
+    pub sending_s: f64,
     /// What was asked for; nothing for as fast as it goes.
     pub asked: Option<Rate>,
     /// What was sent; nothing if it went in one burst.
@@ -149,10 +152,11 @@ pub struct RoundTrip {
 /// All runs together.
 #[derive(Clone, PartialEq, Serialize, Debug)]
 pub struct Summary {
-    /// [`SCHEMA`].
-    pub schema: &'static str,
-    /// `summary`.
-    pub record: &'static str,
+    /// Of [`SCHEMA`]: `summary`.
+    #[serde(flatten)]
+    pub line: Line,
+    /// Version of the tester.
+    pub program_version: &'static str,
     /// Runs that were done.
     pub runs: usize,
     /// Runs that failed.
@@ -188,13 +192,13 @@ impl RunReport {
         let round_trip_ns = RoundTrip::new(&outcome.round_trip);
         let failures = failures(plan.limits, sending.sent, lost, round_trip_ns.as_ref());
         Self {
-            schema: SCHEMA,
-            record: "run",
+            line: Line::now(SCHEMA, "run"),
             place,
             frame_octets,
             payload_octets,
             form: Form::of(plan.kind, payload_octets).map_or("", form_name),
             timestamps: timestamps.name(),
+            sending_s: Duration::from_nanos(sending.rate_ns).as_secs_f64(),
             asked: plan.asked.pace(frame_octets).map(|pace| rate(pace.frames_per_s())),
             offered: offered.map(rate),
             returned: offered.map(|offered| rate(offered * returned_share)),
@@ -268,8 +272,8 @@ impl Summary {
         let failed = runs.iter().filter(|run| !run.failures.is_empty()).count();
         let is_passed = failed == 0 && !runs.is_empty();
         Self {
-            schema: SCHEMA,
-            record: "summary",
+            line: Line::now(SCHEMA, "summary"),
+            program_version: env!("CARGO_PKG_VERSION"),
             runs: runs.len(),
             failed,
             sent: runs.iter().map(|run| run.sent).sum(),

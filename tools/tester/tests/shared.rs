@@ -157,12 +157,9 @@ fn a_reader_that_is_too_slow_says_how_much_it_missed() {
     assert_eq!(lines.len(), 2, "{rest}");
     let missed = lines[0]["missed_before"].as_u64().unwrap();
     assert!((84..100).contains(&missed), "{rest}");
-    assert_eq!(
-        (&lines[0]["schema"], &lines[0]["record"]),
-        (&"farend.tap/1".into(), &"frame".into())
-    );
+    assert_eq!((&lines[0]["schema"], &lines[0]["event"]), (&"farend.tap".into(), &"frame".into()));
     assert_eq!(lines[0]["source_port"], 50_000);
-    assert_eq!((&lines[1]["record"], &lines[1]["missed"]), (&"end".into(), &missed.into()));
+    assert_eq!((&lines[1]["event"], &lines[1]["missed"]), (&"end".into(), &missed.into()));
 }
 
 #[test]

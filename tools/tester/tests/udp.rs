@@ -416,3 +416,30 @@ fn text_ends_with_the_verdict() {
     assert!(text.contains("p99.99"));
     assert!(output.stderr.is_empty(), "no progress bar where there is no terminal");
 }
+
+/// Keys of an object, and of those in it.
+fn keys(value: &serde_json::Value) -> Vec<String> {
+    let mut keys = Vec::new();
+    for (key, value) in value.as_object().into_iter().flatten() {
+        keys.push(key.clone());
+        keys.extend(self::keys(value).iter().map(|inner| format!("{key}.{inner}")));
+    }
+    keys
+}
+
+#[test]
+fn documented_lines_have_the_fields_of_real_ones() {
+    let text = include_str!("../../../docs/tester.md");
+    let lines: Vec<serde_json::Value> = text
+        .lines()
+        .filter(|line| line.starts_with(r#"{"schema":"farend.probe""#))
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let probed = Echo::new(|_, octets| vec![octets]).probe("--count 20 --frame-octets 64");
+    assert_eq!(probed.code, Some(0), "{}", probed.stderr);
+    let real = [probed.runs[0].clone(), probed.summary.clone()];
+    assert_eq!(
+        lines.iter().map(keys).collect::<Vec<_>>(),
+        real.iter().map(keys).collect::<Vec<_>>()
+    );
+}

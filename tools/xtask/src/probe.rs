@@ -41,8 +41,7 @@ pub(crate) enum Target<'a> {
 /// `docs/tester.md`.
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Run {
-    #[serde(rename = "record")]
-    sort: String,
+    event: String,
     #[serde(default)]
     frame_octets: usize,
     pub(crate) offered: Option<Rate>,
@@ -112,7 +111,7 @@ fn read(mut process: Process, wanted: &[usize]) -> Result<Vec<Run>> {
         serde_json::from_str(line).with_context(|| format!("not a record of the tester: {line}"))
     };
     let mut runs = output.lines().map(parse).collect::<Result<Vec<_>>>()?;
-    runs.retain(|run| run.sort == "run");
+    runs.retain(|run| run.event == "run");
     if !runs.iter().map(|run| run.frame_octets).eq(wanted.iter().copied()) {
         bail!("the tester did not measure every size: {}", complaint.trim());
     }
@@ -126,7 +125,7 @@ mod tests {
     #[test]
     fn rate_that_was_not_offered_is_seen() {
         let run = |offered: &str| -> Run {
-            let line = format!(r#"{{"record":"run","sent":9,"offered":{offered}}}"#);
+            let line = format!(r#"{{"event":"run","sent":9,"offered":{offered}}}"#);
             serde_json::from_str(&line).unwrap()
         };
         assert!(run(r#"{"frames_per_s":96.0}"#).is_offered(100));

@@ -10,10 +10,10 @@ use farend_core::measure::summary::{Network, Summary};
 use serde::Serialize;
 
 use super::{Seen, record::Record};
+use crate::line::Line;
 
-/// The schema of the JSON objects. Its number goes up when a field changes its
-/// meaning or goes away; fields may be added at any time.
-pub(super) const SCHEMA: &str = "farend.tap/1";
+/// The schema of the JSON objects.
+const SCHEMA: &str = "farend.tap";
 
 /// Writes a line for a person.
 pub(super) fn write_text(out: &mut impl Write, record: &Record<'_>) -> io::Result<()> {
@@ -48,8 +48,8 @@ pub(super) fn write_text(out: &mut impl Write, record: &Record<'_>) -> io::Resul
 #[derive(Serialize)]
 #[expect(clippy::struct_field_names, reason = "the names are those of the JSON")]
 struct Frame {
-    schema: &'static str,
-    record: &'static str,
+    #[serde(flatten)]
+    line: Line,
     time_unix_ns: u64,
     interface: String,
     interface_index: u32,
@@ -71,8 +71,8 @@ struct Frame {
 
 #[derive(Serialize)]
 struct End {
-    schema: &'static str,
-    record: &'static str,
+    #[serde(flatten)]
+    line: Line,
     frames: u64,
     missed: u64,
 }
@@ -85,8 +85,7 @@ pub(super) fn write_json(out: &mut impl Write, record: &Record<'_>) -> io::Resul
     let ports = network.and_then(|network| network.ports);
     let vlan_ids = summary.map_or([None; 2], |summary| summary.vlan_ids);
     let frame = Frame {
-        schema: SCHEMA,
-        record: "frame",
+        line: Line::now(SCHEMA, "frame"),
         time_unix_ns: head.time_unix_ns,
         interface: head.interface.name(),
         interface_index: head.interface.index,
@@ -111,7 +110,7 @@ pub(super) fn write_json(out: &mut impl Write, record: &Record<'_>) -> io::Resul
 /// Writes what was seen in all.
 pub(super) fn write_json_end(out: &mut impl Write, seen: &Seen) -> io::Result<()> {
     let Seen { frames, missed, .. } = *seen;
-    serde_json::to_writer(&mut *out, &End { schema: SCHEMA, record: "end", frames, missed })?;
+    serde_json::to_writer(&mut *out, &End { line: Line::now(SCHEMA, "end"), frames, missed })?;
     writeln!(out)
 }
 

@@ -44,8 +44,9 @@ pub(crate) fn read(output: Output) -> Probed {
         .collect();
     let summary = records.pop().unwrap_or(Value::Null);
     for run in &records {
-        assert_eq!(run["schema"], "farend.probe/1");
-        assert_eq!(run["record"], "run");
+        assert_eq!((&run["schema"], number(run, "version")), (&"farend.probe".into(), 1));
+        assert_eq!(run["event"], "run");
+        assert!(number(run, "time_unix_ms") > 1_700_000_000_000);
         let lost = number(run, "lost");
         assert_eq!(lost, number(run, "sent") - number(run, "received"));
         let causes = run["loss_causes"].as_object().expect("causes");
