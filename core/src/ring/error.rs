@@ -38,6 +38,11 @@ pub enum Error {
         /// As many readers as there can be.
         readers_max: u32,
     },
+    /// All senders that the channel was made for are there.
+    NoSenderFree {
+        /// As many senders as there can be.
+        senders_max: u32,
+    },
     /// The other side was killed or crashed, and nothing is left to receive.
     PeerDied(Owner),
     /// The other side ended, and nothing is left to receive.
@@ -92,6 +97,10 @@ impl fmt::Display for Error {
             Self::NoReaderFree { readers_max } => write!(
                 formatter,
                 "the ring has its {readers_max} readers: end one, or make it for more"
+            ),
+            Self::NoSenderFree { senders_max } => write!(
+                formatter,
+                "the channel has its {senders_max} senders: end one, or make it for more"
             ),
             Self::PeerDied(owner) => write!(
                 formatter,

@@ -10,6 +10,7 @@
 //! | 24 | 8 | capacity: octets of data (SPSC, data), messages (broadcast) |
 //! | 32 | 8 | octets of the longest message; of data, the hash of its type |
 //! | 40 | 4 | readers there can be |
+//! | 44 | 4 | senders there can be (channel) |
 //! | 48 | 8 | octets of the whole ring |
 //! | 56 | 8 | creator: process id, start time |
 //! | 64 | 8 | realm in which process ids are known |
@@ -22,7 +23,7 @@ mod error;
 
 pub use error::LayoutError;
 
-use super::{Liveness, Memory, Owner, broadcast, spsc};
+use super::{Liveness, Memory, Owner, broadcast, channel, spsc};
 use crate::sync::primitive::{AtomicU32, AtomicU64, Ordering};
 
 /// What a ring starts with.
@@ -55,6 +56,8 @@ pub enum Kind {
     Broadcast,
     /// No ring, but data of one type, with the same header.
     Data,
+    /// Many senders, many receivers: [`channel`].
+    Channel,
 }
 
 /// What becomes of a broadcast's reader that does not keep up.
@@ -76,6 +79,7 @@ pub struct Layout {
     capacity: u64,
     message_octets_max: u64,
     readers_max: u32,
+    senders_max: u32,
     octets: u64,
 }
 
@@ -93,6 +97,7 @@ impl Layout {
             capacity: capacity_octets,
             message_octets_max: spsc::record_octets_max(capacity_octets),
             readers_max: 1,
+            senders_max: 1,
             octets: capacity_octets.saturating_add(spsc::DATA_OFFSET as u64),
         })
     }
@@ -131,6 +136,7 @@ impl Layout {
             capacity: capacity_messages,
             message_octets_max,
             readers_max,
+            senders_max: 1,
             octets: slots.saturating_add(broadcast::slots_offset(readers_max)),
         })
     }
@@ -150,6 +156,7 @@ impl Layout {
             capacity: octets,
             message_octets_max: type_hash,
             readers_max: 1,
+            senders_max: 1,
             octets: octets.saturating_add(DATA_OFFSET as u64),
         })
     }
@@ -228,6 +235,24 @@ impl Layout {
         self.readers_max
     }
 
+    /// How many senders there can be at a time.
+    #[must_use]
+    pub const fn senders_max(&self) -> u32 {
+        self.senders_max
+    }
+
+    /// A channel of so many lanes of this kind.
+    pub(super) fn times(self, senders_max: u32) -> Self {
+        let octets = channel::octets(&self, senders_max);
+        Self { kind: Kind::Channel, senders_max, octets, ..self }
+    }
+
+    /// One lane of a channel.
+    pub(super) fn lane(&self) -> Result<Self, LayoutError> {
+        let Self { capacity, message_octets_max, readers_max, slow_reader, .. } = *self;
+        Self::broadcast(capacity, message_octets_max, readers_max, slow_reader)
+    }
+
     /// Octets of memory that the ring needs, header included.
     #[must_use]
     pub const fn octets(&self) -> u64 {
@@ -262,6 +287,7 @@ impl Layout {
         header.capacity.store(self.capacity, Ordering::Relaxed);
         header.message_octets_max.store(self.message_octets_max, Ordering::Relaxed);
         header.readers_max.store(self.readers_max, Ordering::Relaxed);
+        header.senders_max.store(self.senders_max, Ordering::Relaxed);
         header.octets.store(self.octets, Ordering::Relaxed);
         Ok(())
     }
@@ -352,6 +378,7 @@ struct Header<'m> {
     capacity: &'m AtomicU64,
     message_octets_max: &'m AtomicU64,
     readers_max: &'m AtomicU32,
+    senders_max: &'m AtomicU32,
     octets: &'m AtomicU64,
     creator: &'m AtomicU64,
     realm: &'m AtomicU64,
@@ -375,6 +402,7 @@ impl<'m> Header<'m> {
             capacity: memory.word64(24)?,
             message_octets_max: memory.word64(32)?,
             readers_max: memory.word32(40)?,
+            senders_max: memory.word32(44)?,
             octets: memory.word64(48)?,
             creator: memory.word64(56)?,
             realm: memory.word64(64)?,
@@ -397,6 +425,13 @@ impl<'m> Header<'m> {
                 let slow_reader =
                     policy_of_code(policy).ok_or(LayoutError::Policy { found: policy })?;
                 Layout::broadcast(capacity, message_octets_max, readers_max, slow_reader)?
+            }
+            4 => {
+                let slow_reader =
+                    policy_of_code(policy).ok_or(LayoutError::Policy { found: policy })?;
+                let senders_max = self.senders_max.load(Ordering::Relaxed);
+                let (capacity, octets) = (capacity, message_octets_max);
+                Layout::channel(capacity, octets, senders_max, readers_max, slow_reader)?
             }
             _ => return Err(LayoutError::Kind { found: None }),
         };
@@ -427,6 +462,7 @@ const fn code_of_kind(kind: Kind) -> u32 {
         Kind::Spsc => 1,
         Kind::Broadcast => 2,
         Kind::Data => 3,
+        Kind::Channel => 4,
     }
 }
 

@@ -44,6 +44,7 @@
 
 mod alert;
 pub mod broadcast;
+pub mod channel;
 mod doorbell;
 mod error;
 pub mod layout;

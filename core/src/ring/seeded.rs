@@ -13,6 +13,10 @@ pub(super) fn death_point() {
 crate::seeded::faults! {
     /// One fault that a ring could have.
     enum Fault of "ring" {
+        /// A sender does not say which lane of a channel it uses.
+        LaneUnmarked,
+        /// A receiver that is about to sleep looks at one lane of a channel.
+        OneLaneLookedAt,
         /// The doorbell is not rung.
         ForgottenWake,
         /// The bell is armed after the last look, not before.

@@ -93,6 +93,32 @@ impl<S: Scope, F: Futex<S>> Semaphore<S, F> {
         Ok(())
     }
 
+    /// Adds `units` units, and wakes as many threads as wait for them.
+    ///
+    /// # Errors
+    /// [`Overflow`] if there is no room for all of them; nothing is changed.
+    pub fn post_many(&self, units: u32) -> Result<(), Overflow> {
+        if units == 0 {
+            return Ok(());
+        }
+        let mut word = self.word.load(Ordering::Relaxed);
+        loop {
+            let count = (word & COUNT).checked_add(units).filter(|count| *count <= COUNT);
+            let count = count.ok_or(Overflow)?;
+            // Release, and without the bit: as in `post`.
+            match self.word.compare_exchange_weak(word, count, Ordering::Release, Ordering::Relaxed)
+            {
+                Ok(_) => break,
+                Err(now) => word = now,
+            }
+        }
+        // One, who wakes the next if units are left.
+        if word & SLEEPERS != 0 {
+            F::wake_one(&self.word);
+        }
+        Ok(())
+    }
+
     /// Takes a unit if there is one.
     ///
     /// # Errors

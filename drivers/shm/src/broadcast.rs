@@ -33,6 +33,19 @@ pub struct Options {
     pub slow_reader: SlowReader,
 }
 
+impl Default for Options {
+    /// Room for 64 messages of 1,024 octets, 8 subscribers; the publisher waits for the
+    /// slowest.
+    fn default() -> Self {
+        Self {
+            capacity_messages: 64,
+            message_octets_max: 1024,
+            subscribers_max: 8,
+            slow_reader: SlowReader::Block,
+        }
+    }
+}
+
 impl Options {
     fn layout(self) -> Result<Layout, SegmentError> {
         let layout = Layout::broadcast(
@@ -187,6 +200,24 @@ impl AsFd for Ring {
 pub struct Publisher<F: Futex<Shared> = farend_futex::Default, L: Liveness = Processes>(
     Kept<broadcast::Writer<'static, F, L>>,
 );
+
+impl<F: Futex<Shared>, L: Liveness> Publisher<F, L> {
+    pub(crate) const fn of(writer: Kept<broadcast::Writer<'static, F, L>>) -> Self {
+        Self(writer)
+    }
+
+    /// Waits until there are so many subscribers.
+    ///
+    /// # Errors
+    /// [`RingError::TimedOut`].
+    pub fn wait_subscribers(
+        &mut self,
+        subscribers: u32,
+        deadline: Deadline<F>,
+    ) -> Result<(), RingError> {
+        self.0.wait_readers(subscribers, deadline.as_ns())
+    }
+}
 
 impl Publisher {
     /// A descriptor that tells when there may be room.

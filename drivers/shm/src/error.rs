@@ -50,6 +50,8 @@ pub enum SegmentError {
     NotSealed,
     /// This process cannot own the locks of the value.
     NoOwner(NoOwner),
+    /// A semaphore cannot have so many units.
+    Units,
     /// There is no ring in the segment, or none that this program can use.
     Layout(LayoutError),
     /// The system refused.
@@ -74,7 +76,7 @@ impl fmt::Display for SegmentError {
             Self::Name { name } => write!(
                 formatter,
                 "`{name}` cannot name a segment: use up to {NAME_OCTETS_MAX} characters, `/` \
-                 first, then letters, digits, `.`, `_` and `-`; names that begin with \
+                 first, then letters, digits, `.`, `_` and `-`, or `GROUP/name`; names that begin with \
                  `{RESERVED_NAMES}` are of registries of lock owners"
             ),
             Self::Missing { name } => write!(
@@ -108,6 +110,7 @@ impl fmt::Display for SegmentError {
                 "the memory is not sealed against being shortened: pass the file descriptor of \
                  an anonymous ring",
             ),
+            Self::Units => formatter.write_str("a semaphore has at most 2147483647 units"),
             Self::NoOwner(error) => error.fmt(formatter),
             Self::Layout(error) => error.fmt(formatter),
             Self::System { action, error } => write!(formatter, "cannot {action}: {error}"),

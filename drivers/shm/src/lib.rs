@@ -26,7 +26,11 @@
 //! - [`spsc`]: one [`Sender`](spsc::Sender), one [`Receiver`](spsc::Receiver),
 //!   records of any length, written and read where they lie.
 //! - [`broadcast`]: one [`Publisher`](broadcast::Publisher), many
-//!   [`Subscriber`](broadcast::Subscriber)s, each at its own pace.
+//!   [`Subscriber`](broadcast::Subscriber)s, each at its own pace. [`route`] finds one by
+//!   its name alone.
+//! - [`channel`]: many [`Sender`](channel::Sender)s, many [`Receiver`](channel::Receiver)s.
+//!
+//! [`named`] has locks and signals that are found by a name.
 //!
 //! Two threads, over memory that has no name:
 //!
@@ -84,12 +88,15 @@
 
 mod arrival;
 pub mod broadcast;
+pub mod channel;
 mod deadline;
 mod draft;
 mod error;
 mod name;
+pub mod named;
 mod process;
 mod readiness;
+pub mod route;
 mod segment;
 mod shareable;
 mod shared;

@@ -7,7 +7,8 @@ use rustix::{io::Errno, shm};
 
 use crate::SegmentError;
 
-/// Octets of the longest name, the slash included: what macOS takes
+/// Octets of the longest name, the slash included (`/name`, or `GROUP/name` of a group of
+/// applications, for those that macOS keeps in a sandbox): what macOS takes
 /// (`PSHMNAMLEN`), so that a name good on one system is good on all.
 pub const NAME_OCTETS_MAX: usize = 31;
 
@@ -16,18 +17,24 @@ pub const NAME_OCTETS_MAX: usize = 31;
 pub(crate) struct Name(String);
 
 impl Name {
-    /// Checks a name; the slash that it must start with may be left out.
+    /// Checks a name; the slash that it must start with may be left out. A second slash
+    /// parts the group of applications, which macOS demands of those in a sandbox, from
+    /// the name in it: `GROUP/name`.
     ///
     /// # Errors
     /// [`SegmentError::Name`].
     pub(crate) fn parse(name: &str) -> Result<Self, SegmentError> {
         let bare = name.strip_prefix('/').unwrap_or(name);
         let is_plain = |octet: u8| octet.is_ascii_alphanumeric() || b"._-".contains(&octet);
-        let is_dots = bare.bytes().all(|octet| octet == b'.');
-        if is_dots || bare.len() >= NAME_OCTETS_MAX || !bare.bytes().all(is_plain) {
+        let is_part =
+            |part: &str| part.bytes().all(is_plain) && !part.bytes().all(|octet| octet == b'.');
+        if bare.len() >= NAME_OCTETS_MAX || !bare.splitn(2, '/').all(is_part) {
             return Err(SegmentError::Name { name: name.to_owned() });
         }
-        let parsed = format!("/{bare}");
+        let parsed = match bare.split_once('/') {
+            None => format!("/{bare}"),
+            Some((group, name)) => in_group(group, name),
+        };
         // Removed or taken, a registry of lock owners would divide its users.
         if parsed.starts_with(RESERVED_NAMES) {
             return Err(SegmentError::Name { name: name.to_owned() });
@@ -37,6 +44,19 @@ impl Name {
 
     pub(crate) fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+/// The name of a segment of a group of applications.
+///
+/// # References
+/// `shm_open` in a sandbox: "App Groups Entitlement", Apple.
+fn in_group(group: &str, name: &str) -> String {
+    if cfg!(target_vendor = "apple") {
+        format!("{group}/{name}")
+    } else {
+        // A name has no second slash there; nor can another name have this octet.
+        format!("/{group}:{name}")
     }
 }
 
@@ -74,10 +94,21 @@ mod tests {
         let longest = "x".repeat(NAME_OCTETS_MAX - 1);
         assert_eq!(Name::parse(&longest).unwrap().as_str().len(), NAME_OCTETS_MAX);
         let too_long = "x".repeat(NAME_OCTETS_MAX);
-        for bad in ["", "/", "//a", "a/b", "..", ".", "a b", "a\0", "ä", &too_long] {
+        for bad in
+            ["", "/", "//a", "a/", "a/b/c", "a/..", "a:b", "..", ".", "a b", "a\0", "ä", &too_long]
+        {
             let error = Name::parse(bad).unwrap_err();
             assert!(matches!(error, SegmentError::Name { .. }), "{bad}: {error}");
         }
+    }
+
+    #[test]
+    fn a_group_of_applications_stands_before_the_name() {
+        let own = Name::parse("group.farend/tap").unwrap();
+        let is_apple = cfg!(target_vendor = "apple");
+        assert_eq!(own.as_str(), if is_apple { "group.farend/tap" } else { "/group.farend:tap" });
+        assert_eq!(Name::parse("/group.farend/tap").unwrap(), own);
+        assert_ne!(Name::parse("other/tap").unwrap(), own);
     }
 
     #[test]

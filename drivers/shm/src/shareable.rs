@@ -118,6 +118,11 @@ macro_rules! plain {
 plain!(u8 u16 u32 u64 i8 i16 i32 i64 f32 f64);
 plain!(AtomicU8 AtomicU16 AtomicU32 AtomicU64 AtomicI8 AtomicI16 AtomicI32 AtomicI64);
 
+// SAFETY: no octets, which are a value: for a lock without data.
+unsafe impl Shareable for () {
+    const LAYOUT: TypeLayout = TypeLayout::of::<Self>("()");
+}
+
 // SAFETY: each element is such a type.
 unsafe impl<T: Shareable, const N: usize> Shareable for [T; N] {
     const LAYOUT: TypeLayout = TypeLayout::of::<Self>("array").part(T::LAYOUT);

@@ -40,7 +40,7 @@ use super::{
 };
 use crate::sync::{
     Futex, Shared,
-    primitive::{AtomicU64, Ordering},
+    primitive::{AtomicU64, Ordering, spin_loop},
 };
 use slots::Slots;
 
@@ -52,6 +52,9 @@ pub const READERS_MAX: u32 = 64;
 
 /// Octets of the longest message that a ring can be made for.
 pub const MESSAGE_OCTETS_MAX: u64 = slots::MESSAGE_OCTETS_MAX;
+
+/// How often a reader's words are tried that the writer may be clearing.
+const REMOVAL_LOOKS: u32 = if cfg!(any(farend_loom, farend_shuttle)) { 1 } else { 1_000 };
 
 const WRITER_OFFSET: usize = HEADER_OCTETS;
 const SPACE_OFFSET: usize = WRITER_OFFSET + LINE_OCTETS;
@@ -160,18 +163,57 @@ impl<'m> Ring<'m> {
     pub fn reader<F: Futex<Shared>, L: Liveness>(&self) -> Result<Reader<'m, F, L>, Error> {
         for words in self.readers.iter() {
             if words.claim.take::<L>().is_ok() {
-                let reader = Reader::new(self, words).inspect_err(|_| {
-                    words.needs_nothing();
-                    words.claim.leave::<L>();
-                });
-                // The writer may sleep for the cursor of a dead reader in this place.
-                if !is_seeded(Fault::UnheardReader) {
-                    self.readers.bell.ring::<F>(Ringer::Even);
-                }
-                return reader;
+                return self.reader_of(words);
             }
         }
         Err(Error::NoReaderFree { readers_max: self.readers.max })
+    }
+
+    /// Becomes the reader of this number, which no other living process is.
+    ///
+    /// # Errors
+    /// [`Error::NoReaderFree`] while the writer removes a dead one; [`Error::Corrupt`].
+    pub(super) fn reader_at<F: Futex<Shared>, L: Liveness>(
+        &self,
+        index: u32,
+    ) -> Result<Reader<'m, F, L>, Error> {
+        let none = Error::NoReaderFree { readers_max: self.readers.max };
+        let words = self.readers.reader(index).ok_or(none)?;
+        for _ in 0..REMOVAL_LOOKS {
+            if words.claim.take::<L>().is_ok() {
+                return self.reader_of(words);
+            }
+            spin_loop();
+        }
+        Err(none)
+    }
+
+    /// The reader of words that were taken.
+    fn reader_of<F: Futex<Shared>, L: Liveness>(
+        &self,
+        words: ReaderWords<'m>,
+    ) -> Result<Reader<'m, F, L>, Error> {
+        let reader = Reader::new(self, words).inspect_err(|_| {
+            words.needs_nothing();
+            words.claim.leave::<L>();
+        });
+        // The writer may sleep for the cursor of a dead reader in this place.
+        if !is_seeded(Fault::UnheardReader) {
+            self.readers.bell.ring::<F>(Ringer::Even);
+        }
+        reader
+    }
+
+    /// A ring without a header, among others that ring the same doorbell.
+    pub(super) fn lane(memory: &Memory<'m>, layout: Layout, bell: Doorbell<'m>) -> Option<Self> {
+        let mut ring = Self::parts(memory, layout)?;
+        ring.writer.bell = bell;
+        Some(ring)
+    }
+
+    /// Who the writer is.
+    pub(super) fn writer_claim(&self) -> Claim<'m> {
+        self.writer.claim
     }
 
     fn of(memory: &Memory<'m>, layout: Layout) -> Result<Self, LayoutError> {

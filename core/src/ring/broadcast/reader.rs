@@ -253,18 +253,22 @@ impl<'m, F: Futex<Shared>, L: Liveness> Reader<'m, F, L> {
         let (bell, mut watch) = (self.writer.bell, self.watch);
         let (own, other) = (self.own.claim, self.writer.claim);
         let peer = Peer::<L> { own, other, liveness: PhantomData };
-        let look = || {
-            self.slots.prefetch(self.number);
-            let (word, _octets) = self.slots.slot(self.number)?;
-            let is_there = self.slots.read(self.number, load(word)) != Found::NotYet;
-            if !is_there {
-                self.flush();
-            }
-            Ok(is_there)
-        };
+        let look = || self.has_message();
         let waited = wait_until::<F, L>(bell, &mut watch, deadline_ns, look, &peer);
         self.watch = watch;
         waited
+    }
+
+    /// Whether there is a message, or that it can only be found out by reading it.
+    #[inline]
+    pub(in crate::ring) fn has_message(&mut self) -> Result<bool, Error> {
+        self.slots.prefetch(self.number);
+        let (word, _octets) = self.slots.slot(self.number)?;
+        let is_there = self.slots.read(self.number, load(word)) != Found::NotYet;
+        if !is_there {
+            self.flush();
+        }
+        Ok(is_there)
     }
 
     /// Looks closely whether the peer can still send.

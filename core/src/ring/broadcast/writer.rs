@@ -173,6 +173,19 @@ impl<'m, F: Futex<Shared>, L: Liveness> Writer<'m, F, L> {
         waited
     }
 
+    /// Waits until there are so many readers, at most until `deadline_ns` of the backend's
+    /// clock. Dead readers are removed.
+    ///
+    /// # Errors
+    /// [`Error::TimedOut`].
+    pub fn wait_readers(&mut self, readers: u32, deadline_ns: u64) -> Result<(), Error> {
+        let (own, number, capacity) = (self.own.claim, self.number, self.slots.capacity());
+        let look = || Ok(self.readers.count() >= readers);
+        let (readers, liveness) = (self.readers, PhantomData);
+        let slow = SlowReaders::<L> { own, readers, number, capacity, liveness };
+        wait_until::<F, L>(readers.bell, &mut self.watch, deadline_ns, look, &slow)
+    }
+
     /// What this side sleeps for, for somebody who waits in its place.
     #[must_use]
     pub fn alert(&self) -> Alert<'m> {

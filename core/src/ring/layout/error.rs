@@ -3,7 +3,7 @@
 use core::fmt;
 
 use super::{CAPACITY_MAX, Kind, VERSION};
-use crate::ring::{Owner, broadcast};
+use crate::ring::{Owner, broadcast, channel};
 
 /// Why memory is not a ring, or not one that can be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,6 +61,11 @@ pub enum LayoutError {
         /// The number.
         found: u32,
     },
+    /// The number of senders is 0 or out of range.
+    Senders {
+        /// The number.
+        found: u32,
+    },
     /// The policy for slow readers is none that this version knows.
     Policy {
         /// Its code.
@@ -96,6 +101,9 @@ impl fmt::Display for LayoutError {
             Self::Kind { found: Some(Kind::Data) } => {
                 formatter.write_str("it is no ring, but data of one type")
             }
+            Self::Kind { found: Some(Kind::Channel) } => {
+                formatter.write_str("it is a channel for many senders and many receivers")
+            }
             Self::Type => formatter.write_str(
                 "it is data of another type: use programs of one release, or another name",
             ),
@@ -122,6 +130,9 @@ impl fmt::Display for LayoutError {
             }
             Self::Readers { found } => {
                 write!(formatter, "{found} readers: must be 1 to {}", broadcast::READERS_MAX)
+            }
+            Self::Senders { found } => {
+                write!(formatter, "{found} senders: must be 1 to {}", channel::SENDERS_MAX)
             }
             Self::Policy { found } => {
                 write!(formatter, "policy {found} for slow readers is unknown to this program")

@@ -19,18 +19,6 @@ const SUCCESSOR: u8 = 100;
 type Spsc = spsc::Ring<'static>;
 type Broadcast = broadcast::Ring<'static>;
 
-/// As [`check`], with fewer preemptions for loom: each model runs for many deaths.
-#[cfg(farend_loom)]
-fn check_deaths(body: impl Fn() + Send + Sync + 'static) {
-    let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = Some(2);
-    builder.max_branches = 10_000;
-    builder.check(body);
-}
-
-#[cfg(farend_shuttle)]
-use check as check_deaths;
-
 fn spsc_ring() -> Spsc {
     let memory = memory(Layout::spsc(64).unwrap().octets());
     Spsc::create::<Process>(memory, 64, 0).unwrap()

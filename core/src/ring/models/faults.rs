@@ -21,7 +21,13 @@ const PRODUCER_DIED: &str = "deaths::a_producer_that_takes_over_loses_and_double
 const WRITER_DIED: &str = "deaths::a_writer_that_takes_over_loses_and_doubles_nothing";
 const READER_DIED: &str = "deaths::a_reader_in_the_place_of_a_dead_one_is_not_taken_for_it";
 
+const MANY: &str = "channel::a_receiver_that_sleeps_gets_the_messages_of_all_senders";
+const SENDER_DIED: &str = "channel::a_dead_sender_keeps_nobody_and_its_successor_goes_on";
+
 const ROWS: &[Row<Fault>] = &[
+    (Fault::LaneUnmarked, MANY, Both),
+    (Fault::OneLaneLookedAt, MANY, Both),
+    (Fault::NothingRecovered, SENDER_DIED, Both),
     (Fault::PublishBeforeWrite, LOOKING, Both),
     (Fault::ForgottenWake, SLEEPING, Both),
     (Fault::ForgottenWake, READING, Both),

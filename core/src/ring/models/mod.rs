@@ -4,6 +4,7 @@
 //! `FAREND_FAULT=ring::ForgottenWake` and the like put a fault in: see `faults`.
 
 mod broadcast;
+mod channel;
 mod deaths;
 mod faults;
 mod process;
@@ -59,3 +60,15 @@ impl Futex<Shared> for Looking {
 fn memory(octets: u64) -> Memory<'static> {
     Memory::leak(usize::try_from(octets).unwrap())
 }
+
+/// As [`check`], with fewer preemptions for loom: each model runs for many deaths.
+#[cfg(farend_loom)]
+fn check_deaths(body: impl Fn() + Send + Sync + 'static) {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = Some(2);
+    builder.max_branches = 10_000;
+    builder.check(body);
+}
+
+#[cfg(farend_shuttle)]
+use check as check_deaths;

@@ -1,7 +1,9 @@
 use std::vec::Vec;
 
 use super::{
-    super::{Kind, Layout, LayoutError, Owner, SameProcess, SlowReader, broadcast, layout, spsc},
+    super::{
+        Kind, Layout, LayoutError, Owner, SameProcess, SlowReader, broadcast, channel, layout, spsc,
+    },
     Looking, Numbers, Played, over, words,
 };
 use crate::sync::primitive::Ordering;
@@ -177,6 +179,15 @@ fn use_anything(memory: &mut [u64]) -> bool {
         }
         return true;
     }
+    if let Ok(channel) = channel::Channel::open(over(memory)) {
+        if let (Ok(mut sender), Ok(mut receiver)) =
+            (channel.sender::<Looking, SameProcess>(), channel.receiver::<Looking, SameProcess>())
+        {
+            let _any = (sender.push(&[7; 8]), receiver.read(&mut [0; 64]));
+            let _any = (receiver.wait_message(0), sender.wait_room(0));
+        }
+        return true;
+    }
     Layout::data(16, 5).is_ok_and(|layout| layout.open_data(&over(memory), 9).is_ok())
 }
 
@@ -198,8 +209,11 @@ fn every_octet_of_every_header_may_be_anything() {
     data.create_data::<SameProcess>(&over(&mut value), 0, 9).unwrap();
     Layout::publish_data(&over(&mut value)).unwrap();
     assert_eq!(data.open_data(&over(&mut value), 8), Err(LayoutError::Owners));
+    let of_many = Layout::channel(2, 8, 2, 1, SlowReader::Overwrite).unwrap();
+    let mut channel = words(of_many.octets());
+    channel::Channel::create::<SameProcess>(over(&mut channel), of_many, 0).unwrap();
     let (mut used, mut refused) = (0, 0);
-    for sound in [spsc_ring, broadcast_ring, value] {
+    for sound in [spsc_ring, broadcast_ring, value, channel] {
         assert!(use_anything(&mut sound.clone()));
         for at in 0..layout::HEADER_OCTETS {
             for octet in 0..=u8::MAX {

@@ -2,7 +2,7 @@
 #![expect(unsafe_code, reason = "exports")]
 
 use farend_core::ring::{
-    Error, Layout, LayoutError, Liveness, Memory, Owner, SlowReader, broadcast, layout, spsc,
+    Error, Layout, LayoutError, Liveness, Memory, Owner, SlowReader, broadcast, channel, layout, spsc,
 };
 
 use crate::locks::Restless;
@@ -10,6 +10,7 @@ use crate::locks::Restless;
 type Producer = spsc::Producer<'static, Restless, Restless>;
 type Consumer = spsc::Consumer<'static, Restless, Restless>;
 type Writer = broadcast::Writer<'static, Restless, Restless>;
+type Many = channel::Receiver<'static, Restless, Restless>;
 type Reader = broadcast::Reader<'static, Restless, Restless>;
 
 // SAFETY: nothing runs; the probe is only linked.
@@ -43,6 +44,52 @@ entries! {
         capacity: u64, octets: u64, readers: u32, policy: SlowReader
     ) -> Result<[Layout; 2], LayoutError> {
         Ok([Layout::spsc(capacity)?, Layout::broadcast(capacity, octets, readers, policy)?])
+    }
+
+    fn entry_channel_create(
+        memory: Memory<'static>, messages: u64, octets: u64, sides: (u32, u32), realm: u64
+    ) -> Result<channel::Channel<'static>, LayoutError> {
+        let policy = SlowReader::Block;
+        let layout = Layout::channel(messages, octets, sides.0, sides.1, policy)?;
+        channel::Channel::create::<Restless>(memory, layout, realm)
+    }
+
+    fn entry_channel_open(
+        memory: Memory<'static>
+    ) -> Result<channel::Channel<'static>, LayoutError> {
+        channel::Channel::open(memory)
+    }
+
+    fn entry_channel_sender(channel: &channel::Channel<'static>) -> Result<Writer, Error> {
+        channel.sender()
+    }
+
+    fn entry_channel_receiver(channel: &channel::Channel<'static>) -> Result<Many, Error> {
+        channel.receiver()
+    }
+
+    fn entry_channel_read(
+        receiver: &mut Many, buffer: &mut [u8]
+    ) -> Result<Option<channel::Message>, Error> {
+        receiver.read(buffer)
+    }
+
+    fn entry_channel_peek(receiver: &mut Many) -> Result<usize, Error> {
+        let octets = receiver.peek()?.map_or(0, <[u8]>::len);
+        receiver.release()?;
+        receiver.flush();
+        Ok(octets)
+    }
+
+    fn entry_channel_wait(receiver: &mut Many, deadline_ns: u64) -> Result<(), Error> {
+        receiver.wait_message(deadline_ns)?;
+        receiver.check_peers()
+    }
+
+    fn entry_writer_wait_readers(
+        writer: &mut Writer, readers: u32, deadline_ns: u64
+    ) -> Result<(), Error> {
+        writer.wait_readers(readers, deadline_ns)
     }
 
     fn entry_spsc_create(
