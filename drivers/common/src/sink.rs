@@ -7,6 +7,7 @@
 //! they are counted, and that is told.
 
 mod output;
+mod start;
 
 use std::{
     sync::{
@@ -131,14 +132,16 @@ pub fn notice(line: &str) {
 /// Writes one line on standard error, without a prefix.
 pub fn say(line: impl AsRef<str>) {
     match SINK.get() {
-        Some(sink) => sink.standard_error.push_line(line.as_ref()),
+        Some(sink) => sink.standard_error.push_line(&line.as_ref().replace('\n', " ")),
         None => output::write_error_line(line.as_ref()),
     }
 }
 
-/// Waits a moment for lines on standard error, at the very end.
+/// Waits a moment for what is queued, at the very end.
 pub fn finish() {
     if let Some(sink) = SINK.get() {
+        // What is lost has been told, or is the lesser trouble of a failed start.
+        let _ = sink.finish();
         sink.finish_errors();
     }
 }

@@ -7,14 +7,13 @@ use std::{
     net::UdpSocket,
     os::unix::fs::{PermissionsExt, chown},
     path::PathBuf,
-    process::Stdio,
     thread,
     time::{Duration, Instant},
 };
 
 use rustix::process::Signal;
 use support::{
-    farend::{Farend, command},
+    farend::Farend,
     namespace::{Pair, inside, ip},
 };
 
@@ -208,20 +207,38 @@ fn check_refuses_what_cannot_run() {
 #[test]
 fn full_disk_and_closed_output_leave_the_reflector_at_work() {
     let Some(pair) = Pair::new(1_500) else { return };
-    for output in ["/dev/full", "/dev/null"] {
-        let mut command =
-            command(&pair.far, "", "far --tier xdp-generic --stats json --stats-interval 0.02");
-        // `/dev/null` open both ways is what stands for a closed output.
-        let file = fs::File::options().read(output == "/dev/null").write(true).open(output);
-        let child = command.stdout(Stdio::from(file.unwrap())).spawn().unwrap();
-        thread::sleep(Duration::from_millis(1_500));
-        rustix::process::kill_process(rustix::process::Pid::from_child(&child), Signal::TERM)
-            .unwrap();
-        let end = child.wait_with_output().unwrap();
-        let stderr = String::from_utf8(end.stderr).unwrap();
-        assert!(stderr.contains("ready: far"), "{stderr}");
-        assert!(stderr.contains("lost so far"), "{stderr}");
-        assert_eq!(end.status.code(), Some(1), "{stderr}");
+    let arguments = "far --tier xdp-generic --stats json --stats-interval 0.02";
+    for output in [">/dev/full", ">&-"] {
+        let farend =
+            Farend::ready_by(&pair.far, &format!("tests/support/to.sh {output}"), arguments);
+        farend.wait_for("lost so far");
+        let end = farend.stop();
+        assert_eq!(end.code, Some(1), "{output}: {end:?}");
+    }
+}
+
+#[test]
+fn output_that_nobody_wants_is_no_lost_output() {
+    let Some(pair) = Pair::new(1_500) else { return };
+    let arguments = "far --tier xdp-generic --stats json --stats-interval 0.02 --duration 0.2";
+    // Read-write is how many services open it for their children.
+    for output in [">/dev/null", "1<>/dev/null"] {
+        let before = format!("tests/support/to.sh {output}");
+        let end = Farend::run(&pair.far, &before, arguments);
+        assert_eq!(end.code, Some(0), "{output}: {end:?}");
+        assert!(!end.stderr.contains("lost"), "{output}: {end:?}");
+    }
+}
+
+#[test]
+fn failed_start_writes_its_last_line() {
+    let Some(pair) = Pair::new(1_500) else { return };
+    let _first = Farend::ready(&pair.far, "far --tier af-packet --stats none");
+    for _ in 0..10 {
+        let end = Farend::run(&pair.far, "", "far --stats json");
+        assert_eq!(end.code, Some(1), "{end:?}");
+        let skipped = end.stdout.matches("\"tier_skipped\"").count();
+        assert_eq!(skipped, 5, "{end:?}");
     }
 }
 

@@ -10,10 +10,10 @@ use std::{
 
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
-    fs::OFlags,
     io::Errno,
 };
 
+use super::start::was_closed;
 use crate::privileges;
 
 /// Octets that wait to be written at most.
@@ -41,7 +41,8 @@ struct Shared {
 struct State {
     lines: VecDeque<Vec<u8>>,
     octets: usize,
-    is_writing: bool,
+    /// Lines that the thread has taken and not written yet.
+    writing_lines: u64,
     is_ending: bool,
     lost_lines: u64,
     trouble: Option<String>,
@@ -54,15 +55,14 @@ impl Shared {
 }
 
 impl Output {
-    /// Standard output. A closed one was opened again as `/dev/null` before
-    /// `main`: what is written there is lost.
+    /// Standard output. One that was closed at the start of the process loses every
+    /// line, and counts it.
     #[must_use]
     pub fn standard_output() -> Self {
-        let fd = rustix::stdio::stdout();
-        if is_stand_in(fd) {
+        if was_closed() {
             return Self::closed("it is closed");
         }
-        Self::start(fd)
+        Self::start(rustix::stdio::stdout())
     }
 
     /// Standard error.
@@ -90,9 +90,10 @@ impl Output {
     }
 
     /// Queues text and the end of its last line. Never waits for the output:
-    /// where there is no room, the oldest lines are lost.
+    /// where there is no room, the oldest lines are lost. Other control characters
+    /// are escaped: a terminal would obey them, and a name may hold any.
     pub fn push_line(&self, text: &str) {
-        let mut line = text.as_bytes().to_vec();
+        let mut line = escaped(text).into_bytes();
         line.push(b'\n');
         let mut state = self.shared.lock();
         if state.is_ending {
@@ -127,17 +128,17 @@ impl Output {
     pub fn finish(&self, timeout: Duration) -> u64 {
         let deadline = Instant::now() + timeout;
         let mut state = self.shared.lock();
-        while !state.lines.is_empty() || state.is_writing {
+        while !state.lines.is_empty() || state.writing_lines > 0 {
             let Some(left) = deadline.checked_duration_since(Instant::now()) else { break };
             let waited = self.shared.idle.wait_timeout(state, left);
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
         state.is_ending = true;
         let waiting: u64 = state.lines.iter().map(|line| lines_in(line)).sum();
-        let lost = state.lost_lines + waiting + u64::from(state.is_writing);
+        let lost = state.lost_lines + waiting + state.writing_lines;
         state.lines.clear();
         state.lost_lines = lost;
-        state.is_writing = false;
+        state.writing_lines = 0;
         self.shared.work.notify_one();
         lost
     }
@@ -145,19 +146,22 @@ impl Output {
 
 /// Writes one line at once, before there is a thread for it.
 pub(super) fn write_error_line(line: &str) {
-    let line = line.replace('\n', " ") + "\n";
+    let line = escaped(&line.replace('\n', " ")) + "\n";
     // A closed standard error is nobody listening, which is no reason to stop.
     let _ = io::stderr().write_all(line.as_bytes());
 }
 
-/// Whether a descriptor is the `/dev/null` that stands for a closed one, open
-/// both ways, which no shell's `>/dev/null` is.
-fn is_stand_in(fd: impl AsFd) -> bool {
-    let Ok(flags) = rustix::fs::fcntl_getfl(&fd) else { return true };
-    let (Ok(stat), Ok(null)) = (rustix::fs::fstat(&fd), rustix::fs::stat("/dev/null")) else {
-        return false;
-    };
-    flags.contains(OFlags::RDWR) && stat.st_rdev == null.st_rdev && stat.st_rdev != 0
+/// Text without control characters but ends of lines.
+fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len() + 1);
+    for char in text.chars() {
+        if char.is_control() && char != '\n' {
+            escaped.extend(char.escape_default());
+        } else {
+            escaped.push(char);
+        }
+    }
+    escaped
 }
 
 fn lines_in(text: &[u8]) -> u64 {
@@ -175,13 +179,11 @@ impl<F: AsFd> Writer<F> {
         while let Some(line) = self.next() {
             let is_written = self.write(&line);
             let mut state = self.shared.lock();
-            if !is_written && !state.is_ending {
-                state.lost_lines += lines_in(&line);
-            }
+            // Those of one that gave up are counted already, and there are none then.
+            state.lost_lines += std::mem::take(&mut state.writing_lines);
             if is_written {
                 state.trouble = None;
             }
-            state.is_writing = false;
             if state.lines.is_empty() {
                 self.shared.idle.notify_all();
             }
@@ -194,7 +196,7 @@ impl<F: AsFd> Writer<F> {
         loop {
             if let Some(line) = state.lines.pop_front() {
                 state.octets -= line.len();
-                state.is_writing = true;
+                state.writing_lines = lines_in(&line);
                 return Some(line);
             }
             if state.is_ending {
@@ -204,14 +206,20 @@ impl<F: AsFd> Writer<F> {
         }
     }
 
-    /// Writes a line whole: what an output took in part is continued where it
-    /// stopped, so that no line begins in the middle of another. Whether it
-    /// was written.
-    fn write(&self, line: &[u8]) -> bool {
-        let mut rest = line;
+    /// Writes text line by line: what an output took in part is continued where it
+    /// stopped, so that no line begins in the middle of another. Whether all was
+    /// written.
+    fn write(&self, text: &[u8]) -> bool {
+        let mut rest = text;
         while !rest.is_empty() {
-            match rustix::io::write(&self.fd, rest) {
-                Ok(octets) => rest = rest.get(octets..).unwrap_or_default(),
+            let end = rest.iter().position(|octet| *octet == b'\n').map_or(rest.len(), |at| at + 1);
+            match rustix::io::write(&self.fd, &rest[..end]) {
+                Ok(octets) => {
+                    rest = rest.get(octets..).unwrap_or_default();
+                    if octets == end && !self.goes_on_with(rest) {
+                        return false;
+                    }
+                }
                 Err(Errno::INTR) => {}
                 // Somebody made it non-blocking.
                 Err(Errno::AGAIN) => self.wait_for_room(),
@@ -225,6 +233,14 @@ impl<F: AsFd> Writer<F> {
             }
         }
         true
+    }
+
+    /// Keeps that these lines are left of a text; whether anybody waits for them.
+    fn goes_on_with(&self, rest: &[u8]) -> bool {
+        let mut state = self.shared.lock();
+        let is_awaited = state.writing_lines > 0;
+        state.writing_lines = state.writing_lines.min(lines_in(rest));
+        is_awaited
     }
 
     /// Keeps what the system said; whether it is to end.
@@ -245,7 +261,7 @@ impl<F: AsFd> Writer<F> {
 mod tests {
     use std::{
         fs::File,
-        io::{BufRead, BufReader},
+        io::{BufRead, BufReader, Read},
         os::unix::net::UnixStream,
     };
 
@@ -305,9 +321,33 @@ mod tests {
     }
 
     #[test]
-    fn dev_null_is_no_closed_output_unless_open_both_ways() {
-        let open = |read| File::options().read(read).write(true).open("/dev/null").unwrap();
-        assert!(is_stand_in(open(true)));
-        assert!(!is_stand_in(open(false)));
+    fn lines_of_a_text_that_was_written_in_part_are_counted_each() {
+        let (output, mut reader) = pair();
+        // Far more than a socket holds, so the thread stops somewhere in it.
+        let text = vec!["x".repeat(1_023); 1_000].join("\n");
+        output.push_line(&text);
+        let mut room = vec![0; 1_024];
+        reader.read_exact(&mut room).unwrap();
+        let lost = output.finish(Duration::from_millis(50));
+        assert!((500..1_000).contains(&lost), "{lost}");
+        // The one that was begun comes whole, if its reader takes it.
+        let mut lines = 1;
+        while lines + lost < 1_000 {
+            reader.read_exact(&mut room).unwrap();
+            lines += 1;
+        }
+        reader.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
+        let mut rest = Vec::new();
+        let _ = reader.read_to_end(&mut rest);
+        assert!(rest.len() <= 1_024, "{}", rest.len());
+    }
+
+    #[test]
+    fn control_characters_are_escaped_and_lines_stay() {
+        let (output, reader) = pair();
+        output.push_line("a\x1b[2Jb\tc\nd\u{9b}e é");
+        assert_eq!(output.finish(Duration::from_secs(5)), 0);
+        let lines: Vec<_> = BufReader::new(reader).lines().map(Result::unwrap).take(2).collect();
+        assert_eq!(lines, ["a\\u{1b}[2Jb\\tc", "d\\u{9b}e é"]);
     }
 }

@@ -84,6 +84,13 @@ impl Farend {
         farend
     }
 
+    /// The same by another program.
+    pub(crate) fn ready_by(namespace: &str, before: &str, arguments: &str) -> Self {
+        let farend = Self::start(namespace, before, arguments);
+        farend.wait_for("ready: ");
+        farend
+    }
+
     /// Starts it by another program, such as one that takes privileges away.
     pub(crate) fn start(namespace: &str, before: &str, arguments: &str) -> Self {
         let mut child = command(namespace, before, arguments).spawn().unwrap();
