@@ -94,11 +94,25 @@ pub struct Set {
 /// testers.count(&sender, Verdict::Reflect(Kind::Probeot), 60, 1);
 /// assert_eq!(testers.iter().map(|tester| tester.tally.reflected_frames).sum::<u64>(), 1);
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Testers<S> {
     sets: S,
     seed: u64,
     evicted: Evicted,
+}
+
+impl<S: Clone> Clone for Testers<S> {
+    fn clone(&self) -> Self {
+        let Self { sets, seed, evicted } = self;
+        Self { sets: sets.clone(), seed: *seed, evicted: *evicted }
+    }
+
+    /// Into the memory that is there, if that of the sets can be used again.
+    fn clone_from(&mut self, from: &Self) {
+        let Self { sets, seed, evicted } = from;
+        self.sets.clone_from(sets);
+        (self.seed, self.evicted) = (*seed, *evicted);
+    }
 }
 
 impl<S: AsRef<[Set]> + AsMut<[Set]>> Testers<S> {

@@ -175,10 +175,11 @@ mod tests {
             while !stop.is_requested() {
                 thread::sleep(Duration::from_millis(1));
             }
-            let mut mine = WorkerStatistics::default();
-            mine.counters.count(Verdict::Reflect(Kind::Any), 60);
-            mine.losses.push(("port", policy.current().port().unwrap_or(0).into()));
-            statistics.publish(&mine);
+            let port = policy.current().port().unwrap_or(0).into();
+            statistics.publish(|to| {
+                to.counters.count(Verdict::Reflect(Kind::Any), 60);
+                to.losses.push(("port", port));
+            });
             Ok::<(), String>(())
         });
         tier.start().unwrap();

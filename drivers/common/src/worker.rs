@@ -172,10 +172,10 @@ fn queue_since(now: QueueCounts, earlier: QueueCounts) -> QueueCounts {
 
 /// Where one worker leaves its statistics.
 ///
-/// It fills a buffer that nobody else sees, and then exchanges two pointers;
-/// readers clone a pointer. So the lock is held for a few instructions, and the
-/// worker does not wait even for those: where a reader is at it just then, it
-/// comes again the next time.
+/// It writes them into a buffer that nobody else sees, and then exchanges two
+/// pointers; readers clone a pointer. So the lock is held for a few instructions,
+/// and the worker does not wait even for those: where a reader is at it just then,
+/// it comes again the next time.
 #[derive(Debug, Default)]
 pub struct StatisticsCell {
     latest: Mutex<Arc<WorkerStatistics>>,
@@ -184,33 +184,36 @@ pub struct StatisticsCell {
 }
 
 impl StatisticsCell {
-    /// Leaves a copy. Call when idle and now and then under load, not per
-    /// frame, and [`publish_last`](Self::publish_last) once at the very end.
-    pub fn publish(&self, statistics: &WorkerStatistics) {
-        self.fill(statistics);
+    /// Leaves what `write` puts in place of older statistics, or of none. Call when
+    /// idle and now and then under load, not per frame, and
+    /// [`publish_last`](Self::publish_last) once at the very end.
+    pub fn publish(&self, write: impl FnOnce(&mut WorkerStatistics)) {
+        self.fill(write);
         if let Ok(mut latest) = self.latest.try_lock() {
             std::mem::swap(&mut *latest, &mut *lock(&self.spare));
         }
     }
 
-    /// Leaves the last copy, after which nobody comes again.
-    pub fn publish_last(&self, statistics: &WorkerStatistics) {
-        self.fill(statistics);
+    /// Leaves the last ones, after which nobody comes again.
+    pub fn publish_last(&self, write: impl FnOnce(&mut WorkerStatistics)) {
+        self.fill(write);
         std::mem::swap(&mut *lock(&self.latest), &mut *lock(&self.spare));
     }
 
-    /// The last copy left. Takes no more than a pointer.
+    /// What was left last. Takes no more than a pointer.
     #[must_use]
     pub fn read(&self) -> Arc<WorkerStatistics> {
         Arc::clone(&lock(&self.latest))
     }
 
-    fn fill(&self, statistics: &WorkerStatistics) {
+    fn fill(&self, write: impl FnOnce(&mut WorkerStatistics)) {
         let mut spare = lock(&self.spare);
-        match Arc::get_mut(&mut spare) {
-            Some(spare) => spare.clone_from(statistics),
+        if Arc::get_mut(&mut spare).is_none() {
             // A reader still looks at it.
-            None => *spare = Arc::new(statistics.clone()),
+            *spare = Arc::default();
+        }
+        if let Some(spare) = Arc::get_mut(&mut spare) {
+            write(spare);
         }
     }
 }
@@ -267,18 +270,40 @@ mod tests {
     #[test]
     fn worker_never_waits_for_a_reader_of_its_statistics() {
         let cell = StatisticsCell::default();
-        let mine = |lost| WorkerStatistics { losses: vec![("x", lost)], ..Default::default() };
-        cell.publish(&mine(1));
+        let mine = |lost| {
+            move |to: &mut WorkerStatistics| {
+                to.losses.clear();
+                to.losses.push(("x", lost));
+            }
+        };
+        cell.publish(mine(1));
         let seen = cell.read();
         // Held as long as a reader likes, even in the lock.
         let reader = cell.latest.lock().unwrap();
-        cell.publish(&mine(2));
+        cell.publish(mine(2));
         drop(reader);
         assert_eq!((seen.losses[0].1, cell.read().losses[0].1), (1, 1));
-        cell.publish(&mine(3));
+        cell.publish(mine(3));
         assert_eq!(cell.read().losses[0].1, 3);
-        cell.publish_last(&mine(4));
+        cell.publish_last(mine(4));
         assert_eq!((seen.losses[0].1, cell.read().losses[0].1), (1, 4));
+    }
+
+    #[test]
+    fn statistics_are_written_once_into_memory_that_is_used_again() {
+        let cell = StatisticsCell::default();
+        let mut places = Vec::new();
+        let mut written = 0;
+        for _ in 0..8 {
+            cell.publish(|to| {
+                written += 1;
+                places.push(std::ptr::from_ref(to) as usize);
+            });
+        }
+        assert_eq!(written, 8);
+        places.sort_unstable();
+        places.dedup();
+        assert_eq!(places.len(), 2, "one is read while the other is written");
     }
 
     #[test]

@@ -60,7 +60,11 @@ impl Platform for Udp {
   farend-udp 192.0.2.1 --port 7               one address, another port
   farend-udp en0 --stats json                 the addresses of an interface",
     };
-    const OPENING: &'static [Capability] = &[Capability::NET_BIND_SERVICE];
+    const OPENING: &'static [Capability] = &[
+        Capability::NET_BIND_SERVICE,
+        // Receive buffers beyond the system's limit.
+        Capability::NET_ADMIN,
+    ];
 
     fn start() -> io::Result<Self> {
         Ok(Self)

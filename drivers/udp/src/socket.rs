@@ -102,8 +102,28 @@ impl Socket {
 }
 
 /// Binds a socket to each address; to all addresses of the host, both IP
-/// versions, if none is given. Says with each left-out version why.
+/// versions, if none is given. Says with each left-out version why, and what the
+/// receive buffers became if that is less than was asked for.
 pub(crate) fn open_all(
+    addresses: &[IpAddr],
+    port: u16,
+    buffer_octets: usize,
+    notice: fn(&str),
+) -> Result<Vec<Socket>, OpenError> {
+    let sockets = bind_all(addresses, port, buffer_octets, notice)?;
+    let granted = sockets.iter().map(|socket| socket.receive_buffer_octets).min();
+    if let Some(granted) = granted.filter(|granted| *granted < buffer_octets) {
+        let option =
+            if cfg!(target_os = "linux") { "net.core.rmem_max" } else { "kern.ipc.maxsockbuf" };
+        notice(&format!(
+            "receive buffer: asked for {buffer_octets} octets, given {granted}; \
+             if bursts overflow it, raise it with sysctl {option}"
+        ));
+    }
+    Ok(sockets)
+}
+
+fn bind_all(
     addresses: &[IpAddr],
     port: u16,
     buffer_octets: usize,

@@ -2,7 +2,7 @@
 
 use std::{io, net::IpAddr, sync::Arc, thread::sleep, time::Duration};
 
-use farend_core::{Datagram, Policy, RateLimit, Verdict, frame::wire, reflect_datagram};
+use farend_core::{Counters, Datagram, Policy, RateLimit, Verdict, frame::wire, reflect_datagram};
 use farend_driver::{
     clock::{TICKS_PER_SECOND, TickClock},
     worker::{POLL_INTERVAL_MS, PolicyReader, StatisticsCell, Stop, WorkerStatistics},
@@ -98,7 +98,7 @@ pub struct Worker {
     answers: Vec<u8>,
     limit: RateLimit,
     clock: TickClock,
-    statistics: WorkerStatistics,
+    counters: Counters,
     losses: Losses,
     sent: u64,
     next_publish_tick: u64,
@@ -114,7 +114,7 @@ impl Worker {
     pub fn open(options: &Options) -> Result<Self, OpenError> {
         let port = options.port.ok_or(OpenError::AnyPort)?;
         let sockets = open_all(&options.addresses, port, options.buffer_octets, options.notice)?;
-        let worker = Self {
+        Ok(Self {
             mover: Mover::new(options, port, &sockets),
             sockets,
             port,
@@ -123,14 +123,12 @@ impl Worker {
             answers: Vec::with_capacity(BURST_DATAGRAMS),
             limit: RateLimit::default(),
             clock: TickClock::start(),
-            statistics: WorkerStatistics::default(),
+            counters: Counters::new(),
             losses: Losses::default(),
             sent: 0,
             next_publish_tick: 0,
             next_notice_tick: 0,
-        };
-        worker.tell_small_buffers();
-        Ok(worker)
+        })
     }
 
     /// Where the worker listens.
@@ -159,8 +157,8 @@ impl Worker {
         statistics: &StatisticsCell,
     ) -> Result<(), RunError> {
         let outcome = self.answer_until(policy, stop, statistics);
-        self.publish(statistics);
-        statistics.publish_last(&self.statistics);
+        self.take_drops();
+        statistics.publish_last(|to| self.write(to));
         outcome
     }
 
@@ -287,7 +285,7 @@ impl Worker {
             let datagram = Datagram { source, destination: to, hop_limit };
             let Some(octets) = octets.datagram_mut(index, slot.payload_octets) else { continue };
             let verdict = reflect_datagram(octets, &datagram, policy, &mut self.limit);
-            self.statistics.counters.count(verdict, frame_octets(&datagram, octets.len()));
+            self.counters.count(verdict, frame_octets(&datagram, octets.len()));
             if let Verdict::Reflect(_) = verdict {
                 let hop_limit = hop_limit.map(|limit| policy.hop_limit_of_answer(limit));
                 slot.control_octets =
@@ -353,26 +351,23 @@ impl Worker {
     }
 
     fn publish(&mut self, cell: &StatisticsCell) {
-        for socket in &mut self.sockets {
-            self.losses.receive_buffer_full += socket.take_dropped();
-        }
-        self.statistics.sent = Some(self.sent);
-        self.statistics.losses.clear();
-        self.statistics.losses.extend(self.losses.list());
-        cell.publish(&self.statistics);
+        self.take_drops();
+        cell.publish(|to| self.write(to));
         self.next_publish_tick = self.clock.now_tick() + PUBLISH_INTERVAL_TICKS;
     }
 
-    fn tell_small_buffers(&self) {
-        let (asked, granted) = (self.options.buffer_octets, self.receive_buffer_octets());
-        if granted < asked {
-            let option =
-                if cfg!(target_os = "linux") { "net.core.rmem_max" } else { "kern.ipc.maxsockbuf" };
-            (self.options.notice)(&format!(
-                "receive buffer: asked for {asked} octets, given {granted}; \
-                 if bursts overflow it, raise it with sysctl {option}"
-            ));
+    fn take_drops(&mut self) {
+        for socket in &mut self.sockets {
+            self.losses.receive_buffer_full += socket.take_dropped();
         }
+    }
+
+    /// Writes what is known over what was left before.
+    fn write(&self, to: &mut WorkerStatistics) {
+        to.counters = self.counters;
+        to.sent = Some(self.sent);
+        to.losses.clear();
+        to.losses.extend(self.losses.list());
     }
 }
 

@@ -62,7 +62,7 @@ impl Target {
 
     #[cfg(not(target_os = "linux"))]
     fn find_interface(name: &str) -> Result<Self, Failure> {
-        let addresses = Addresses::Interface(name.to_owned());
+        let addresses = Addresses::of(name);
         addresses.now().map_err(Failure::run_time)?;
         Ok(Self::Addresses { name: name.to_owned(), addresses })
     }
@@ -72,7 +72,9 @@ impl Target {
     pub fn addresses(&self) -> Addresses {
         match self {
             #[cfg(target_os = "linux")]
-            Self::Interface(interface) => Addresses::Interface(interface.name.clone()),
+            Self::Interface(interface) => {
+                Addresses::of_interface(&interface.name, Some(interface.index))
+            }
             Self::Addresses { addresses, .. } => addresses.clone(),
         }
     }

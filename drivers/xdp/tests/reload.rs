@@ -96,6 +96,25 @@ fn reload_of_the_same_policy_takes_a_new_address() {
 }
 
 #[test]
+fn renamed_interface_takes_changed_settings() {
+    let Some(pair) = Pair::new(1_500) else { return };
+    let settings = Settings::new("renamed.toml", "port = 3842\n");
+    let farend = Farend::ready(&pair.far, &format!("far --tier udp {}", settings.option()));
+    for command in ["set far down", "set far name farther", "set farther up"] {
+        ip(&format!("-n {} link {command}", pair.far));
+    }
+    settings.replace("port = 3842\nsignatures = \"latency\"\n");
+    farend.signal(Signal::HUP);
+    farend.wait_for_times(IN_FORCE, 1);
+    settings.replace("port = 3842\n");
+    farend.signal(Signal::HUP);
+    farend.wait_for_times(IN_FORCE, 2);
+    assert!(is_answered(&pair, "198.18.0.1"));
+    assert_eq!(farend.count("remain in force"), 0);
+    assert_eq!(farend.stop().code, Some(0));
+}
+
+#[test]
 fn any_destination_is_live() {
     const OTHER: [u8; 6] = [2, 0, 0, 0, 0, 9];
     let Some(pair) = Pair::new(1_500) else { return };

@@ -190,7 +190,7 @@ fn exchange(
         back += burst.len() as u64;
         near.recycle(&mut burst);
         let sent = Some(back);
-        cell.publish(&WorkerStatistics { counters, sent, ..WorkerStatistics::default() });
+        cell.publish(|to| *to = WorkerStatistics { counters, sent, ..WorkerStatistics::default() });
         thread::sleep(pause);
     }
     Ok(())

@@ -5,10 +5,21 @@ use farend_core::{Histogram, Kind};
 /// How long answered frames stayed here, by the signature they were known by:
 /// from the moment when a worker had its burst in hand until the answers were
 /// taken for transmission.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub struct Residence {
     /// By [`Kind::code`]; a kind has one from its first frame on.
     kinds: [Option<Box<Histogram>>; Kind::ALL.len()],
+}
+
+impl Clone for Residence {
+    fn clone(&self) -> Self {
+        Self { kinds: self.kinds.clone() }
+    }
+
+    /// Into the memory that is there.
+    fn clone_from(&mut self, from: &Self) {
+        self.kinds.clone_from(&from.kinds);
+    }
 }
 
 impl Residence {

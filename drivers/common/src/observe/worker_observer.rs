@@ -103,7 +103,10 @@ impl Observer for WorkerObserver {
 
 impl ReportingObserver for WorkerObserver {
     fn report(&mut self, measured: &mut Measurements) {
-        measured.residence = self.residence.as_ref().map(|(residence, _)| residence.clone());
+        match (&mut measured.residence, &self.residence) {
+            (Some(to), Some((residence, _))) => to.clone_from(residence),
+            (to, from) => *to = from.as_ref().map(|(residence, _)| residence.clone()),
+        }
         measured.testers.clone_from(&self.testers);
         if let Some(copier) = &mut self.copier {
             copier.flush();

@@ -74,7 +74,6 @@ pub struct Worker<W = ()> {
     link: Link,
     clock: TickClock,
     next_publish_tick: u64,
-    statistics: WorkerStatistics,
     ring_full_frames: u64,
     next_notice_tick: u64,
     notice: fn(&str),
@@ -100,7 +99,6 @@ impl Worker {
             link: Link::new(*interface_index, interface_name, *notice),
             clock: TickClock::start(),
             next_publish_tick: 0,
-            statistics: WorkerStatistics::default(),
             ring_full_frames: 0,
             next_notice_tick: 0,
             notice: *notice,
@@ -120,7 +118,6 @@ impl Worker {
             link: self.link,
             clock: self.clock,
             next_publish_tick: self.next_publish_tick,
-            statistics: self.statistics,
             ring_full_frames: self.ring_full_frames,
             next_notice_tick: self.next_notice_tick,
             notice: self.notice,
@@ -155,8 +152,8 @@ impl<W: ReportingObserver> Worker<W> {
         statistics: &StatisticsCell,
     ) -> Result<(), RunError> {
         let outcome = self.answer_until(policy, stop, statistics);
-        self.publish(statistics);
-        statistics.publish_last(&self.statistics);
+        self.take_drops();
+        statistics.publish_last(|to| self.write(to));
         outcome
     }
 
@@ -222,20 +219,8 @@ impl<W: ReportingObserver> Worker<W> {
     }
 
     fn publish(&mut self, cell: &StatisticsCell) {
-        self.ring_full_frames += self.port.ring.take_drops();
-        self.observer.report(&mut self.statistics.measured);
-        let PacketPort { transmitter, corrupt_frames, truncated_frames, .. } = &self.port;
-        self.observer.report(&mut self.statistics.measured);
-        self.statistics.counters = self.counters;
-        self.statistics.losses.clear();
-        self.statistics.losses.extend([
-            ("receive_ring_full", self.ring_full_frames),
-            ("receive_truncated", *truncated_frames),
-            ("ring_corrupt", *corrupt_frames),
-            ("transmit_refused", transmitter.losses.refused),
-            ("transmit_failed", transmitter.losses.failed),
-        ]);
-        cell.publish(&self.statistics);
+        self.take_drops();
+        cell.publish(|to| self.write(to));
         let now_tick = self.clock.now_tick();
         self.next_publish_tick = now_tick + PUBLISH_INTERVAL_TICKS;
         if now_tick >= self.next_notice_tick
@@ -244,5 +229,24 @@ impl<W: ReportingObserver> Worker<W> {
             self.next_notice_tick = now_tick + NOTICE_INTERVAL_TICKS;
             (self.notice)(&failure);
         }
+    }
+
+    fn take_drops(&mut self) {
+        self.ring_full_frames += self.port.ring.take_drops();
+    }
+
+    /// Writes what is known over what was left before.
+    fn write(&mut self, to: &mut WorkerStatistics) {
+        let PacketPort { transmitter, corrupt_frames, truncated_frames, .. } = &self.port;
+        to.counters = self.counters;
+        to.losses.clear();
+        to.losses.extend([
+            ("receive_ring_full", self.ring_full_frames),
+            ("receive_truncated", *truncated_frames),
+            ("ring_corrupt", *corrupt_frames),
+            ("transmit_refused", transmitter.losses.refused),
+            ("transmit_failed", transmitter.losses.failed),
+        ]);
+        self.observer.report(&mut to.measured);
     }
 }

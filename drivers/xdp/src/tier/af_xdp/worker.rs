@@ -81,7 +81,6 @@ pub(super) struct Worker<W> {
     queue: Socket,
     place: Place,
     observer: W,
-    statistics: WorkerStatistics,
     clock: TickClock,
     limit: RateLimit,
     counters: Counters,
@@ -101,7 +100,6 @@ impl<W: ReportingObserver> Worker<W> {
             queue,
             place,
             observer,
-            statistics: WorkerStatistics::default(),
             clock: TickClock::start(),
             limit: RateLimit::default(),
             counters: Counters::new(),
@@ -132,8 +130,7 @@ impl<W: ReportingObserver> Worker<W> {
         }
         let outcome = self.answer_until(policy, stop, statistics);
         let finished = self.take_stock();
-        self.publish(statistics);
-        statistics.publish_last(&self.statistics);
+        statistics.publish_last(|to| self.write(to));
         outcome.and(finished)
     }
 
@@ -242,18 +239,22 @@ impl<W: ReportingObserver> Worker<W> {
     }
 
     fn publish(&mut self, cell: &StatisticsCell) {
+        cell.publish(|to| self.write(to));
+        self.next_publish_tick = self.clock.now_tick() + PUBLISH_INTERVAL_TICKS;
+    }
+
+    /// Writes what is known over what was left before.
+    fn write(&mut self, to: &mut WorkerStatistics) {
         let losses = self.queue.losses();
-        self.statistics.counters = self.counters;
-        self.statistics.losses.clear();
-        self.statistics.losses.extend([
+        to.counters = self.counters;
+        to.losses.clear();
+        to.losses.extend([
             ("ring_corrupt", losses.corrupt_descriptors),
             ("receive_broken", losses.receive_broken_frames),
             ("transmit_failed", losses.unsendable_frames),
             ("transmit_unsent", self.unsent_frames),
             ("frames_leaked", self.leaked_frames),
         ]);
-        self.observer.report(&mut self.statistics.measured);
-        cell.publish(&self.statistics);
-        self.next_publish_tick = self.clock.now_tick() + PUBLISH_INTERVAL_TICKS;
+        self.observer.report(&mut to.measured);
     }
 }
