@@ -16,8 +16,12 @@ pub use farend_core::ring::broadcast::Message;
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 use crate::{
-    Deadline, Readiness, SegmentError, Values, arrival, name::Name, process::Processes,
-    segment::Segment, sys::Kept, values,
+    Deadline, Readiness, SegmentError, Values, arrival,
+    name::Name,
+    process::Processes,
+    segment::Segment,
+    sys::{Kept, Side},
+    values,
 };
 
 /// What a ring is made for.
@@ -198,11 +202,11 @@ impl AsFd for Ring {
 /// The side that sends.
 #[derive(Debug)]
 pub struct Publisher<F: Futex<Shared> = farend_futex::Default, L: Liveness = Processes>(
-    Kept<broadcast::Writer<'static, F, L>>,
+    Side<broadcast::Writer<'static, F, L>>,
 );
 
 impl<F: Futex<Shared>, L: Liveness> Publisher<F, L> {
-    pub(crate) const fn of(writer: Kept<broadcast::Writer<'static, F, L>>) -> Self {
+    pub(crate) const fn of(writer: Side<broadcast::Writer<'static, F, L>>) -> Self {
         Self(writer)
     }
 
@@ -324,8 +328,14 @@ impl<F: Futex<Shared>, L: Liveness> Publisher<F, L> {
 /// The side that receives.
 #[derive(Debug)]
 pub struct Subscriber<F: Futex<Shared> = farend_futex::Default, L: Liveness = Processes>(
-    Kept<broadcast::Reader<'static, F, L>>,
+    Side<broadcast::Reader<'static, F, L>>,
 );
+
+impl<F: Futex<Shared>, L: Liveness> Subscriber<F, L> {
+    pub(crate) const fn of(reader: Side<broadcast::Reader<'static, F, L>>) -> Self {
+        Self(reader)
+    }
+}
 
 impl Subscriber {
     /// A descriptor that tells when there may be a message.

@@ -34,8 +34,12 @@ pub use crate::broadcast::Publisher as Sender;
 pub use farend_core::ring::channel::Message;
 
 use crate::{
-    Deadline, Readiness, SegmentError, Values, arrival, name::Name, process::Processes,
-    segment::Segment, sys::Kept, values,
+    Deadline, Readiness, SegmentError, Values, arrival,
+    name::Name,
+    process::Processes,
+    segment::Segment,
+    sys::{Kept, Side},
+    values,
 };
 
 /// What a channel is made for.
@@ -227,7 +231,7 @@ impl AsFd for Channel {
 /// The side that receives.
 #[derive(Debug)]
 pub struct Receiver<F: Futex<Shared> = farend_futex::Default, L: Liveness = Processes>(
-    Kept<channel::Receiver<'static, F, L>>,
+    Side<channel::Receiver<'static, F, L>>,
 );
 
 impl Receiver {

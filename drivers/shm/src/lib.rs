@@ -30,7 +30,7 @@
 //!   its name alone.
 //! - [`channel`]: many [`Sender`](channel::Sender)s, many [`Receiver`](channel::Receiver)s.
 //!
-//! [`named`] has locks and signals that are found by a name.
+//! [`inside`] has rings that are fields of a value; [`named`] has locks and signals that are found by a name.
 //!
 //! Two threads, over memory that has no name:
 //!
@@ -92,6 +92,7 @@ pub mod channel;
 mod deadline;
 mod draft;
 mod error;
+pub mod inside;
 mod name;
 pub mod named;
 mod process;

@@ -21,7 +21,7 @@ use crate::{
     deadline::{is_over, left_timespec},
     process::ThisProcess,
     signal::Signal,
-    sys::Kept,
+    sys::Side,
     watch::Blocked,
 };
 
@@ -70,14 +70,14 @@ pub struct Readiness {
 #[derive(Debug)]
 struct Inner {
     signal: Signal,
-    alert: Kept<Alert<'static>>,
+    alert: Side<Alert<'static>>,
     /// Whether the thread sleeps for the side, or is about to.
     is_watching: AtomicBool,
     is_over: AtomicBool,
 }
 
 impl Readiness {
-    pub(crate) fn new(alert: Kept<Alert<'static>>) -> io::Result<Self> {
+    pub(crate) fn new(alert: Side<Alert<'static>>) -> io::Result<Self> {
         let inner = Arc::new(Inner {
             signal: Signal::new()?,
             alert,

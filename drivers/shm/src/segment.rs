@@ -1,6 +1,9 @@
 //! Segments: shared memory with a name, or without one.
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::{
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    sync::OnceLock,
+};
 
 use farend_core::ring::{LayoutError, Liveness, Memory, Owner, layout};
 use farend_futex::process::namespace;
@@ -18,6 +21,14 @@ use crate::{
     process::Processes,
     sys::{Kept, Mapping},
 };
+
+/// Where this process was when it first had a segment.
+static HOME: OnceLock<u64> = OnceLock::new();
+
+/// Whether this process is still where it was when it first had a segment.
+pub(crate) fn is_at_home() -> bool {
+    HOME.get().is_none_or(|home| *home == namespace())
+}
 
 /// How often a name is tried again that others make and remove meanwhile.
 const ATTEMPTS: u32 = 8;
@@ -154,7 +165,9 @@ impl Segment {
         let mapping = octets
             .and_then(|octets| Mapping::of(file.as_fd(), octets))
             .map_err(SegmentError::system("map the segment"))?;
-        Ok(Self { mapping, file, name: None, realm: namespace() })
+        let realm = namespace();
+        HOME.get_or_init(|| realm);
+        Ok(Self { mapping, file, name: None, realm })
     }
 }
 

@@ -90,7 +90,7 @@ impl TypeLayout {
         layout
     }
 
-    const fn number(self, number: u64) -> Self {
+    pub(crate) const fn number(self, number: u64) -> Self {
         let octets = number.to_le_bytes();
         let (mut layout, mut index) = (self, 0);
         while index < octets.len() {

@@ -113,6 +113,12 @@ impl<T: Shareable> Shared<T> {
         Self::open(Segment::from_fd(fd)?)
     }
 
+    /// The value, for as long as the process lives: for the [rings](crate::inside) in it.
+    #[must_use]
+    pub const fn get(&self) -> &'static T {
+        self.value
+    }
+
     /// What puts the header of such a value into memory.
     fn make() -> Result<impl FnOnce(Memory<'static>) -> Result<Placed<T>, LayoutError>, SegmentError>
     {

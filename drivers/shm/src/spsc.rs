@@ -16,8 +16,12 @@ pub use farend_core::ring::spsc::Loan;
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 use crate::{
-    Deadline, Readiness, SegmentError, Values, arrival, name::Name, process::Processes,
-    segment::Segment, sys::Kept, values,
+    Deadline, Readiness, SegmentError, Values, arrival,
+    name::Name,
+    process::Processes,
+    segment::Segment,
+    sys::{Kept, Side},
+    values,
 };
 
 /// A ring in shared memory. Each of its two sides can be taken once.
@@ -151,8 +155,20 @@ impl AsFd for Ring {
 /// The side that sends.
 #[derive(Debug)]
 pub struct Sender<F: Futex<Shared> = farend_futex::Default, L: Liveness = Processes>(
-    Kept<spsc::Producer<'static, F, L>>,
+    Side<spsc::Producer<'static, F, L>>,
 );
+
+impl<F: Futex<Shared>, L: Liveness> Sender<F, L> {
+    pub(crate) const fn of(producer: Side<spsc::Producer<'static, F, L>>) -> Self {
+        Self(producer)
+    }
+}
+
+impl<F: Futex<Shared>, L: Liveness> Receiver<F, L> {
+    pub(crate) const fn of(consumer: Side<spsc::Consumer<'static, F, L>>) -> Self {
+        Self(consumer)
+    }
+}
 
 impl Sender {
     /// A descriptor that tells when there may be room.
@@ -254,7 +270,7 @@ impl<F: Futex<Shared>, L: Liveness> Sender<F, L> {
 /// The side that receives.
 #[derive(Debug)]
 pub struct Receiver<F: Futex<Shared> = farend_futex::Default, L: Liveness = Processes>(
-    Kept<spsc::Consumer<'static, F, L>>,
+    Side<spsc::Consumer<'static, F, L>>,
 );
 
 impl Receiver {

@@ -122,16 +122,11 @@ impl<T> Kept<T> {
     pub(crate) fn derive<U>(
         &self,
         make: impl FnOnce(&T) -> Result<U, RingError>,
-    ) -> Result<Kept<U>, RingError> {
+    ) -> Result<Side<U>, RingError> {
         if !self.segment.is_of_this_realm() {
             return Err(RingError::OtherRealm);
         }
-        Ok(Kept { value: make(&self.value)?, segment: Arc::clone(&self.segment) })
-    }
-
-    /// As [`derive`](Self::derive), of something that is no side.
-    pub(crate) fn with<U>(&self, make: impl FnOnce(&T) -> U) -> Kept<U> {
-        Kept { value: make(&self.value), segment: Arc::clone(&self.segment) }
+        Ok(Side { value: make(&self.value)?, segment: Some(Arc::clone(&self.segment)) })
     }
 
     /// Gives the segment the name under which others find it. Without effect once
@@ -145,6 +140,43 @@ impl<T> Kept<T> {
     /// What keeps the mapping.
     pub(crate) fn segment(&self) -> &Segment {
         &self.segment
+    }
+}
+
+/// Something that was made of what lives in a segment's mapping.
+#[derive(Debug)]
+pub(crate) struct Side<T> {
+    // Dropped in this order.
+    value: T,
+    /// Unless the mapping stays until the process ends.
+    segment: Option<Arc<Segment>>,
+}
+
+impl<T> Side<T> {
+    /// Of memory that stays mapped until the process ends.
+    pub(crate) const fn for_ever(value: T) -> Self {
+        Self { value, segment: None }
+    }
+
+    /// Makes something that is no side of it.
+    pub(crate) fn with<U>(&self, make: impl FnOnce(&T) -> U) -> Side<U> {
+        Side { value: make(&self.value), segment: self.segment.clone() }
+    }
+}
+
+impl<T> Deref for Side<T> {
+    type Target = T;
+
+    #[inline]
+    fn deref(&self) -> &T {
+        &self.value
+    }
+}
+
+impl<T> DerefMut for Side<T> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut T {
+        &mut self.value
     }
 }
 
@@ -198,13 +230,6 @@ impl<T> Deref for Kept<T> {
     #[inline]
     fn deref(&self) -> &T {
         &self.value
-    }
-}
-
-impl<T> DerefMut for Kept<T> {
-    #[inline]
-    fn deref_mut(&mut self) -> &mut T {
-        &mut self.value
     }
 }
 

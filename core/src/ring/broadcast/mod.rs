@@ -129,6 +129,18 @@ impl<'m> Ring<'m> {
         Ok(ring)
     }
 
+    /// The ring of this layout in memory whose users know without a header what is there.
+    /// All zero, it is a ring that nobody has used; the header's octets are not.
+    ///
+    /// # Errors
+    /// [`LayoutError::Kind`], [`LayoutError::Truncated`].
+    pub fn without_header(memory: Memory<'m>, layout: Layout) -> Result<Self, LayoutError> {
+        if layout.kind() != Kind::Broadcast {
+            return Err(LayoutError::Kind { found: Some(layout.kind()) });
+        }
+        Self::of(&memory, layout)
+    }
+
     /// Takes a ring that another process or thread has made.
     ///
     /// # Errors

@@ -98,6 +98,15 @@ impl<'m> Ring<'m> {
         Ok(ring)
     }
 
+    /// The ring of `capacity_octets` in memory whose users know without a header what is
+    /// there. All zero, it is a ring that nobody has used; the header's octets are not.
+    ///
+    /// # Errors
+    /// [`LayoutError::Capacity`], [`LayoutError::Truncated`].
+    pub fn without_header(memory: Memory<'m>, capacity_octets: u64) -> Result<Self, LayoutError> {
+        Self::of(&memory, Layout::spsc(capacity_octets)?)
+    }
+
     /// Takes a ring that another process or thread has made.
     ///
     /// # Errors
