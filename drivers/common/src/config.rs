@@ -4,6 +4,7 @@
 //! Every error names the file, the line, the key and what was expected there.
 
 pub(crate) mod document;
+mod json;
 #[cfg(test)]
 mod own_tests;
 mod reference;
@@ -75,6 +76,22 @@ impl<C: Clone + Default> Config<C> {
     }
 }
 
+impl<C: Clone + Default> Config<C> {
+    /// Reads keys and values of JSON.
+    ///
+    /// # Errors
+    ///
+    /// The key that is wrong, and what was expected.
+    pub fn of_object<O: Options<Choices = C>>(
+        object: &serde_json::Map<String, serde_json::Value>,
+    ) -> Result<Self, ConfigError> {
+        let mut config = Self::default();
+        let read = json::table(object).and_then(|table| read_own::<O>(&mut config, &table));
+        read.map_err(|error| error.at(Path::new("")))?;
+        Ok(config)
+    }
+}
+
 impl<C> Config<C> {
     /// An error about the value of a key, if the file has that key.
     #[must_use]
@@ -87,17 +104,21 @@ impl<C> Config<C> {
     /// Where a contradiction comes from, if a key of this file has part in it.
     #[must_use]
     pub fn blame(&self, error: &PolicyError) -> Option<ConfigError> {
-        let keys: &[&str] = match error {
-            PolicyError::PortZero => &["port", "filtering.port"],
-            PolicyError::Vlan { .. } => &["vlan"],
-            PolicyError::NoSignature => &["signatures"],
-            PolicyError::EverythingAnswered => &["signatures", "port", "filtering.port"],
-            PolicyError::TooManyTesterOuis => &["tester-oui"],
-            PolicyError::TooManyPrefixes => &["allow"],
-            PolicyError::TooManyCustoms => &["pattern"],
-            _ => &[],
-        };
-        keys.iter().find_map(|key| self.error_at(key, error.to_string()))
+        keys_of(error).iter().find_map(|key| self.error_at(key, error.to_string()))
+    }
+}
+
+/// The keys that can have part in a contradiction.
+pub(crate) fn keys_of(error: &PolicyError) -> &'static [&'static str] {
+    match error {
+        PolicyError::PortZero => &["port", "filtering.port"],
+        PolicyError::Vlan { .. } => &["vlan"],
+        PolicyError::NoSignature => &["signatures"],
+        PolicyError::EverythingAnswered => &["signatures", "port", "filtering.port"],
+        PolicyError::TooManyTesterOuis => &["tester-oui"],
+        PolicyError::TooManyPrefixes => &["allow"],
+        PolicyError::TooManyCustoms => &["pattern"],
+        _ => &[],
     }
 }
 
@@ -111,6 +132,24 @@ pub struct ConfigError {
 impl ConfigError {
     fn of_file(path: &Path, message: String) -> Self {
         Fault { line: None, key: String::new(), message }.at(path)
+    }
+
+    /// The key that is wrong; empty if it is none alone.
+    #[must_use]
+    pub fn key(&self) -> &str {
+        &self.fault.key
+    }
+
+    /// Its line, from 1.
+    #[must_use]
+    pub const fn line(&self) -> Option<usize> {
+        self.fault.line
+    }
+
+    /// What was expected.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.fault.message
     }
 }
 
@@ -129,7 +168,7 @@ impl fmt::Display for ConfigError {
 
 impl std::error::Error for ConfigError {}
 
-/// Takes over what our own TOML says: its keys are the options' names.
+/// Takes over what our own TOML, or JSON, says: its keys are the options' names.
 fn read_own<O: Options>(config: &mut Config<O::Choices>, table: &Table) -> Result<(), Fault> {
     for entry in table.flat() {
         let key = entry.key();

@@ -19,6 +19,14 @@ pub enum Code {
     Finding,
     /// An interface is not served any more.
     Ended,
+    /// An interface is served again, on demand.
+    Started,
+    /// An interface is not served for now, on demand.
+    Stopped,
+    /// Settings were changed on demand.
+    Configuration,
+    /// An epoch of statistics has begun, on demand.
+    Reset,
     /// Lines were lost, because an output did not take them.
     LinesLost,
 }
@@ -34,6 +42,10 @@ impl Code {
             Self::Hint => "hint",
             Self::Finding => "finding",
             Self::Ended => "ended",
+            Self::Started => "started",
+            Self::Stopped => "stopped",
+            Self::Configuration => "configuration",
+            Self::Reset => "reset",
             Self::LinesLost => "lines_lost",
         }
     }
@@ -41,7 +53,9 @@ impl Code {
     /// How its line for a person begins.
     const fn label(self) -> &'static str {
         match self {
-            Self::Notice => "notice",
+            Self::Notice | Self::Started | Self::Stopped | Self::Configuration | Self::Reset => {
+                "notice"
+            }
             Self::Hint => "hint",
             Self::TierSkipped => "",
             Self::Warning | Self::Finding | Self::Ended | Self::LinesLost => "warning",

@@ -9,17 +9,38 @@ use crate::{config::ConfigError, tier::TierError};
 pub struct Failure {
     code: u8,
     message: String,
+    /// The setting that is to blame, if one is.
+    key: Option<String>,
 }
 
 impl Failure {
     /// Wrong options or a wrong file: exit code 2.
     pub fn usage(message: impl Into<String>) -> Self {
-        Self { code: 2, message: message.into() }
+        Self { code: 2, message: message.into(), key: None }
     }
 
     /// Something that went wrong while running: exit code 1.
     pub fn run_time(message: impl Into<String>) -> Self {
-        Self { code: 1, message: message.into() }
+        Self { code: 1, message: message.into(), key: None }
+    }
+
+    /// Blames a setting.
+    #[must_use]
+    pub fn of_key(mut self, key: &str) -> Self {
+        self.key = Some(key.to_owned());
+        self
+    }
+
+    /// The setting that is to blame, if one is.
+    #[must_use]
+    pub fn key(&self) -> Option<&str> {
+        self.key.as_deref()
+    }
+
+    /// Whether options or a file are wrong, and not what was found here.
+    #[must_use]
+    pub const fn is_usage(&self) -> bool {
+        self.code == 2
     }
 
     /// The exit code.

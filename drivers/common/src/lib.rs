@@ -8,6 +8,7 @@
 pub mod arguments;
 pub mod clock;
 pub mod config;
+pub mod control;
 pub mod event;
 pub mod failure;
 pub mod hints;

@@ -12,6 +12,10 @@ mod value;
 use std::fmt::{self, Write};
 
 use clap::{ArgMatches, Command};
+use serde_json::Value;
+
+#[doc(hidden)]
+pub use serde_json::Value as Json;
 
 pub use kind::{Flag, Kind, List, Maybe, One};
 pub use value::OptionValue;
@@ -46,6 +50,8 @@ pub struct Declared {
     pub yaml: Option<&'static str>,
     /// The only tier that it is for.
     pub tier: Option<&'static str>,
+    /// Whether it can make a reflector a danger to others.
+    pub danger: Option<bool>,
 }
 
 impl Declared {
@@ -59,7 +65,7 @@ impl Declared {
         change: Change,
         help: &'static str,
     ) -> Self {
-        Self { name, value, default, heading, change, help, yaml: None, tier: None }
+        Self { name, value, default, heading, change, help, yaml: None, tier: None, danger: None }
     }
 
     /// Its help, with the default behind it.
@@ -92,6 +98,12 @@ pub trait Options: 'static {
     fn settle(choices: Self::Choices) -> Self::Settings;
     /// The lines of a configuration file that say the same.
     fn to_toml(settings: &Self::Settings) -> Vec<String>;
+    /// Those that a source speaks of.
+    fn given(choices: &Self::Choices) -> Vec<&'static str>;
+    /// Makes a source speak of those alone that `is_kept` names.
+    fn retain(choices: &mut Self::Choices, is_kept: &dyn Fn(&str) -> bool);
+    /// Each with its value.
+    fn to_json(settings: &Self::Settings) -> Vec<(&'static str, Value)>;
     /// Those whose values differ.
     fn changed(before: &Self::Settings, after: &Self::Settings) -> Vec<Declared>;
     /// `running`, with all that a reload can change taken from `wanted`.
@@ -122,6 +134,16 @@ impl Options for () {
     fn settle((): ()) {}
 
     fn to_toml((): &()) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn given((): &()) -> Vec<&'static str> {
+        Vec::new()
+    }
+
+    fn retain((): &mut (), _is_kept: &dyn Fn(&str) -> bool) {}
+
+    fn to_json((): &()) -> Vec<(&'static str, Value)> {
         Vec::new()
     }
 

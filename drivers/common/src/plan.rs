@@ -1,14 +1,15 @@
 //! What is to be done: the command line over the file over the defaults.
 
 use farend_core::{Guards, Mode, PolicyError};
+use serde_json::Value as Json;
 
 use crate::{
     arguments::CommandLine,
-    config::Config,
+    config::{Config, keys_of},
     failure::Failure,
     options::{Change, Declared, Options},
     runtime::Platform,
-    settings::{Common, Settings},
+    settings::{Choices, Common, Settings},
     values::mode_name,
 };
 
@@ -16,6 +17,15 @@ use crate::{
 pub type OwnSettings<P> = <<P as Platform>::Options as Options>::Settings;
 /// What one source says of a driver's own options.
 pub type OwnChoices<P> = <<P as Platform>::Options as Options>::Choices;
+
+/// What was set while the driver runs: over the command line.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct ApiLayer<C> {
+    /// What every driver can be told.
+    pub common: Choices,
+    /// What this driver alone can be told.
+    pub own: C,
+}
 
 /// All that the user asked for.
 #[derive(Debug)]
@@ -36,24 +46,86 @@ impl<P: Platform> Plan<P> {
     ///
     /// What is wrong with the file, or which settings contradict one another.
     pub fn make(line: &CommandLine<OwnChoices<P>>) -> Result<Self, Failure> {
+        Self::make_under(&ApiLayer::default(), line)
+    }
+
+    /// As [`make`](Self::make), with what was set meanwhile over it.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn make_under(
+        api: &ApiLayer<OwnChoices<P>>,
+        line: &CommandLine<OwnChoices<P>>,
+    ) -> Result<Self, Failure> {
         let config = match &line.config {
             Some(path) => Config::read::<P::Options>(path)?,
             None => Config::default(),
         };
+        Self::compose(line, config, api)
+    }
+
+    /// As [`make_under`](Self::make_under), with the file as it was read last.
+    ///
+    /// # Errors
+    ///
+    /// Which settings contradict one another.
+    pub fn again_under(
+        &self,
+        api: &ApiLayer<OwnChoices<P>>,
+        line: &CommandLine<OwnChoices<P>>,
+    ) -> Result<Self, Failure> {
+        Self::compose(line, self.config.clone(), api)
+    }
+
+    fn compose(
+        line: &CommandLine<OwnChoices<P>>,
+        config: Config<OwnChoices<P>>,
+        api: &ApiLayer<OwnChoices<P>>,
+    ) -> Result<Self, Failure> {
         let targets = if line.targets.is_empty() {
             config.targets.clone().unwrap_or_default()
         } else {
             line.targets.clone()
         };
+        let common = api.common.clone().over(line.common.clone()).over(config.choices.clone());
+        let own = P::Options::over(api.own.clone(), line.own.clone());
         let plan = Self {
             targets,
-            settings: line.common.clone().over(config.choices.clone()).settle(),
-            own: P::Options::settle(P::Options::over(line.own.clone(), config.own.clone())),
+            settings: common.settle(),
+            own: P::Options::settle(P::Options::over(own, config.own.clone())),
             config,
         };
         plan.check()?;
         P::check(&plan)?;
         Ok(plan)
+    }
+
+    /// Every key with its value.
+    #[must_use]
+    pub fn to_json(&self) -> Vec<(&'static str, Json)> {
+        let mut values = vec![("interfaces", self.targets.iter().cloned().collect())];
+        values.extend(P::Options::to_json(&self.own));
+        values.extend(Common::to_json(&self.settings));
+        values
+    }
+
+    /// Keys that the file speaks of.
+    #[must_use]
+    pub fn of_file(&self) -> Vec<&'static str> {
+        let mut given = P::Options::given(&self.config.own);
+        given.extend(Common::given(&self.config.choices));
+        given.extend(self.config.targets.is_some().then_some("interfaces"));
+        given
+    }
+
+    /// Keys whose values differ, of those that a reload can change.
+    #[must_use]
+    pub fn changed_live(&self, after: &Self) -> Vec<&'static str> {
+        let mut changed = P::Options::changed(&self.own, &after.own);
+        changed.extend(Common::changed(&self.settings, &after.settings));
+        changed.retain(|one| one.change == Change::Live);
+        changed.into_iter().map(|one| one.name).collect()
     }
 
     /// What a person should know about the file.
@@ -92,20 +164,22 @@ impl<P: Platform> Plan<P> {
     /// comes from there.
     #[must_use]
     pub fn contradiction(&self, error: &PolicyError) -> Failure {
-        match self.config.blame(error) {
+        let failure = match self.config.blame(error) {
             Some(error) => error.into(),
             None => Failure::usage(error.to_string()),
-        }
+        };
+        keys_of(error).first().map_or(failure.clone(), |key| failure.of_key(key))
     }
 
     /// A wrong value of a key, with its place in the file if it comes from
     /// there.
     #[must_use]
     pub fn wrong(&self, key: &str, message: String) -> Failure {
-        match self.config.error_at(key, message.clone()) {
+        let failure: Failure = match self.config.error_at(key, message.clone()) {
             Some(error) => error.into(),
             None => Failure::usage(message),
-        }
+        };
+        failure.of_key(key)
     }
 
     /// What is in force, as a configuration file.

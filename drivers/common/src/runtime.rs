@@ -7,12 +7,14 @@
 mod calls;
 mod changes;
 mod check;
+mod configure;
 mod epochs;
 mod ladder;
 mod open;
 mod platform;
 mod reload;
 mod session;
+mod steer;
 
 use std::{
     os::fd::AsFd,
@@ -24,6 +26,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::{
     arguments::{self, CommandLine, one_line},
+    control::Door,
     event::{Code, Event},
     failure::Failure,
     hints::Hints,
@@ -34,9 +37,11 @@ use crate::{
     statistics::{CountersPage, PAGE_INTERVAL, Reporter, Snapshot},
 };
 
-use self::{calls::Calls, epochs::Epochs, session::Session};
+use self::{calls::Calls, configure::Layers, epochs::Epochs, session::Session};
 
-pub use calls::{Handle, Reply};
+pub use farend_control::status::Link;
+
+pub(crate) use calls::{Answer, Handle, Outcome};
 pub use platform::{Change, Keep, Platform, Target};
 
 /// Between two looks at workers and hints.
@@ -87,6 +92,11 @@ struct Run<'line, P: Platform> {
     signals: Signals,
     /// Where it is steered at all.
     calls: Option<Calls>,
+    /// Where clients come in, if they may.
+    door: Option<Door>,
+    layers: Layers<OwnChoices<P>>,
+    /// Those still held; `None` where the system has none.
+    capabilities: Option<Vec<&'static str>>,
     epochs: Epochs,
     hints: Hints,
     started: Instant,
@@ -125,7 +135,8 @@ impl<P: Platform> Run<'_, P> {
                 break;
             }
             self.do_due(&mut due, now);
-            self.wait(due.next().saturating_duration_since(now));
+            let next = self.next_disarm().into_iter().fold(due.next(), Instant::min);
+            self.wait(next.saturating_duration_since(now));
             if self.signals.take_reload() {
                 self.reload();
                 due.statistics =
@@ -145,6 +156,7 @@ impl<P: Platform> Run<'_, P> {
             let snapshot = self.snapshot();
             self.sink.statistics(&self.reporter.statistics(snapshot));
         }
+        self.disarm(now);
         if now >= due.look {
             due.look = now + LOOK_INTERVAL;
             self.look(now);
@@ -213,15 +225,22 @@ impl<P: Platform> Run<'_, P> {
 
     fn snapshot(&mut self) -> Snapshot {
         let platform = &mut self.platform;
-        let interfaces = self.sessions.iter_mut().map(|one| one.statistics(platform)).collect();
+        let mut interfaces: Vec<_> =
+            self.sessions.iter_mut().map(|one| one.statistics(platform)).collect();
+        let elapsed = self.started.elapsed();
+        for one in &mut interfaces {
+            one.elapsed = elapsed;
+        }
         let copies = self.outputs.copies();
-        Snapshot { elapsed: self.started.elapsed(), interfaces, copies }
+        Snapshot { elapsed, interfaces, copies }
     }
 
     /// Stops all targets, tells what they did, and says how it ended.
     fn finish(mut self) -> Result<(), Failure> {
         // What stopping takes is no time of service.
         let elapsed = self.started.elapsed();
+        // Before the end, so that nobody waits for an answer that never comes.
+        self.door = None;
         let platform = &mut self.platform;
         self.sessions.iter_mut().for_each(|session| session.stop(platform));
         self.outputs.finish();

@@ -11,7 +11,8 @@ use crate::{
     observe, options,
     options::{Flag, List, Maybe, One, Options},
     values::{
-        Format, Guard, Port, Prefix, Rate, Seconds, SignatureSet, SourceOui, UserSignature, VlanId,
+        ControlAt, Format, Guard, Port, Prefix, Rate, Seconds, SignatureSet, SourceOui,
+        UserSignature, VlanId,
     },
 };
 
@@ -64,15 +65,20 @@ options! {
     max_rate("max-rate", "PPS", "no cap", GUARDS, Live): Maybe<Rate> = None;
 
     /// DANGER: answer every unicast destination MAC, not only our own
-    any_destination("any-destination", "true|false", "", GUARDS, Live): Flag = false;
+    any_destination("any-destination", "true|false", "", GUARDS, Live, danger = true): Flag = false;
 
     /// DANGER: switch off guards, with commas between: own-source-mac,
     /// equal-macs, checksum, hop-limit (answers keep it), loop-risk, loopback
     /// (udp tier)
-    disabled_guards("disable-guard", "NAME", "none", GUARDS, Live): List<Guard> = Vec::new();
+    disabled_guards("disable-guard", "NAME", "none", GUARDS, Live, danger = true):
+        List<Guard> = Vec::new();
 
     /// Stop after so many seconds
     duration("duration", "S", "run until a signal", RUNNING, Restart): Maybe<Seconds> = None;
+
+    /// Serve the control API (docs/control.md) on a Unix socket, for farendctl:
+    /// on (/run/farend/PROGRAM-INTERFACES.sock) or a path
+    control("control", "PATH|on|off", "off", RUNNING, Restart): One<ControlAt> = ControlAt::Off;
 
     /// Form of the statistics on standard output
     format("stats", "text|json|csv|none", "text", RUNNING, Restart, yaml = "stats.format"):

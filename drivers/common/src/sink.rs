@@ -11,13 +11,14 @@ mod start;
 
 use std::{
     sync::{
-        Mutex, OnceLock, PoisonError,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
 
 use crate::{
+    control::Journal,
     event::{Code, Event},
     statistics::{Ready, describe},
     values::Format,
@@ -40,6 +41,8 @@ pub struct Sink {
     format: Format,
     standard_output: Output,
     standard_error: Output,
+    /// What control clients see of it.
+    journal: OnceLock<Arc<Journal>>,
     told_lost: AtomicU64,
     next_told: Mutex<Option<Instant>>,
 }
@@ -51,13 +54,23 @@ impl Sink {
             format,
             standard_output: Output::standard_output(),
             standard_error: Output::standard_error(),
+            journal: OnceLock::new(),
             told_lost: AtomicU64::new(0),
             next_told: Mutex::new(None),
         })
     }
 
+    /// Keeps events from now on in a journal too.
+    pub(crate) fn keep_in(&self, journal: &Arc<Journal>) {
+        // A process has one server.
+        let _ = self.journal.set(Arc::clone(journal));
+    }
+
     /// Tells an event.
     pub fn emit(&self, event: &Event) {
+        if let Some(journal) = self.journal.get() {
+            journal.push(event);
+        }
         self.standard_error.push_line(&event.line());
         if self.format == Format::Json {
             self.standard_output.push_line(&describe::event(event));

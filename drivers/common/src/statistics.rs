@@ -14,7 +14,7 @@ mod text;
 
 use std::time::Duration;
 
-use farend_control::statistics::StatisticsLine;
+use farend_control::{statistics::StatisticsLine, status::PolicyStatus};
 use farend_core::{Class, Policy};
 
 pub use page::{CountersPage, PAGE_INTERVAL};
@@ -31,6 +31,8 @@ pub struct InterfaceStatistics {
     pub interface: String,
     /// Name of the tier.
     pub tier: &'static str,
+    /// The time that the counts are of; zero for that of the snapshot.
+    pub elapsed: Duration,
     /// Outcomes and losses, over all workers.
     pub worker: WorkerStatistics,
     /// Frames that the interface itself lost, by stable name, since the start.
@@ -44,6 +46,7 @@ impl InterfaceStatistics {
         Self {
             interface: self.interface.clone(),
             tier: self.tier,
+            elapsed: self.elapsed.saturating_sub(earlier.elapsed),
             worker: self.worker.since(&earlier.worker),
             interface_drops: named_since(&self.interface_drops, &earlier.interface_drops),
         }
@@ -68,6 +71,11 @@ impl InterfaceStatistics {
 /// A line with counts, rates over the time of `interval`.
 pub(crate) fn line_of(event: &str, now: &Snapshot, interval: &Snapshot) -> StatisticsLine {
     json::statistics_line(event, unix_ms(), now, interval)
+}
+
+/// What a policy answers, for clients.
+pub(crate) fn policy_status(policy: &Policy, has_mac: bool) -> PolicyStatus {
+    json::policy_status(policy, has_mac)
 }
 
 /// Adds counts of the same name.
@@ -118,6 +126,11 @@ impl Snapshot {
             merge_named(&mut total.interface_drops, &one.interface_drops);
         }
         total
+    }
+
+    /// Forgets all but these interfaces.
+    pub fn retain(&mut self, only: &[String]) {
+        self.interfaces.retain(|one| only.contains(&one.interface));
     }
 
     /// What was done since `earlier`.

@@ -5,6 +5,7 @@
 //! option or the key and repeats what was given.
 
 mod capture;
+mod control;
 mod numbers;
 mod prefix;
 mod signature;
@@ -14,6 +15,7 @@ use std::{fmt, num::NonZeroU16, str::FromStr, time::Duration};
 use farend_core::{Guards, Mode, Oui};
 
 pub use capture::{Every, SampleOctets, SampleOf, SegmentName, TesterCount};
+pub use control::ControlAt;
 pub use numbers::{BusyPoll, Numbers};
 pub use prefix::Prefix;
 pub use signature::{SignatureSet, UserSignature};

@@ -276,11 +276,11 @@ pub(crate) fn short_list(fields: &[(&str, String)]) -> String {
 mod tests {
     use super::*;
 
-    /// Write it anew with `FAREND_WRITE=1 cargo test -p farend-control description`.
+    /// Write it anew with `FAREND_BLESS=1 cargo test -p farend-control description`.
     #[test]
     fn description_is_that_of_the_types() {
         let made = describe();
-        if std::env::var_os("FAREND_WRITE").is_some() {
+        if std::env::var_os("FAREND_BLESS").is_some() {
             let path = concat!(env!("CARGO_MANIFEST_DIR"), "/idl/org.farend.Control.varlink");
             std::fs::write(path, &made).unwrap();
             return;

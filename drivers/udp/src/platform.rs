@@ -10,7 +10,7 @@ use farend_driver::{
     observe::ObserverFactory,
     plan::Plan,
     privileges::Capability,
-    runtime::{self, Platform},
+    runtime::{self, Keep, Platform},
     tier::{PolicyRefusal, Tier, TierError, TierName},
 };
 
@@ -125,5 +125,13 @@ impl Platform for Udp {
 
     fn has_mac(_tier: Sockets) -> bool {
         false
+    }
+
+    fn serving(_tiers: &[Sockets], keep: Keep) -> Vec<Capability> {
+        match keep {
+            Keep::Reload => Vec::new(),
+            // The same port again, be it below 1024.
+            Keep::Restart => vec![Capability::NET_BIND_SERVICE],
+        }
     }
 }

@@ -148,6 +148,9 @@ impl Platform for Xdp {
         if tiers.contains(&TierChoice::AfXdp) || is_reopened {
             kept.extend([Capability::NET_RAW, Capability::IPC_LOCK]);
         }
+        if keep == Keep::Restart && tiers.contains(&TierChoice::Udp) {
+            kept.push(Capability::NET_BIND_SERVICE);
+        }
         kept
     }
 

@@ -106,4 +106,11 @@ impl runtime::Target for Target {
             Self::Addresses { .. } => 0,
         }
     }
+
+    #[cfg(target_os = "linux")]
+    fn link(&self) -> Option<runtime::Link> {
+        let interface = self.interface()?;
+        let is_up = interface.is_up && interface.is_running;
+        Some(runtime::Link { is_up, mtu_octets: interface.mtu_octets.into() })
+    }
 }

@@ -2,17 +2,10 @@
 //! runtime, and what it gets from it.
 //!
 //! Each target is the name of a wire. A tester at its near end sends probes,
-//! the port at its far end turns them round. Lines on standard input steer it:
-//! `stop NAME`, `start NAME`, `reset`, `statistics`; each is answered by a line
-//! on standard error.
+//! the port at its far end turns them round.
 #![deny(unsafe_code)]
 
-use std::{
-    io::{self, BufRead},
-    process::ExitCode,
-    thread,
-    time::Duration,
-};
+use std::{io, process::ExitCode, thread, time::Duration};
 
 use farend_core::{
     Counters, MacAddress, Policy, RateLimit,
@@ -28,9 +21,7 @@ use farend_driver::{
     options,
     options::{Maybe, One},
     plan::Plan,
-    privileges,
-    runtime::{self, Handle, Platform, Reply},
-    sink,
+    runtime::{self, Platform},
     threaded::Threaded,
     tier::{PolicyRefusal, Tier, TierError, TierName},
     values::{Rate, SegmentName},
@@ -85,7 +76,6 @@ impl Platform for Memory {
         targets_help: "Names of wires",
         examples: "farend-memory-driver mem0 mem1",
     };
-    const IS_STEERED: bool = true;
 
     fn start() -> io::Result<Self> {
         Ok(Self)
@@ -136,26 +126,6 @@ impl Platform for Memory {
             Some(_) if is_stubborn => Err(TierError::new("takes no other policy")),
             _ => Ok(()),
         })))
-    }
-
-    fn steered_by(&mut self, _plan: &Plan<Self>, handle: Handle) {
-        let steer = move || {
-            for line in io::stdin().lock().lines().map_while(Result::ok) {
-                let (call, name) = line.split_once(' ').unwrap_or((&line, ""));
-                let reply = match call {
-                    "stop" => handle.stop(name),
-                    "start" => handle.start(name),
-                    "reset" => handle.reset(),
-                    _ => handle.statistics(),
-                };
-                sink::say(match reply {
-                    Reply::Done => format!("reply: {line}"),
-                    Reply::Refused(reason) => format!("reply: refused: {reason}"),
-                    Reply::Statistics(line, epoch) => format!("reply: epoch {epoch} {line}"),
-                });
-            }
-        };
-        privileges::spawn("steer", steer).expect("a thread");
     }
 }
 

@@ -1,121 +1,17 @@
 //! The common runtime, by a driver that has nothing but wires in memory.
 
+mod support;
+
 use std::{
-    io::{BufRead, BufReader, Read, Write},
-    path::PathBuf,
-    process::{Child, ChildStdin, Command, Stdio},
-    sync::{Arc, Mutex},
+    io::Read,
+    process::{Command, Stdio},
     thread,
     time::{Duration, Instant},
 };
 
 use rustix::process::{Pid, Signal, kill_process};
-use serde_json::Value;
 
-/// How long anything may take before a test fails.
-const PATIENCE: Duration = Duration::from_secs(20);
-
-/// The driver as a process; killed on drop.
-struct Driver {
-    child: Child,
-    stdin: ChildStdin,
-    told: Arc<Mutex<String>>,
-}
-
-impl Driver {
-    fn start(arguments: &str) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_farend-memory-driver"));
-        command.args(arguments.split_whitespace());
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap();
-        let told = Arc::new(Mutex::new(String::new()));
-        collect(child.stderr.take().unwrap(), &told);
-        collect(child.stdout.take().unwrap(), &told);
-        Self { stdin: child.stdin.take().unwrap(), child, told }
-    }
-
-    fn ready(arguments: &str) -> Self {
-        let driver = Self::start(arguments);
-        driver.wait_for("ready: ", 1);
-        driver
-    }
-
-    /// Waits until a text was told so often; gives its last line.
-    fn wait_for(&self, what: &str, times: usize) -> String {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            let told = self.told.lock().unwrap().clone();
-            let lines: Vec<_> = told.lines().filter(|line| line.contains(what)).collect();
-            if lines.len() >= times {
-                return lines[times - 1].to_owned();
-            }
-            assert!(Instant::now() < deadline, "no {what:?} in:\n{told}");
-            thread::sleep(Duration::from_millis(5));
-        }
-    }
-
-    fn call(&mut self, line: &str) {
-        writeln!(self.stdin, "{line}").unwrap();
-    }
-
-    fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.child), signal).unwrap();
-    }
-
-    /// Stops it; gives its exit code and the `final` line.
-    fn stop(mut self) -> (Option<i32>, Value) {
-        self.signal(Signal::TERM);
-        let code = self.child.wait().unwrap().code();
-        (code, json(&self.wait_for("\"event\":\"final\"", 1)))
-    }
-}
-
-impl Drop for Driver {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn collect(stream: impl Read + Send + 'static, into: &Arc<Mutex<String>>) {
-    let into = Arc::clone(into);
-    thread::spawn(move || {
-        for line in BufReader::new(stream).lines().map_while(Result::ok) {
-            *into.lock().unwrap() += &(line + "\n");
-        }
-    });
-}
-
-fn json(line: &str) -> Value {
-    let start = line.find('{').unwrap();
-    serde_json::from_str(&line[start..]).unwrap()
-}
-
-fn reflected(line: &Value, interface: usize) -> u64 {
-    line["interfaces"][interface]["frames"]["reflected"].as_u64().unwrap()
-}
-
-/// A file of this test's own, removed on drop.
-struct File(PathBuf);
-
-impl File {
-    fn new(name: &str, text: &str) -> Self {
-        let name = format!("farend-memory-{}-{name}.toml", std::process::id());
-        let file = Self(std::env::temp_dir().join(name));
-        file.write(text);
-        file
-    }
-
-    fn write(&self, text: &str) {
-        std::fs::write(&self.0, text).unwrap();
-    }
-}
-
-impl Drop for File {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
-    }
-}
+use support::{Driver, File, PATIENCE, reflected};
 
 #[test]
 fn driver_reflects_and_its_final_line_has_three_numbers() {
@@ -129,58 +25,6 @@ fn driver_reflects_and_its_final_line_has_three_numbers() {
         assert!(reflected(&last, interface) > 10, "{last}");
         assert_eq!(counts["sent"], counts["frames"]["reflected"]);
         assert_eq!(counts["lost"], 0);
-    }
-}
-
-#[test]
-fn session_stops_and_starts_in_the_living_process() {
-    let mut driver = Driver::ready("mem0 mem1 --stats json --stats-interval 0.05");
-    let mut before = 0;
-    for round in 1..=20 {
-        driver.call("stop mem0");
-        driver.wait_for("reply: stop mem0", round);
-        driver.call("statistics");
-        let stopped = json(&driver.wait_for("reply: epoch 0", 2 * round - 1));
-        thread::sleep(Duration::from_millis(10));
-        driver.call("statistics");
-        let later = json(&driver.wait_for("reply: epoch 0", 2 * round));
-        assert_eq!(reflected(&stopped, 0), reflected(&later, 0), "a stopped wire answers");
-        assert!(reflected(&stopped, 0) >= before, "counts went back");
-        assert!(reflected(&later, 1) > reflected(&stopped, 1), "the other one stopped too");
-        before = reflected(&later, 0);
-        driver.call("start mem0");
-        driver.wait_for("reply: start mem0", round);
-        thread::sleep(Duration::from_millis(5));
-    }
-    driver.call("stop mem9");
-    assert!(driver.wait_for("refused", 1).contains("these are: mem0, mem1"));
-    let (code, last) = driver.stop();
-    assert_eq!(code, Some(0));
-    assert!(reflected(&last, 0) > before);
-}
-
-#[test]
-fn epochs_sum_to_the_counts_since_the_start() {
-    let mut driver = Driver::ready("mem0 mem1 --stats json");
-    let mut sums = [0; 2];
-    for round in 1..=30 {
-        driver.call("reset");
-        let ended = json(&driver.wait_for(&format!("reply: epoch {round} "), 1));
-        assert_eq!(ended["event"], "reset");
-        sums[0] += reflected(&ended, 0);
-        sums[1] += reflected(&ended, 1);
-        thread::sleep(Duration::from_millis(3));
-    }
-    for name in ["mem0", "mem1"] {
-        driver.call(&format!("stop {name}"));
-        driver.wait_for(&format!("reply: stop {name}"), 1);
-    }
-    driver.call("reset");
-    let ended = json(&driver.wait_for("reply: epoch 31 ", 1));
-    let (_, last) = driver.stop();
-    for (interface, sum) in sums.iter().enumerate() {
-        assert_eq!(sum + reflected(&ended, interface), reflected(&last, interface));
-        assert!(reflected(&last, interface) > 0);
     }
 }
 

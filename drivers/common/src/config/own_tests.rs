@@ -32,6 +32,7 @@ testers = 64
 residence = true
 counters-page = "lab-counters"
 duration = 1.5
+control = "/run/farend/lab.sock"
 stats = "json"
 stats-interval = 2
 "#;
@@ -49,7 +50,7 @@ fn what_is_printed_in_force_is_a_file_that_says_the_same() {
     let text = "port = 7\nallow = [\"10.0.0.0/8\"]\nvlan = [3]\npattern = \"5:aa0b/ff0f\"\n\
                     mode = \"mac-ip\"\nmax-rate = 10\ntap = \"a\"\ntap-sample = 9\nsample = 3\n\
                     sample-file = \"x y.pcapng\"\nsample-of = \"refused\"\nresidence = true\n\
-                    testers = 9\ncounters-page = \"b\"\nduration = 0.5\nstats = \"csv\"";
+                    testers = 9\ncounters-page = \"b\"\nduration = 0.5\ncontrol = \"on\"\nstats = \"csv\"";
     let settings = parse("f.toml", text).unwrap().choices.settle();
     let again = parse("f.toml", &settings.to_toml()).unwrap().choices.settle();
     assert_eq!(again, settings);

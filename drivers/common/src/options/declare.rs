@@ -75,7 +75,7 @@ macro_rules! options {
 
         #[allow(unused_mut, unused_variables, reason = "a set may be empty")]
         const _: () = {
-            use $crate::options::{Change, Declared, Entry, Fault, Kind, Options};
+            use $crate::options::{Change, Declared, Entry, Fault, Json, Kind, Options};
 
             $(
                 #[allow(non_upper_case_globals, reason = "named as its field")]
@@ -147,6 +147,26 @@ macro_rules! options {
                     ];
                     $(lines.extend(<$Inner as Options>::to_toml(&settings.$inner));)*
                     lines
+                }
+
+                fn given(choices: &$Choices) -> Vec<&'static str> {
+                    let mut given = Vec::new();
+                    $(given.extend(choices.$field.is_some().then_some($name));)*
+                    $(given.extend(<$Inner as Options>::given(&choices.$inner));)*
+                    given
+                }
+
+                fn retain(choices: &mut $Choices, is_kept: &dyn Fn(&str) -> bool) {
+                    $(choices.$field = choices.$field.take().filter(|_| is_kept($name));)*
+                    $(<$Inner as Options>::retain(&mut choices.$inner, is_kept);)*
+                }
+
+                fn to_json(settings: &$Settings) -> Vec<(&'static str, Json)> {
+                    let mut values = vec![
+                        $(($name, <$Kind as Kind>::to_json(&settings.$field))),*
+                    ];
+                    $(values.extend(<$Inner as Options>::to_json(&settings.$inner));)*
+                    values
                 }
 
                 fn changed(before: &$Settings, after: &$Settings) -> Vec<Declared> {

@@ -3,6 +3,7 @@
 use std::marker::PhantomData;
 
 use clap::{Arg, ArgAction, ArgMatches};
+use serde_json::Value;
 
 use super::{Declared, Entry, Fault, OptionValue};
 
@@ -27,6 +28,8 @@ pub trait Kind {
     fn settle(given: Option<Self::Given>, default: Self::Settled) -> Self::Settled;
     /// A line of a configuration file.
     fn to_toml(declared: &Declared, settled: &Self::Settled) -> String;
+    /// A value of JSON.
+    fn to_json(settled: &Self::Settled) -> Value;
 }
 
 /// One value, with a default.
@@ -96,6 +99,10 @@ impl<T: OptionValue> Kind for One<T> {
     fn to_toml(declared: &Declared, settled: &T) -> String {
         format!("{} = {}", declared.name, settled.to_toml())
     }
+
+    fn to_json(settled: &T) -> Value {
+        settled.to_json()
+    }
 }
 
 impl<T: OptionValue> Kind for Maybe<T> {
@@ -124,6 +131,10 @@ impl<T: OptionValue> Kind for Maybe<T> {
             None => format!("# {}: {}", declared.name, declared.default),
         }
     }
+
+    fn to_json(settled: &Option<T>) -> Value {
+        settled.as_ref().map_or(Value::Null, OptionValue::to_json)
+    }
 }
 
 impl<T: OptionValue> Kind for List<T> {
@@ -149,6 +160,10 @@ impl<T: OptionValue> Kind for List<T> {
     fn to_toml(declared: &Declared, settled: &Vec<T>) -> String {
         let values: Vec<_> = settled.iter().map(OptionValue::to_toml).collect();
         format!("{} = [{}]", declared.name, values.join(", "))
+    }
+
+    fn to_json(settled: &Vec<T>) -> Value {
+        settled.iter().map(OptionValue::to_json).collect()
     }
 }
 
@@ -184,5 +199,9 @@ impl Kind for Flag {
 
     fn to_toml(declared: &Declared, settled: &bool) -> String {
         format!("{} = {settled}", declared.name)
+    }
+
+    fn to_json(settled: &bool) -> Value {
+        Value::Bool(*settled)
     }
 }

@@ -3,11 +3,12 @@
 use std::{fmt::Write, path::PathBuf};
 
 use farend_core::{Mode, Oui};
+use serde_json::Value;
 
 use crate::values::{
-    BusyPoll, Every, Expected, Format, Guard, Numbers, Port, Prefix, Rate, SampleOctets, SampleOf,
-    Seconds, SegmentName, SignatureSet, SourceOui, TesterCount, UserSignature, VlanId, mode_name,
-    parse_mode, parse_oui,
+    BusyPoll, ControlAt, Every, Expected, Format, Guard, Numbers, Port, Prefix, Rate, SampleOctets,
+    SampleOf, Seconds, SegmentName, SignatureSet, SourceOui, TesterCount, UserSignature, VlanId,
+    mode_name, parse_mode, parse_oui,
 };
 
 /// A value that is read from text and written back as the same text.
@@ -38,6 +39,13 @@ pub trait OptionValue: Clone + PartialEq + Send + Sync + std::fmt::Debug + 'stat
         }
         quoted(&text)
     }
+
+    /// Writes it as a value of JSON: as bare as in TOML.
+    fn to_json(&self) -> Value {
+        let bare = serde_json::from_str(&self.to_toml()).ok();
+        bare.filter(|value: &Value| !value.is_string())
+            .unwrap_or_else(|| Value::String(self.to_text()))
+    }
 }
 
 /// Says of types that implement `FromStr` and `Display` that they are values.
@@ -57,6 +65,7 @@ macro_rules! option_values {
 }
 
 option_values!(
+    ControlAt,
     Every,
     Format,
     Guard,
@@ -206,5 +215,14 @@ mod tests {
         assert_eq!(Rate(250_000).to_toml(), "250000");
         assert_eq!(true.to_toml(), "true");
         assert_eq!(Numbers(vec![0, 1, 2]).to_toml(), "\"0-2\"");
+    }
+
+    #[test]
+    fn numbers_and_flags_are_bare_in_json() {
+        assert_eq!(Rate(250_000).to_json(), 250_000);
+        assert_eq!(true.to_json(), true);
+        assert_eq!("1.5".parse::<Seconds>().unwrap().to_json(), 1.5);
+        assert_eq!(Numbers(vec![0, 1, 2]).to_json(), "0-2");
+        assert_eq!(PathBuf::from("a\"b").to_json(), "a\"b");
     }
 }

@@ -28,6 +28,10 @@ impl<P: Platform> Run<'_, P> {
             match change {
                 Change::Gone(reason) => self.end_session(at, &reason),
                 Change::Now { target, told, policy } => {
+                    let found =
+                        self.platform.findings(&self.plan, &target, self.sessions[at].choice());
+                    // For the status: what changed is told in its own words.
+                    let _ = self.sessions[at].new_findings(found);
                     self.sessions[at].update_target(target);
                     for (code, message) in told {
                         let name = self.sessions[at].name();

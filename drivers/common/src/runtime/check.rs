@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use super::{Platform, Target, ladder};
 use crate::{
     arguments::CommandLine,
+    control::Door,
     event::{Code, Event},
     failure::Failure,
     observe::Outputs,
@@ -38,6 +39,8 @@ pub(super) fn check<P: Platform>(line: &CommandLine<OwnChoices<P>>) -> Result<()
     Outputs::check(observe).map_err(Failure::run_time)?;
     // Made and let go of: whether the name is to be had.
     CountersPage::start(observe, targets.len(), crate::sink::notice).map_err(Failure::run_time)?;
+    Door::open(&plan.settings.control, P::PROGRAM.name, &plan.targets)
+        .map_err(Failure::run_time)?;
     let mut fatal = None;
     for target in &targets {
         let name = target.name();

@@ -2,9 +2,13 @@
 
 use std::{fmt, time::Instant};
 
-use super::{Keep, Platform, Run, Target, calls::Calls, epochs::Epochs, ladder, session::Session};
+use super::{
+    Keep, Platform, Run, Target, calls::Calls, configure::Layers, epochs::Epochs, ladder,
+    session::Session,
+};
 use crate::{
     arguments::CommandLine,
+    control::Door,
     event::{Code, Event},
     failure::Failure,
     hints::Hints,
@@ -43,6 +47,8 @@ impl<'line, P: Platform> Run<'line, P> {
             Outputs::start(observe, &label, &names, sink::notice).map_err(Failure::run_time)?;
         let page =
             CountersPage::start(observe, targets.len(), sink::notice).map_err(Failure::run_time)?;
+        let door = Door::open(&plan.settings.control, P::PROGRAM.name, &plan.targets);
+        let door = door.map_err(Failure::run_time)?;
         let file_rights = file_rights(line);
         drop_to(&[P::OPENING, file_rights, setpcap()].concat())?;
         let reporter = Reporter::new(plan.settings.format, observe);
@@ -58,6 +64,9 @@ impl<'line, P: Platform> Run<'line, P> {
             page,
             signals,
             calls: None,
+            door,
+            layers: Layers::default(),
+            capabilities: None,
             epochs: Epochs::default(),
             hints: Hints::default(),
             started: Instant::now(),
@@ -70,10 +79,10 @@ impl<'line, P: Platform> Run<'line, P> {
     /// Gives up what serving does not need, starts all sessions, and says so.
     fn begin(&mut self, file_rights: &[Capability]) -> Result<(), Failure> {
         let tiers: Vec<_> = self.sessions.iter().map(Session::choice).collect();
-        let keep = if P::IS_STEERED { Keep::Restart } else { Keep::Reload };
+        let keep = if self.door.is_some() { Keep::Restart } else { Keep::Reload };
         let mut kept = P::serving(&tiers, keep);
         kept.extend(file_rights);
-        let capabilities = drop_to(&kept)?;
+        self.capabilities = drop_to(&kept)?;
         for session in &mut self.sessions {
             let started = session.start();
             started.map_err(|error| Failure::run_time(format!("{}: {error}", session.name())))?;
@@ -83,11 +92,12 @@ impl<'line, P: Platform> Run<'line, P> {
             program: P::PROGRAM.name,
             interfaces: self.sessions.iter().map(Session::ready).collect(),
             max_rate_frames_per_s: self.plan.settings.max_rate.map(|rate| rate.0),
-            capabilities,
+            capabilities: self.capabilities.clone(),
         });
-        if P::IS_STEERED {
+        if let Some(door) = &mut self.door {
             let calls = Calls::new().map_err(|error| about("make a socket pair", &error))?;
-            self.platform.steered_by(&self.plan, calls.handle());
+            door.serve(calls.handle(), self.sink, P::PROGRAM.name, P::PROGRAM.version)
+                .map_err(|error| about("serve the control socket", &error))?;
             self.calls = Some(calls);
         }
         Ok(())

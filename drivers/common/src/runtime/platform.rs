@@ -2,9 +2,9 @@
 
 use std::{io, os::fd::BorrowedFd};
 
+use farend_control::status::Link;
 use farend_core::Policy;
 
-use super::Handle;
 use crate::{
     arguments::Program,
     event::{Code, Finding},
@@ -29,9 +29,6 @@ pub trait Platform: Sized {
     const PROGRAM: Program;
     /// Capabilities that opening may need, on systems that have them.
     const OPENING: &'static [Capability] = &[];
-    /// Whether sessions are stopped and started again by calls, for which more
-    /// privileges are kept.
-    const IS_STEERED: bool = false;
 
     /// Begins to listen for changes, so that none is missed from now on.
     ///
@@ -174,10 +171,6 @@ pub trait Platform: Sized {
     ) -> io::Result<Vec<(usize, Change<Self::Target>)>> {
         Ok(Vec::new())
     }
-
-    /// Takes the handle that steers the runtime, once it serves. Only called
-    /// where [`IS_STEERED`](Self::IS_STEERED).
-    fn steered_by(&mut self, _plan: &Plan<Self>, _handle: Handle) {}
 }
 
 /// One thing to serve.
@@ -188,6 +181,11 @@ pub trait Target: Clone {
     /// Index of the interface in the system; 0 if it is none.
     fn index(&self) -> u32 {
         0
+    }
+
+    /// The state of the interface; `None` if it is none.
+    fn link(&self) -> Option<Link> {
+        None
     }
 }
 

@@ -13,9 +13,14 @@ impl<P: Platform> Run<'_, P> {
     /// Reads the file again and puts what it says in force; if it is wrong, or
     /// one target cannot have it, says so and changes nothing.
     pub(super) fn reload(&mut self) {
-        let outcome = Plan::make(self.line).and_then(|wanted| self.put_in_force(wanted));
+        let outcome = Plan::make_under(&self.layers.api, self.line).and_then(|wanted| {
+            let (plan, waiting) = self.plan.reloaded(wanted);
+            self.put_in_force(plan).map(|()| waiting)
+        });
         match outcome {
             Ok(waiting) => {
+                self.layers.generation += 1;
+                self.layers.waiting.clone_from(&waiting);
                 self.sink.emit(&Event::new(Code::Notice, self.reload_message(&waiting)));
                 for warning in self.plan.warnings() {
                     self.sink.emit(&Event::new(Code::Warning, warning));
@@ -31,7 +36,7 @@ impl<P: Platform> Run<'_, P> {
     }
 
     /// Tells what other settings, or changes of the host, have brought about.
-    fn tell_findings(&mut self) {
+    pub(super) fn tell_findings(&mut self) {
         for session in self.sessions.iter_mut().filter(|session| session.is_open()) {
             let found = self.platform.findings(&self.plan, session.target(), session.choice());
             for finding in session.new_findings(found) {
@@ -40,22 +45,26 @@ impl<P: Platform> Run<'_, P> {
         }
     }
 
-    /// Puts a plan in force, as far as it can be while it runs; names the keys
-    /// that wait for a restart.
-    fn put_in_force(&mut self, wanted: Plan<P>) -> Result<Vec<&'static str>, Failure> {
-        let (plan, waiting) = self.plan.reloaded(wanted);
-        let mut policies = Vec::new();
-        for session in &self.sessions {
-            policies.push(self.platform.policy(&plan, session.target(), session.choice())?);
-        }
+    /// Puts a plan in force.
+    pub(super) fn put_in_force(&mut self, plan: Plan<P>) -> Result<(), Failure> {
+        let policies = self.policies(&plan)?;
         self.prepare(&policies)?;
         self.commit(&policies)?;
         self.plan = plan;
-        Ok(waiting)
+        Ok(())
+    }
+
+    /// The policy of each session.
+    pub(super) fn policies(&self, plan: &Plan<P>) -> Result<Vec<Policy>, Failure> {
+        let policies = self
+            .sessions
+            .iter()
+            .map(|session| Ok(self.platform.policy(plan, session.target(), session.choice())?));
+        policies.collect()
     }
 
     /// Gets all sessions ready, or none.
-    fn prepare(&mut self, policies: &[Policy]) -> Result<(), Failure> {
+    pub(super) fn prepare(&mut self, policies: &[Policy]) -> Result<(), Failure> {
         for (at, policy) in policies.iter().enumerate() {
             if let Err(error) = self.sessions[at].prepare(policy) {
                 let message = format!("{}: {error}", self.sessions[at].name());
@@ -82,7 +91,7 @@ impl<P: Platform> Run<'_, P> {
         Ok(())
     }
 
-    fn abandon(&mut self, places: std::ops::Range<usize>) {
+    pub(super) fn abandon(&mut self, places: std::ops::Range<usize>) {
         self.sessions[places].iter_mut().for_each(Session::abandon);
     }
 

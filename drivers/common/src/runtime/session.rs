@@ -1,5 +1,7 @@
 //! One target being served.
 
+use std::time::Instant;
+
 use farend_core::Policy;
 
 use super::{Platform, Target};
@@ -37,6 +39,8 @@ pub(super) struct Session<P: Platform> {
     /// What tiers that were stopped have done.
     before: WorkerStatistics,
     last: InterfaceStatistics,
+    /// When it stops by itself.
+    until: Option<Instant>,
 }
 
 impl<P: Platform> Session<P> {
@@ -63,6 +67,7 @@ impl<P: Platform> Session<P> {
             found: Vec::new(),
             before: WorkerStatistics::default(),
             last,
+            until: None,
         }
     }
 
@@ -99,6 +104,21 @@ impl<P: Platform> Session<P> {
     /// Whether it will never answer again.
     pub(super) const fn has_ended(&self) -> bool {
         self.has_ended
+    }
+
+    /// When it stops by itself.
+    pub(super) const fn until(&self) -> Option<Instant> {
+        self.until
+    }
+
+    /// Lets it stop by itself, or not.
+    pub(super) const fn stop_at(&mut self, until: Option<Instant>) {
+        self.until = until;
+    }
+
+    /// What would make a test fail, when it was looked at last.
+    pub(super) fn findings(&self) -> &[Finding] {
+        &self.found
     }
 
     /// Begins to answer.

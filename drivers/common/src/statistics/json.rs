@@ -87,7 +87,10 @@ pub(super) fn statistics_line(
         tap: now.copies.tap,
         total: counts(&total, rates(&interval.total(), interval.elapsed)),
         interfaces: interfaces
-            .map(|(now, lately)| counts(now, rates(lately, interval.elapsed)))
+            .map(|(now, lately)| {
+                let own = Some(lately.elapsed).filter(|time| !time.is_zero());
+                counts(now, rates(lately, own.unwrap_or(interval.elapsed)))
+            })
             .collect(),
     };
     Line::new(event, time_unix_ms, body)
