@@ -4,6 +4,7 @@
 //! - [`Rtnetlink`]: links, addresses, neighbours, and what becomes of them.
 //! - [`Interface`]: one link as it was when it was asked about.
 //! - [`ethtool`]: what only its driver knows.
+//! - [`packet`]: packet sockets with a receive ring.
 //!
 //! Everything is about the calling thread's network namespace.
 //!
@@ -15,6 +16,7 @@
 
 pub mod ethtool;
 mod interface;
+pub mod packet;
 mod rtnetlink;
 
 pub use interface::{Drops, Interface, Peer, Unknown, XdpMode, XdpPrograms, index_of};

@@ -10,6 +10,8 @@ use crate::burst::Burst;
 pub mod packet;
 #[cfg(target_os = "linux")]
 pub mod resolve;
+#[cfg(target_os = "linux")]
+mod ring;
 pub mod udp;
 
 /// One arrival, as the path hands it over.

@@ -2,10 +2,6 @@
 //! no other file of this crate is unsafe.
 
 #[cfg(target_os = "linux")]
-pub(crate) mod link;
-#[cfg(target_os = "linux")]
 pub(crate) mod message;
 #[cfg(target_os = "linux")]
 pub(crate) mod option;
-#[cfg(target_os = "linux")]
-pub(crate) mod ring;

@@ -209,7 +209,7 @@ fn a_driver_that_is_not_there_is_an_error_or_waited_for() {
     let output = run(&format!("tap {name}"));
     assert_eq!(output.status.code(), Some(1));
     assert!(errors(&output).contains("there is no segment"), "{}", errors(&output));
-    let output = run("tap a/b");
+    let output = run("tap a/b/c");
     assert_eq!(output.status.code(), Some(2));
     let running = Running::alone(&format!("tap {name} --wait --count 1"));
     thread::sleep(Duration::from_millis(300));

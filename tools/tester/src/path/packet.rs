@@ -8,18 +8,14 @@ use std::{
 };
 
 use farend_core::{MacAddress, frame::wire::ethernet::EtherType, measure::probe::Tag};
-use farend_linux::Rtnetlink;
+use farend_linux::{Rtnetlink, packet};
 
 use super::{
     Arrival, Receive, TimeSource, Transmit,
+    ring::Ring,
     udp::{send_or_refuse, wait_readable},
 };
-use crate::{
-    burst::Burst,
-    clock::DayToMonotonic,
-    error::Error,
-    sys::{link, option, ring::Ring},
-};
+use crate::{burst::Burst, clock::DayToMonotonic, error::Error, sys::option};
 
 /// Octets that the kernel may hold of ours while the device is busy.
 const SEND_BUFFER_OCTETS: libc::c_int = 4 << 20;
@@ -183,14 +179,14 @@ pub struct PacketTransmit {
 
 impl PacketTransmit {
     fn open(index: u32) -> io::Result<Self> {
-        let socket = link::packet_socket()?;
-        option::set(&socket, libc::SOL_PACKET, libc::PACKET_QDISC_BYPASS, 1)?;
+        let socket = packet::open()?;
+        packet::set_option(&socket, libc::PACKET_QDISC_BYPASS, &1)?;
         // Beyond the system's limit takes a privilege that is not needed else.
         let forced = libc::SO_SNDBUFFORCE;
         if option::set(&socket, libc::SOL_SOCKET, forced, SEND_BUFFER_OCTETS).is_err() {
             option::set(&socket, libc::SOL_SOCKET, libc::SO_SNDBUF, SEND_BUFFER_OCTETS)?;
         }
-        link::bind(&socket, index, 0)?;
+        packet::bind(&socket, index, 0)?;
         Ok(Self { socket })
     }
 
@@ -221,12 +217,11 @@ pub struct PacketReceive {
 
 impl PacketReceive {
     fn open(interface: &Interface) -> io::Result<Self> {
-        let socket = link::packet_socket()?;
-        option::set(&socket, libc::SOL_PACKET, libc::PACKET_IGNORE_OUTGOING, 1)?;
+        let socket = packet::open()?;
+        packet::set_option(&socket, libc::PACKET_IGNORE_OUTGOING, &1)?;
         let ring = Ring::new(&socket)?;
         // From here on frames arrive, and only of this interface.
-        let every_protocol = u16::try_from(libc::ETH_P_ALL).map_err(io::Error::other)?;
-        link::bind(&socket, interface.index, every_protocol)?;
+        packet::bind(&socket, interface.index, packet::ETHER_TYPE_ANY)?;
         Ok(Self { ring, socket, overflows: 0, interface: interface.name.clone() })
     }
 
@@ -235,14 +230,15 @@ impl PacketReceive {
         let mut taken = 0;
         // Not for ever: whoever calls has other things to look at.
         for _ in 0..8 {
-            let frames = self.ring.take_block(&mut |frame| {
+            let frames = self.ring.take_block(&mut |frame, octets| {
+                let (seconds, nanoseconds) = frame.time;
                 sink(Arrival {
-                    octets: frame.octets,
-                    whole_octets: frame.whole_octets,
-                    time_ns: day.convert(frame.seconds.into(), frame.nanoseconds.into()),
-                    outer_tag: frame.tag.map(|(tpid, control)| Tag {
-                        ether_type: tpid.map_or(EtherType::TAG, EtherType),
-                        control,
+                    octets,
+                    whole_octets: frame.wire_octets,
+                    time_ns: day.convert(seconds.into(), nanoseconds.into()),
+                    outer_tag: frame.tag.map(|tag| Tag {
+                        ether_type: tag.tpid.map_or(EtherType::TAG, EtherType),
+                        control: tag.control,
                     }),
                     is_checksum_unfinished: frame.is_checksum_unfinished,
                 });
@@ -264,11 +260,7 @@ impl Receive for PacketReceive {
     }
 
     fn overflows(&mut self) -> Option<u64> {
-        let none = libc::tpacket_stats_v3 { tp_packets: 0, tp_drops: 0, tp_freeze_q_cnt: 0 };
-        // Reading sets the kernel's counts to zero.
-        let since_last: libc::tpacket_stats_v3 =
-            option::get(&self.socket, libc::SOL_PACKET, libc::PACKET_STATISTICS, none).ok()?;
-        self.overflows += u64::from(since_last.tp_drops);
+        self.overflows += u64::from(packet::take_ring_drops(&self.socket).ok()?);
         Some(self.overflows)
     }
 

@@ -22,10 +22,6 @@ unsafe impl OptionValue for u32 {}
 unsafe impl<const N: usize> OptionValue for [u8; N] {}
 // SAFETY: an array of integers has no padding.
 unsafe impl<const N: usize> OptionValue for [u32; N] {}
-// SAFETY: seven unsigned ints, no padding.
-unsafe impl OptionValue for libc::tpacket_req3 {}
-// SAFETY: three unsigned ints, no padding.
-unsafe impl OptionValue for libc::tpacket_stats_v3 {}
 
 /// Sets an option.
 pub(crate) fn set<T: OptionValue>(

@@ -1,21 +1,11 @@
-//! What a block of the ring holds: descriptors and frames, as the kernel lays
-//! them out (packet(7), `linux/if_packet.h`).
-//!
-//! Nothing that is read here is trusted: each offset and length is checked
-//! against the block, in release builds too. What does not fit ends the block.
+//! The frames of a block: as the ring's descriptors have them, with the tag that the
+//! kernel took off.
 
-use std::{mem::offset_of, ops::Range};
+use std::ops::Range;
 
-use libc::{sockaddr_ll, tpacket_block_desc, tpacket_hdr_v1, tpacket_hdr_variant1, tpacket3_hdr};
+use farend_linux::packet;
 
 use super::offload;
-
-/// Octets of a frame's descriptor: the header, up to its alignment, and a
-/// socket address.
-const DESCRIPTOR_OCTETS: usize = libc::TPACKET3_HDRLEN;
-
-/// Where the socket address stands in the descriptor.
-const ADDRESS_OFFSET: usize = DESCRIPTOR_OCTETS - size_of::<sockaddr_ll>();
 
 /// Octets before a frame, behind its descriptor, that are ours to write: the
 /// offload header and a VLAN tag.
@@ -35,7 +25,7 @@ const ADDRESSES_OCTETS: usize = 12;
 /// TPID of a tag whose descriptor has none: 802.1Q.
 const TPID_DEFAULT: u16 = 0x8100;
 
-/// What a descriptor says of its frame.
+/// One frame of a block.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Frame {
     /// Where the frame stands in the block; its headroom lies before it.
@@ -69,104 +59,40 @@ impl Frame {
     }
 }
 
-/// The kernel wrote what cannot be.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Corrupt {
-    /// Frames of the block that are lost by it.
-    pub(super) frames: u32,
+impl From<packet::Descriptor> for Frame {
+    fn from(descriptor: packet::Descriptor) -> Self {
+        let tag = descriptor.tag.map(|tag| {
+            let [a, b] = tag.tpid.unwrap_or(TPID_DEFAULT).to_be_bytes();
+            let [c, d] = tag.control.to_be_bytes();
+            [a, b, c, d]
+        });
+        let packet::Descriptor { octets, wire_octets, is_outgoing, .. } = descriptor;
+        Self { octets, wire_octets, is_outgoing, tag }
+    }
 }
 
 /// Steps through the frames of a block.
 #[derive(Debug)]
-pub(super) struct Cursor {
-    /// Where the next descriptor stands.
-    offset: usize,
-    /// Frames from there on.
-    frames: u32,
-}
+pub(super) struct Cursor(packet::Cursor);
 
 impl Cursor {
     pub(super) fn new(block: &[u8]) -> Self {
-        let header = offset_of!(tpacket_block_desc, hdr);
-        let frames = read_u32(block, header + offset_of!(tpacket_hdr_v1, num_pkts));
-        let offset = read_u32(block, header + offset_of!(tpacket_hdr_v1, offset_to_first_pkt));
-        match (frames, offset.and_then(|offset| usize::try_from(offset).ok())) {
-            (Some(frames), Some(offset)) => Self { offset, frames },
-            // No block is that short.
-            _ => Self { offset: 0, frames: 0 },
-        }
+        Self(packet::Cursor::new(block, HEADROOM_OCTETS))
     }
 
     /// The next frame; `None` behind the last one.
-    pub(super) fn next(&mut self, block: &[u8]) -> Option<Result<Frame, Corrupt>> {
-        if self.frames == 0 {
-            return None;
-        }
-        let Some((frame, step)) = read_frame(block, self.offset) else {
-            let frames = std::mem::take(&mut self.frames);
-            return Some(Err(Corrupt { frames }));
-        };
-        self.frames -= 1;
-        // A way of 0 is the last frame's alone; there is nothing to find where
-        // any other one would lead to.
-        let is_stuck = step == 0 && self.frames > 0;
-        self.offset = if is_stuck { usize::MAX } else { self.offset.saturating_add(step) };
-        Some(Ok(frame))
+    pub(super) fn next(&mut self, block: &[u8]) -> Option<Result<Frame, packet::Corrupt>> {
+        Some(self.0.next(block)?.map(Frame::from))
     }
-}
-
-/// Reads the descriptor at an offset; also gives the way to the next one.
-fn read_frame(block: &[u8], offset: usize) -> Option<(Frame, usize)> {
-    let descriptor = block.get(offset..offset.checked_add(DESCRIPTOR_OCTETS)?)?;
-    let field = |at| read_u32(descriptor, at).and_then(|value| usize::try_from(value).ok());
-    let kept_octets = field(offset_of!(tpacket3_hdr, tp_snaplen))?;
-    let wire_octets = field(offset_of!(tpacket3_hdr, tp_len))?;
-    let next = field(offset_of!(tpacket3_hdr, tp_next_offset))?;
-    let status = read_u32(descriptor, offset_of!(tpacket3_hdr, tp_status))?;
-    let start = usize::from(read_u16(descriptor, offset_of!(tpacket3_hdr, tp_mac))?);
-    // The headroom must not reach into the descriptor, nor a frame into the
-    // next one's.
-    let end = start.checked_add(kept_octets)?;
-    if start < DESCRIPTOR_OCTETS + HEADROOM_OCTETS || (next != 0 && next < end) {
-        return None;
-    }
-    let octets = offset + start..offset.checked_add(end)?;
-    if octets.end > block.len() {
-        return None;
-    }
-    let packet_type = *descriptor.get(ADDRESS_OFFSET + offset_of!(sockaddr_ll, sll_pkttype))?;
-    let frame = Frame {
-        octets,
-        wire_octets,
-        is_outgoing: packet_type == libc::PACKET_OUTGOING,
-        tag: read_tag(descriptor, status),
-    };
-    Some((frame, next))
-}
-
-fn read_tag(descriptor: &[u8], status: u32) -> Option<[u8; TAG_OCTETS]> {
-    if status & libc::TP_STATUS_VLAN_VALID == 0 {
-        return None;
-    }
-    let variant = offset_of!(tpacket3_hdr, hv1);
-    let tci = read_u32(descriptor, variant + offset_of!(tpacket_hdr_variant1, tp_vlan_tci))?;
-    let tpid = read_u16(descriptor, variant + offset_of!(tpacket_hdr_variant1, tp_vlan_tpid))?;
-    let has_tpid = status & libc::TP_STATUS_VLAN_TPID_VALID != 0;
-    let [a, b] = if has_tpid { tpid } else { TPID_DEFAULT }.to_be_bytes();
-    let [.., c, d] = tci.to_be_bytes();
-    Some([a, b, c, d])
-}
-
-fn read_u32(octets: &[u8], at: usize) -> Option<u32> {
-    octets.get(at..)?.first_chunk().map(|octets| u32::from_ne_bytes(*octets))
-}
-
-fn read_u16(octets: &[u8], at: usize) -> Option<u16> {
-    octets.get(at..)?.first_chunk().map(|octets| u16::from_ne_bytes(*octets))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::mem::offset_of;
+
+    use farend_linux::packet::{Corrupt, DESCRIPTOR_OCTETS};
+    use libc::{tpacket_hdr_v1, tpacket_hdr_variant1, tpacket3_hdr};
+
     use super::*;
 
     const START: usize = DESCRIPTOR_OCTETS + HEADROOM_OCTETS;

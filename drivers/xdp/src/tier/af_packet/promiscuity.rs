@@ -1,12 +1,8 @@
 //! Frames to other stations, for a policy that answers them.
 
-use std::{
-    ffi::c_int,
-    io,
-    os::fd::{AsFd, OwnedFd},
-};
+use std::{ffi::c_int, io, os::fd::OwnedFd};
 
-use super::sys;
+use farend_linux::packet;
 
 /// The kind of membership that is promiscuous mode.
 const PROMISCUOUS: u16 = 1;
@@ -66,7 +62,7 @@ impl Promiscuity {
             mr_address: [0; 8],
         };
         let option = if is_on { libc::PACKET_ADD_MEMBERSHIP } else { libc::PACKET_DROP_MEMBERSHIP };
-        sys::set_option(self.socket.as_fd(), option, &membership)?;
+        packet::set_option(&self.socket, option, &membership)?;
         self.is_on = is_on;
         Ok(())
     }

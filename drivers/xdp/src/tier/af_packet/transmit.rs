@@ -6,14 +6,13 @@
 
 use std::{io, ops::Range, os::fd::OwnedFd, thread::sleep, time::Duration};
 
+use farend_linux::packet;
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     io::Errno,
     net::sockopt,
     thread::sched_yield,
 };
-
-use std::os::fd::AsFd;
 
 use super::{
     error::OpenError,
@@ -61,10 +60,10 @@ impl Transmitter {
     pub(super) fn open(interface_index: u32) -> Result<Self, OpenError> {
         let open = |option, what| {
             let socket = open_socket()?;
-            sys::set_option(socket.as_fd(), option, &1)
+            packet::set_option(&socket, option, &1)
                 .map_err(|error| OpenError::Option { what, error })?;
             grow_send_buffer(&socket);
-            sys::bind(socket.as_fd(), interface_index, 0).map_err(OpenError::Bind)?;
+            packet::bind(&socket, interface_index, 0).map_err(OpenError::Bind)?;
             Ok(socket)
         };
         Ok(Self {
