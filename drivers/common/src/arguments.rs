@@ -6,7 +6,7 @@ use clap::{Arg, ArgAction, Command};
 
 use crate::{
     options::Options,
-    settings::{Choices, Common},
+    settings::{Choices, Common, REFLECTORS_HEADINGS},
 };
 
 /// What a driver says of itself.
@@ -94,7 +94,29 @@ pub fn parse<O: Options>(
     program: &Program,
     line: impl IntoIterator<Item = impl Into<OsString> + Clone>,
 ) -> Result<CommandLine<O::Choices>, clap::Error> {
-    let matches = command::<O>(program).try_get_matches_from(line)?;
+    parse_for::<O>(program, true, line)
+}
+
+/// Reads the command line of a driver that may be no reflector: help then does
+/// not show what only reflectors use.
+///
+/// # Errors
+///
+/// As [`parse`].
+pub fn parse_for<O: Options>(
+    program: &Program,
+    is_reflector: bool,
+    line: impl IntoIterator<Item = impl Into<OsString> + Clone>,
+) -> Result<CommandLine<O::Choices>, clap::Error> {
+    let mut command = command::<O>(program);
+    if !is_reflector {
+        let is_for_reflectors = |arg: &Arg| {
+            arg.get_help_heading().is_some_and(|heading| REFLECTORS_HEADINGS.contains(&heading))
+        };
+        command =
+            command.mut_args(|arg| if is_for_reflectors(&arg) { arg.hide(true) } else { arg });
+    }
+    let matches = command.try_get_matches_from(line)?;
     Ok(CommandLine {
         targets: matches.get_many("IFACE").into_iter().flatten().cloned().collect(),
         config: matches.get_one("config").cloned(),

@@ -30,6 +30,7 @@ pub use observer_factory::{ObserverFactory, Place};
 pub use outputs::Outputs;
 pub use refused::{RefusedSample, RefusedSampler};
 pub use residence::Residence;
+pub(crate) use settings::HEADING;
 pub use settings::{Choices, ObserveOptions, Settings};
 pub use worker_observer::{ReportingObserver, WorkerObserver};
 

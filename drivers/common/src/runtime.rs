@@ -17,6 +17,7 @@ mod session;
 mod steer;
 
 use std::{
+    ffi::OsString,
     os::fd::AsFd,
     process::ExitCode,
     time::{Duration, Instant},
@@ -51,7 +52,14 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 /// code.
 #[must_use]
 pub fn main<P: Platform>() -> ExitCode {
-    let outcome = match arguments::parse::<P::Options>(&P::PROGRAM, std::env::args_os()) {
+    main_with::<P>(std::env::args_os())
+}
+
+/// Runs a driver with a command line, its name first, and gives its exit code.
+#[must_use]
+pub fn main_with<P: Platform>(line: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let parsed = arguments::parse_for::<P::Options>(&P::PROGRAM, P::IS_REFLECTOR, line);
+    let outcome = match parsed {
         Ok(line) if line.is_check => check::check::<P>(&line),
         Ok(line) => run::<P>(&line),
         // Help and version are no errors; they go to standard output.

@@ -18,6 +18,9 @@ use crate::{
 
 const MATCHING: &str = "Matching";
 const GUARDS: &str = "Testers and guards";
+/// Headings of options that only reflectors use.
+pub const REFLECTORS_HEADINGS: [&str; 3] = [MATCHING, GUARDS, crate::observe::HEADING];
+
 const RUNNING: &str = "Running and statistics";
 
 options! {

@@ -172,6 +172,8 @@ pub struct ReadyInterface {
     pub policy: Policy,
     /// Whether the tier has MAC addresses at all.
     pub has_mac: bool,
+    /// Whether it turns frames round: another driver's policy says nothing.
+    pub is_reflector: bool,
 }
 
 #[cfg(test)]

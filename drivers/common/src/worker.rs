@@ -99,6 +99,9 @@ pub struct WorkerStatistics {
     pub losses: Vec<(&'static str, u64)>,
     /// The same by receive queue, where there is one worker for each.
     pub queues: Vec<QueueCounts>,
+    /// What else the tier tells, by stable `snake_case` name: counts since its
+    /// start and values of now. A reset leaves them as they are.
+    pub figures: Vec<(&'static str, u64)>,
     /// What else it was asked to look at.
     pub measured: Measurements,
 }
@@ -123,6 +126,7 @@ impl WorkerStatistics {
                 None => self.queues.push(*theirs),
             }
         }
+        merge_named(&mut self.figures, &other.figures);
         self.measured.merge(&other.measured);
     }
 
@@ -135,6 +139,7 @@ impl WorkerStatistics {
             counters: self.counters.since(&earlier.counters),
             sent: self.sent.map(|now| now.wrapping_sub(earlier.sent.unwrap_or(0))),
             losses: named_since(&self.losses, &earlier.losses),
+            figures: self.figures.clone(),
             queues: self
                 .queues
                 .iter()

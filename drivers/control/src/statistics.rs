@@ -98,6 +98,9 @@ message! {
         /// The same by receive queue, where there is one worker for each.
         #[serde(default)]
         pub queues: Vec<QueueCounts>,
+        /// What else a tier tells: counts since its start and values of now.
+        #[serde(default)]
+        pub figures: Named<u64>,
         /// How long answered frames stayed here, by signature.
         pub residence_ns: Option<Named<Times>>,
         /// Who sent them.

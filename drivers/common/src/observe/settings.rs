@@ -9,7 +9,7 @@ use crate::{
     values::{Every, SampleOctets, SampleOf, SegmentName, TesterCount},
 };
 
-const HEADING: &str = "Observation";
+pub(crate) const HEADING: &str = "Observation";
 
 options! {
     /// What to look at beside reflecting.

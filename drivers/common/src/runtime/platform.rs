@@ -30,6 +30,10 @@ pub trait Platform: Sized {
     /// Capabilities that opening may need, on systems that have them.
     const OPENING: &'static [Capability] = &[];
 
+    /// Whether it turns frames round, so that options about matching and guards
+    /// mean something.
+    const IS_REFLECTOR: bool = true;
+
     /// Begins to listen for changes, so that none is missed from now on.
     ///
     /// # Errors

@@ -151,6 +151,7 @@ impl<P: Platform> Session<P> {
             tier: self.choice.name(),
             policy: self.policy.clone(),
             has_mac: P::has_mac(self.choice),
+            is_reflector: P::IS_REFLECTOR,
         }
     }
 

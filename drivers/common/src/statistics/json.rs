@@ -54,6 +54,7 @@ fn counts(one: &InterfaceStatistics, rates: Rates) -> Counts {
         losses: Named::of(one.worker.losses.iter().copied()),
         interface_drops: Named::of(one.interface_drops.iter().copied()),
         queues: one.worker.queues.clone(),
+        figures: Named::of(one.worker.figures.iter().copied()),
         residence_ns: one.worker.measured.residence.as_ref().map(residence_by_kind),
         testers: one.worker.measured.testers.as_ref().map(testers_of),
     }

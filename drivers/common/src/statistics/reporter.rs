@@ -111,8 +111,13 @@ mod tests {
     #[test]
     fn ready_names_interface_policy_and_capabilities() {
         let policy = Policy::builder().own_mac(MacAddress([2, 0, 0, 0, 0, 1])).build().unwrap();
-        let interface =
-            ReadyInterface { interface: "eth1".to_owned(), tier: "xdp", policy, has_mac: true };
+        let interface = ReadyInterface {
+            interface: "eth1".to_owned(),
+            tier: "xdp",
+            policy,
+            has_mac: true,
+            is_reflector: true,
+        };
         let ready = Ready {
             program: "test",
             interfaces: vec![interface],

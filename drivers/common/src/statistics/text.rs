@@ -41,12 +41,19 @@ pub(super) fn finale(now: &Snapshot) -> String {
 
 fn line(one: &InterfaceStatistics, rates: Rates) -> String {
     let counters = &one.worker.counters;
-    let mut parts = vec![
-        format!("{} {}: {}frames/s", one.interface, one.tier, si(rates.reflected_frames_per_s)),
-        format!("L1 {}bit/s, L2 {}bit/s", si(rates.l1_bits_per_s), si(rates.l2_bits_per_s)),
-        named("reflected", counters.reflected(), &one.met(Class::Reflected)),
-        named("passed", counters.passed(), &one.met(Class::Passed)),
-    ];
+    let is_reflector = one.worker.figures.is_empty();
+    let told = one.worker.figures.iter().filter(|(_, value)| *value != 0);
+    let told: Vec<_> = told.map(|(name, value)| format!("{name} {value}")).collect();
+    let mut parts = if is_reflector {
+        vec![
+            format!("{} {}: {}frames/s", one.interface, one.tier, si(rates.reflected_frames_per_s)),
+            format!("L1 {}bit/s, L2 {}bit/s", si(rates.l1_bits_per_s), si(rates.l2_bits_per_s)),
+            named("reflected", counters.reflected(), &one.met(Class::Reflected)),
+            named("passed", counters.passed(), &one.met(Class::Passed)),
+        ]
+    } else {
+        vec![format!("{} {}: {}", one.interface, one.tier, told.join(", "))]
+    };
     let answered = one.met(Class::Answered);
     let malformed = one.met(Class::Malformed);
     let dropped = one.met(Class::Dropped);
@@ -99,6 +106,7 @@ fn si(value: f64) -> String {
 pub(super) fn ready(ready: &Ready) -> String {
     let interfaces: Vec<_> = ready.interfaces.iter().map(ready_interface).collect();
     let policy = ready.interfaces.first().map(|one| ready_policy(&one.policy)).unwrap_or_default();
+    let is_reflector = ready.interfaces.iter().any(|one| one.is_reflector);
     let max_rate = match ready.max_rate_frames_per_s {
         Some(rate) => rate.to_string(),
         None => "none".to_owned(),
@@ -108,7 +116,11 @@ pub(super) fn ready(ready: &Ready) -> String {
         Some(held) => format!(" capabilities={}", held.join(",")),
         None => String::new(),
     };
-    format!("ready: {}; {policy} max-rate={max_rate}{capabilities}", interfaces.join(", "))
+    let interfaces = interfaces.join(", ");
+    if !is_reflector {
+        return format!("ready: {interfaces};{capabilities}");
+    }
+    format!("ready: {interfaces}; {policy} max-rate={max_rate}{capabilities}")
 }
 
 fn ready_policy(policy: &Policy) -> String {

@@ -15,7 +15,10 @@ use netlink_packet_route::{
         InfoData, InfoKind, InfoVeth, LinkAttribute, LinkFlags, LinkInfo, LinkMessage, LinkXdp,
     },
     neighbour::{NeighbourAddress, NeighbourAttribute, NeighbourMessage, NeighbourState},
-    route::RouteType,
+    route::{
+        RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteProtocol, RouteScope,
+        RouteType,
+    },
 };
 
 use super::Rtnetlink;
@@ -108,6 +111,37 @@ impl Rtnetlink {
         self.order(RouteNetlinkMessage::NewAddress(message), NLM_F_CREATE | NLM_F_EXCL)
     }
 
+    /// Takes an address from an interface.
+    pub fn delete_address(
+        &mut self,
+        index: u32,
+        address: IpAddr,
+        prefix_bits: u8,
+    ) -> io::Result<()> {
+        let mut message = AddressMessage::default();
+        message.header.family = family(address);
+        message.header.prefix_len = prefix_bits;
+        message.header.index = index;
+        message.attributes = vec![AddressAttribute::Local(address)];
+        self.order(RouteNetlinkMessage::DelAddress(message), 0)
+    }
+
+    /// Routes a network to an interface.
+    pub fn add_route(&mut self, index: u32, network: IpAddr, prefix_bits: u8) -> io::Result<()> {
+        let message = route(index, network, prefix_bits);
+        self.order(RouteNetlinkMessage::NewRoute(message), NLM_F_CREATE | NLM_F_EXCL)
+    }
+
+    /// Takes a route to an interface away.
+    pub fn delete_route(&mut self, index: u32, network: IpAddr, prefix_bits: u8) -> io::Result<()> {
+        self.order(RouteNetlinkMessage::DelRoute(route(index, network, prefix_bits)), 0)
+    }
+
+    /// Sets how many packets may wait for an interface.
+    pub fn set_queue_length(&mut self, index: u32, packets: u32) -> io::Result<()> {
+        self.set(index, LinkAttribute::TxQueueLen(packets))
+    }
+
     /// Tells for good which MAC address a neighbour has.
     pub fn add_neighbour(
         &mut self,
@@ -166,6 +200,22 @@ impl Rtnetlink {
 fn link(index: u32) -> LinkMessage {
     let mut message = LinkMessage::default();
     message.header.index = index;
+    message
+}
+
+fn route(index: u32, network: IpAddr, prefix_bits: u8) -> RouteMessage {
+    let mut message = RouteMessage::default();
+    message.header.address_family = family(network);
+    message.header.destination_prefix_length = prefix_bits;
+    message.header.table = RouteHeader::RT_TABLE_MAIN;
+    message.header.protocol = RouteProtocol::Static;
+    message.header.scope = if network.is_ipv4() { RouteScope::Link } else { RouteScope::Universe };
+    message.header.kind = RouteType::Unicast;
+    let destination = match network {
+        IpAddr::V4(network) => RouteAddress::Inet(network),
+        IpAddr::V6(network) => RouteAddress::Inet6(network),
+    };
+    message.attributes = vec![RouteAttribute::Destination(destination), RouteAttribute::Oif(index)];
     message
 }
 
