@@ -4,7 +4,8 @@
 use zerocopy::FromBytes;
 
 use super::{
-    Condvar, Event, Futex, Mutex, Owners, RawRwShared, RawShared, RwLock, Semaphore, Shared,
+    AutoResetEvent, Barrier, Condvar, Event, Futex, Mutex, Once, Owners, RawRwShared, RawShared,
+    RwLock, Semaphore, Shared,
 };
 
 /// Types that can lie in memory that several processes map.
@@ -21,6 +22,12 @@ pub unsafe trait SharedLayout: Sync + 'static {}
 unsafe impl<F: Futex<Shared>> SharedLayout for Event<Shared, F> {}
 // SAFETY: one word, any of whose values is a count; all-zero is a count of 0.
 unsafe impl<F: Futex<Shared>> SharedLayout for Semaphore<Shared, F> {}
+// SAFETY: a semaphore; all-zero is unset.
+unsafe impl<F: Futex<Shared>> SharedLayout for AutoResetEvent<Shared, F> {}
+// SAFETY: two words, any of whose values is a state; all-zero is a barrier for one.
+unsafe impl<F: Futex<Shared>> SharedLayout for Barrier<Shared, F> {}
+// SAFETY: a word and a lock; all-zero is not done.
+unsafe impl<F: Owners> SharedLayout for Once<Shared, F> {}
 // SAFETY: two counts; all-zero is nobody.
 unsafe impl<F: Futex<Shared>> SharedLayout for Condvar<Shared, F> {}
 // SAFETY: words and a node, whose all-zero state is that of a free lock.
@@ -92,6 +99,10 @@ const _: () = {
     assert!(size_of::<Event<Shared, Any>>() == 4);
     assert!(size_of::<Semaphore<Shared, Any>>() == 4);
     assert!(size_of::<Condvar<Shared, Any>>() == 8);
+    assert!(size_of::<Barrier<Shared, Any>>() == 8);
+    assert!(size_of::<AutoResetEvent<Shared, Any>>() == 4);
+    assert!(size_of::<Once<Private, Any>>() == 12);
+    assert!(size_of::<Once<Shared, Any>>() == 48);
     assert!(size_of::<RawRwPrivate<Any>>() == 12);
     assert!(size_of::<RawShared<Any>>() == 40);
     assert!(RawShared::<Any>::WORD_AT == 0 && RawShared::<Any>::NODE_AT == 8);

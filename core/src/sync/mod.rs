@@ -16,6 +16,8 @@
 //!
 //! `docs/sync.md` has the state tables.
 
+mod auto_reset;
+mod barrier;
 mod condvar;
 mod deadline;
 mod error;
@@ -27,6 +29,7 @@ mod lock_api;
 #[cfg(any(farend_loom, farend_shuttle))]
 pub mod model;
 mod mutex;
+mod once;
 pub mod owners;
 mod patience;
 pub mod primitive;
@@ -34,16 +37,22 @@ mod rwlock;
 mod seeded;
 mod semaphore;
 
+pub use auto_reset::AutoResetEvent;
+pub use barrier::Barrier;
 pub use condvar::Condvar;
 pub use deadline::Deadline;
 pub use error::{LockError, NotOwner, Overflow, Refused, TimedOut};
 pub use event::Event;
 pub use futex::{Clock, Futex, NEVER, Private, Scope, Shared, Spin, THREAD_ID_MAX, Waited};
 pub use layout::SharedLayout;
-pub use mutex::{Mutex, MutexGuard, MutexScope, RawMutex, RawPrivate, RawShared, Taken, Unlock};
+pub use mutex::{
+    MappedMutexGuard, Mutex, MutexGuard, MutexScope, RawMutex, RawPrivate, RawShared, Taken, Unlock,
+};
+pub use once::Once;
 pub use owners::{NoOwner, OWNER_DIED, OWNER_ID_MASK, Owners, Permit, WAITERS};
 pub use patience::SPIN_NS;
 pub use rwlock::{
-    RawRwPrivate, RawRwShared, ReadGuard, RwLock, RwScope, RwUnlock, Ticket, WriteGuard,
+    MappedReadGuard, MappedWriteGuard, RawRwPrivate, RawRwShared, ReadGuard, RwLock, RwScope,
+    RwUnlock, Ticket, WriteGuard,
 };
 pub use semaphore::Semaphore;

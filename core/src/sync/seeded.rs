@@ -37,6 +37,18 @@ crate::seeded::faults! {
         NotifyAllWakesOne,
         /// A sleeper does not look whether somebody died with its notice.
         CondvarNeverLooksAgain,
+        /// Who has the lock of something to be done once does not look again.
+        OnceLooksOnce,
+        /// The last one to come to a barrier does not wake the others.
+        BarrierForgetsSleepers,
+        /// One whose time is over still counts as having come.
+        BarrierKeepsTheLate,
+        /// An event that one waiter takes is set twice for two.
+        SetTwiceIsTwo,
+        /// An event that one waiter takes is set and nobody is woken.
+        SetNeverWakes,
+        /// A writer that goes on reading lets other writers in.
+        DowngradeKeepsNoSlot,
         /// A writer that goes on reading leaves sleeping readers asleep.
         DowngradeWakesNobody,
         /// The last reader does not wake the writer.

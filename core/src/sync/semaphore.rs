@@ -119,6 +119,24 @@ impl<S: Scope, F: Futex<S>> Semaphore<S, F> {
         Ok(())
     }
 
+    /// Adds a unit if there is none, and wakes a thread that waits for one.
+    pub(super) fn post_once(&self) {
+        let mut word = self.word.load(Ordering::Relaxed);
+        loop {
+            let is_set = word & COUNT != 0 && !is_seeded(Fault::SetTwiceIsTwo);
+            let set = if is_set { word } else { (word & COUNT).wrapping_add(1) };
+            // Release: as in `post`. Stored even if there is a unit already: this thread's
+            // past counts too.
+            match self.word.compare_exchange_weak(word, set, Ordering::Release, Ordering::Relaxed) {
+                Ok(_) => break,
+                Err(now) => word = now,
+            }
+        }
+        if word & COUNT == 0 && word & SLEEPERS != 0 && !is_seeded(Fault::SetNeverWakes) {
+            F::wake_one(&self.word);
+        }
+    }
+
     /// Takes a unit if there is one.
     ///
     /// # Errors

@@ -71,9 +71,9 @@ fn a_semaphore_without_units_is_busy() {
 #[test]
 fn a_writer_that_locks_again_is_refused_in_both_scopes() {
     let ours = private::RwLock::new(0);
-    let guard = ours.write().unwrap();
-    assert_eq!(ours.write().map(drop), Err(Refused::Reentrant));
-    assert_eq!(ours.read().map(drop), Err(Refused::Reentrant));
+    let guard = ours.write();
+    assert_eq!(ours.write_checked().map(drop), Err(Refused::Reentrant));
+    assert_eq!(ours.read_checked().map(drop), Err(Refused::Reentrant));
     drop(guard);
 
     let theirs: &shared::RwLock<u32> = mapped();
@@ -93,8 +93,7 @@ fn a_held_lock_is_busy_for_others() {
     let mutex = private::Mutex::new(0);
     let rwlock = private::RwLock::new(0);
     let theirs: &shared::RwLock<u32> = mapped();
-    let (_mutex, _reader, _their_reader) =
-        (mutex.lock(), rwlock.read().unwrap(), theirs.read().unwrap());
+    let (_mutex, _reader, _their_reader) = (mutex.lock(), rwlock.read(), theirs.read().unwrap());
     thread::scope(|scope| {
         scope.spawn(|| {
             assert_eq!(mutex.try_lock().map(drop), Err(Refused::Busy));

@@ -94,7 +94,7 @@ fn with_all_closed(body: impl FnOnce(&Closed)) {
     thread::scope(|scope| {
         scope.spawn(|| {
             let _mutex = closed.mutex.lock();
-            let _rwlock = closed.rwlock.write().unwrap();
+            let _rwlock = closed.rwlock.write();
             let _taken = closed.shared_mutex.lock().unwrap();
             let _shared = closed.shared_rwlock.write().unwrap();
             is_held.set();

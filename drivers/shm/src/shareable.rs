@@ -5,7 +5,10 @@ use std::sync::atomic::{
     AtomicI8, AtomicI16, AtomicI32, AtomicI64, AtomicU8, AtomicU16, AtomicU32, AtomicU64,
 };
 
-use farend_core::sync::{Condvar, Event, Futex, Mutex, NoOwner, Owners, RwLock, Semaphore, Shared};
+use farend_core::sync::{
+    AutoResetEvent, Barrier, Condvar, Event, Futex, Mutex, NoOwner, Once, Owners, RwLock,
+    Semaphore, Shared,
+};
 use zerocopy::FromBytes;
 
 /// Types that can lie in memory that several processes map: derive it
@@ -141,7 +144,16 @@ macro_rules! signals {
     )+};
 }
 
-signals!(Condvar Event Semaphore);
+signals!(AutoResetEvent Barrier Condvar Event Semaphore);
+
+// SAFETY: as the core promises of what lies in shared memory.
+unsafe impl<F: Owners> Shareable for Once<Shared, F> {
+    const LAYOUT: TypeLayout = TypeLayout::of::<Self>("Once");
+
+    fn realm() -> Result<u64, NoOwner> {
+        F::realm()
+    }
+}
 
 // SAFETY: as the core promises of what lies in shared memory; the data is of any octets.
 unsafe impl<T: Shareable + FromBytes + Send, F: Owners> Shareable for Mutex<T, Shared, F> {

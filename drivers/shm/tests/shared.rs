@@ -9,11 +9,12 @@ use std::{
     time::Duration,
 };
 
-use farend_futex::shared::{Event, Mutex};
+use farend_core::sync::{Taken, WriteGuard};
+use farend_futex::shared::{AutoResetEvent, Barrier, Event, Mutex, Once, RwLock};
 use farend_shm::{
     Deadline, LayoutError, SegmentError, Shareable, Shared, SlowReader, broadcast, spsc,
 };
-use support::{DONE, LONG, Peer, fresh_name, role};
+use support::{DONE, LONG, Peer, THERE, fresh_name, role};
 
 #[derive(Shareable)]
 #[repr(C)]
@@ -39,6 +40,18 @@ struct Count {
     _b: AtomicU32,
 }
 
+/// Where processes meet.
+#[derive(Shareable)]
+#[repr(C)]
+struct Meeting {
+    made: Once,
+    begun: AtomicU32,
+    barrier: Barrier,
+    turn: AutoResetEvent,
+    turns: AtomicU32,
+    table: RwLock<u64>,
+}
+
 #[test]
 #[ignore = "a process that other tests start"]
 fn peer_process() {
@@ -59,6 +72,35 @@ fn peer_process() {
             while page.hits.load(Ordering::Relaxed) < 4 {
                 thread::sleep(Duration::from_millis(1));
             }
+        }
+        "meets" => {
+            let meeting = Shared::<Meeting>::attach(name).unwrap();
+            meeting.barrier.wait_for(LONG).unwrap();
+            meeting
+                .made
+                .call_once(|_| {
+                    meeting.begun.fetch_add(1, Ordering::Relaxed);
+                })
+                .unwrap();
+            for _ in 0..100 {
+                meeting.turn.wait_for(LONG).unwrap();
+                let turns = meeting.turns.load(Ordering::Relaxed);
+                meeting.turns.store(turns + 1, Ordering::Relaxed);
+                meeting.turn.set();
+            }
+        }
+        "dies as it makes" => {
+            let meeting = Shared::<Meeting>::attach(name).unwrap();
+            let _never = meeting.made.call_once(|_| {
+                meeting.begun.fetch_add(1, Ordering::Relaxed);
+                println!("{THERE}");
+                thread::sleep(LONG);
+            });
+        }
+        "reads" => {
+            let meeting = Shared::<Meeting>::attach(name).unwrap();
+            assert_eq!(*meeting.table.read_for(LONG).unwrap(), 7);
+            assert!(meeting.table.try_write().is_err(), "beside a reader");
         }
         "makes late" => {
             thread::sleep(Duration::from_millis(50));
@@ -195,4 +237,46 @@ fn values_are_published_to_all_subscribers() {
         let values: Result<Vec<u64>, _> = subscriber.values().collect();
         assert_eq!(values.unwrap(), (0..10).collect::<Vec<_>>());
     }
+}
+
+#[test]
+fn processes_meet_at_a_barrier_take_turns_and_make_once() {
+    let name = fresh_name();
+    let fill = |meeting: &Meeting| meeting.barrier.set_parties(4).unwrap();
+    let meeting = Shared::<Meeting>::create_with(&name, fill).unwrap();
+    let peers: Vec<_> = (0..3).map(|_| Peer::start("meets", &[&name])).collect();
+    meeting.barrier.wait_for(LONG).unwrap();
+    meeting.turn.set();
+    peers.into_iter().for_each(Peer::finish);
+    assert!(meeting.made.is_done());
+    assert_eq!(meeting.begun.load(Ordering::Relaxed), 1);
+    assert_eq!(meeting.turns.load(Ordering::Relaxed), 300, "two had the event");
+}
+
+#[test]
+fn what_a_killed_process_had_begun_is_done_by_the_next_who_is_told() {
+    let name = fresh_name();
+    let meeting = Shared::<Meeting>::create(&name).unwrap();
+    let mut peer = Peer::start("dies as it makes", &[&name]);
+    assert!(peer.said().any(|line| line.contains(THERE)));
+    drop(peer);
+    let mut told = None;
+    meeting.made.call_once(|taken| told = Some(taken)).unwrap();
+    assert_eq!(told, Some(Taken::OwnerDied));
+    assert!(meeting.made.is_done());
+}
+
+#[test]
+fn a_writer_that_goes_on_reading_shares_the_lock_with_processes() {
+    let name = fresh_name();
+    let meeting = Shared::<Meeting>::create(&name).unwrap();
+    let mut guard = meeting.table.write().unwrap();
+    *guard = 7;
+    let peer = Peer::start("reads", &[&name]);
+    thread::sleep(Duration::from_millis(20));
+    let guard = WriteGuard::downgrade_checked(guard).unwrap();
+    peer.finish();
+    assert_eq!(*guard, 7);
+    drop(guard);
+    *meeting.table.try_write().unwrap() = 8;
 }

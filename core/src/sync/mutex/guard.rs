@@ -31,7 +31,7 @@ use super::{
 /// [`LockError::OwnerDied`].
 #[repr(C)]
 pub struct Mutex<T: ?Sized, S: MutexScope<F>, F> {
-    raw: S::Raw,
+    pub(super) raw: S::Raw,
     data: UnsafeCell<T>,
 }
 

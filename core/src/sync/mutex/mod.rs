@@ -1,12 +1,14 @@
 //! Mutual exclusion.
 
 mod guard;
+mod mapped;
 mod private;
 mod shared;
 
 use core::fmt;
 
 pub use guard::{Mutex, MutexGuard};
+pub use mapped::MappedMutexGuard;
 pub use private::RawPrivate;
 pub use shared::{RawShared, Taken};
 

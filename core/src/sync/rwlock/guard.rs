@@ -31,7 +31,7 @@ use super::{
 /// whom, in which scope: [`RawRwPrivate`], [`RawRwShared`].
 #[repr(C)]
 pub struct RwLock<T: ?Sized, S: RwScope<F>, F> {
-    raw: S::Raw,
+    pub(super) raw: S::Raw,
     data: UnsafeCell<T>,
 }
 
@@ -42,15 +42,15 @@ unsafe impl<T: ?Sized + Send + Sync, S: RwScope<F>, F> Sync for RwLock<T, S, F> 
 /// The data of a lock to read, until dropped.
 #[must_use = "the lock is given up as soon as the guard is dropped"]
 pub struct ReadGuard<'a, T: ?Sized, S: RwScope<F>, F> {
-    lock: &'a RwLock<T, S, F>,
-    ticket: Ticket,
+    pub(super) lock: &'a RwLock<T, S, F>,
+    pub(super) ticket: Ticket,
     stays_in_its_thread: PhantomData<*const ()>,
 }
 
 /// The data of a lock to write, until dropped.
 #[must_use = "the lock is given up as soon as the guard is dropped"]
 pub struct WriteGuard<'a, T: ?Sized, S: RwScope<F>, F> {
-    lock: &'a RwLock<T, S, F>,
+    pub(super) lock: &'a RwLock<T, S, F>,
     stays_in_its_thread: PhantomData<*const ()>,
 }
 
@@ -124,47 +124,62 @@ impl<'a, T: ?Sized, F: Futex<Private>> WriteGuard<'a, T, Private, F> {
 }
 
 impl<T: ?Sized, F: Futex<Private>> RwLock<T, Private, F> {
+    /// Takes the lock to read; waits while a writer holds it or sleeps for it. A thread that
+    /// holds it to write itself waits for ever: see [`read_checked`](Self::read_checked).
+    #[inline]
+    pub fn read(&self) -> ReadGuard<'_, T, Private, F> {
+        self.read_guard(self.raw.read())
+    }
+
+    /// Takes the lock to write; waits until nobody holds it. A thread that holds it itself
+    /// waits for ever: see [`write_checked`](Self::write_checked).
+    #[inline]
+    pub fn write(&self) -> WriteGuard<'_, T, Private, F> {
+        self.raw.write();
+        self.write_guard()
+    }
+
     ways_to_take! {
         /// Takes the lock to read; waits while a writer holds it or sleeps for it.
         ///
         /// # Errors
         /// [`Refused::Reentrant`] if the calling thread holds it to write,
         /// [`Refused::TooManyReaders`].
-        read() -> Result<ReadGuard<'_, T, Private, F>, Refused>, has_read;
+        read_checked() -> Result<ReadGuard<'_, T, Private, F>, Refused>, has_read;
         /// Takes the lock to read if that needs no waiting.
         ///
         /// # Errors
-        /// [`Refused::Busy`], and as [`read`](Self::read).
+        /// [`Refused::Busy`], and as [`read_checked`](Self::read_checked).
         try_read() -> Result<ReadGuard<'_, T, Private, F>, Refused>, has_read;
         /// Takes the lock to read; waits for it at most for `timeout`.
         ///
         /// # Errors
-        /// [`Refused::TimedOut`], and as [`read`](Self::read).
+        /// [`Refused::TimedOut`], and as [`read_checked`](Self::read_checked).
         read_for(timeout: Duration) -> Result<ReadGuard<'_, T, Private, F>, Refused>, has_read;
         /// Takes the lock to read; waits for it at most until `deadline`.
         ///
         /// # Errors
-        /// [`Refused::TimedOut`], and as [`read`](Self::read).
+        /// [`Refused::TimedOut`], and as [`read_checked`](Self::read_checked).
         read_until(deadline: Deadline<F>) -> Result<ReadGuard<'_, T, Private, F>, Refused>, has_read;
         /// Takes the lock to write; waits until nobody holds it.
         ///
         /// # Errors
         /// [`Refused::Reentrant`] if the calling thread holds it to write.
-        write() -> Result<WriteGuard<'_, T, Private, F>, Refused>, has_written;
+        write_checked() -> Result<WriteGuard<'_, T, Private, F>, Refused>, has_written;
         /// Takes the lock to write if nobody holds it.
         ///
         /// # Errors
-        /// [`Refused::Busy`], and as [`write`](Self::write).
+        /// [`Refused::Busy`], and as [`write_checked`](Self::write_checked).
         try_write() -> Result<WriteGuard<'_, T, Private, F>, Refused>, has_written;
         /// Takes the lock to write; waits for it at most for `timeout`.
         ///
         /// # Errors
-        /// [`Refused::TimedOut`], and as [`write`](Self::write).
+        /// [`Refused::TimedOut`], and as [`write_checked`](Self::write_checked).
         write_for(timeout: Duration) -> Result<WriteGuard<'_, T, Private, F>, Refused>, has_written;
         /// Takes the lock to write; waits for it at most until `deadline`.
         ///
         /// # Errors
-        /// [`Refused::TimedOut`], and as [`write`](Self::write).
+        /// [`Refused::TimedOut`], and as [`write_checked`](Self::write_checked).
         write_until(deadline: Deadline<F>) -> Result<WriteGuard<'_, T, Private, F>, Refused>, has_written;
     }
 
@@ -280,6 +295,20 @@ impl<T: ?Sized, S: RwScope<F>, F> RwLock<T, S, F> {
     /// The data, which nobody else can reach now.
     pub fn get_mut(&mut self) -> &mut T {
         self.data.get_mut()
+    }
+}
+
+impl<'a, T: FromBytes, F: Owners> WriteGuard<'a, T, Shared, F> {
+    /// Goes on reading what was written, together with others who read; no writer comes in
+    /// between. Data that was not made consistent after [`LockError::OwnerDied`] is told to
+    /// all who come as it was to this writer.
+    ///
+    /// # Errors
+    /// [`NotOwner`] in the child of a fork, whose guard gives nothing up.
+    pub fn downgrade_checked(guard: Self) -> Result<ReadGuard<'a, T, Shared, F>, NotOwner> {
+        let guard = ManuallyDrop::new(guard);
+        let ticket = guard.lock.raw.downgrade()?;
+        Ok(guard.lock.read_guard(ticket))
     }
 }
 

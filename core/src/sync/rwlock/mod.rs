@@ -1,12 +1,14 @@
 //! Many readers or one writer.
 
 mod guard;
+mod mapped;
 mod private;
 mod shared;
 
 use core::fmt;
 
 pub use guard::{ReadGuard, RwLock, WriteGuard};
+pub use mapped::{MappedReadGuard, MappedWriteGuard};
 pub use private::RawRwPrivate;
 pub use shared::RawRwShared;
 
@@ -33,6 +35,9 @@ impl<F: Owners> RwScope<F> for Shared {
 /// Where a reader stands in the lock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ticket(u8);
+
+/// Where each reader of a private lock stands.
+pub(super) const PRIVATE_TICKET: Ticket = Ticket(0);
 
 /// A reader-writer lock that can be given up.
 pub trait RwUnlock {

@@ -22,13 +22,16 @@ use super::{
         primitive::{AtomicU32, Ordering, const_unless_modelled},
         seeded::{Fault, is_seeded},
     },
-    RwUnlock, Ticket,
+    PRIVATE_TICKET, RwUnlock, Ticket,
 };
 
 const WRITER: u32 = 0x8000_0000;
 const WRITERS_ASLEEP: u32 = 0x4000_0000;
 const READERS_ASLEEP: u32 = 0x2000_0000;
 const READERS: u32 = 0x1FFF_FFFF;
+
+/// Between two looks of a thread that waits for itself, or for one of 2^29 readers.
+const STAY_AWAY_NS: u64 = 100_000_000;
 
 /// How long a thread is ready to wait.
 #[derive(Clone, Copy)]
@@ -75,14 +78,42 @@ impl<F: Futex<Private>> RawRwPrivate<F> {
     /// [`Refused::Reentrant`] if the calling thread holds it to write,
     /// [`Refused::TooManyReaders`].
     #[inline]
-    pub fn read(&self) -> Result<Ticket, Refused> {
+    pub fn read_checked(&self) -> Result<Ticket, Refused> {
         self.read_with(|| Wait::Until(None))
+    }
+
+    /// Takes the lock to read; waits while a writer holds it or sleeps for it, be it for
+    /// ever because this thread holds it to write.
+    #[inline]
+    pub fn read(&self) -> Ticket {
+        loop {
+            match self.read_checked() {
+                Ok(ticket) => return ticket,
+                Err(_) => self.stay_away(),
+            }
+        }
+    }
+
+    /// Takes the lock to write; waits until nobody holds it, be it for ever because this
+    /// thread does.
+    #[inline]
+    pub fn write(&self) {
+        while self.write_checked().is_err() {
+            self.stay_away();
+        }
+    }
+
+    /// Waits for what only this thread itself, or one of very many readers, could change.
+    #[cold]
+    fn stay_away(&self) {
+        let end_ns = F::now_ns().saturating_add(STAY_AWAY_NS);
+        F::wait(&self.state, self.state.load(Ordering::Relaxed), Some(end_ns));
     }
 
     /// Takes the lock to read if that needs no waiting.
     ///
     /// # Errors
-    /// [`Refused::Busy`], and as [`read`](Self::read).
+    /// [`Refused::Busy`], and as [`read_checked`](Self::read_checked).
     #[inline]
     pub fn try_read(&self) -> Result<Ticket, Refused> {
         self.read_with(|| Wait::Not)
@@ -91,7 +122,7 @@ impl<F: Futex<Private>> RawRwPrivate<F> {
     /// Takes the lock to read; waits for it at most for `timeout`.
     ///
     /// # Errors
-    /// [`Refused::TimedOut`], and as [`read`](Self::read).
+    /// [`Refused::TimedOut`], and as [`read_checked`](Self::read_checked).
     #[inline]
     pub fn read_for(&self, timeout: Duration) -> Result<Ticket, Refused> {
         self.read_with(|| Wait::Until(end_after::<F>(timeout)))
@@ -100,7 +131,7 @@ impl<F: Futex<Private>> RawRwPrivate<F> {
     /// Takes the lock to read; waits for it at most until `deadline`.
     ///
     /// # Errors
-    /// [`Refused::TimedOut`], and as [`read`](Self::read).
+    /// [`Refused::TimedOut`], and as [`read_checked`](Self::read_checked).
     #[inline]
     pub fn read_until(&self, deadline: Deadline<F>) -> Result<Ticket, Refused> {
         self.read_with(|| Wait::Until(end_at(deadline)))
@@ -111,14 +142,14 @@ impl<F: Futex<Private>> RawRwPrivate<F> {
     /// # Errors
     /// [`Refused::Reentrant`] if the calling thread holds it to write.
     #[inline]
-    pub fn write(&self) -> Result<(), Refused> {
+    pub fn write_checked(&self) -> Result<(), Refused> {
         self.write_with(|| Wait::Until(None))
     }
 
     /// Takes the lock to write if nobody holds it.
     ///
     /// # Errors
-    /// [`Refused::Busy`], and as [`write`](Self::write).
+    /// [`Refused::Busy`], and as [`write_checked`](Self::write_checked).
     #[inline]
     pub fn try_write(&self) -> Result<(), Refused> {
         self.write_with(|| Wait::Not)
@@ -127,7 +158,7 @@ impl<F: Futex<Private>> RawRwPrivate<F> {
     /// Takes the lock to write; waits for it at most for `timeout`.
     ///
     /// # Errors
-    /// [`Refused::TimedOut`], and as [`write`](Self::write).
+    /// [`Refused::TimedOut`], and as [`write_checked`](Self::write_checked).
     #[inline]
     pub fn write_for(&self, timeout: Duration) -> Result<(), Refused> {
         self.write_with(|| Wait::Until(end_after::<F>(timeout)))
@@ -136,10 +167,16 @@ impl<F: Futex<Private>> RawRwPrivate<F> {
     /// Takes the lock to write; waits for it at most until `deadline`.
     ///
     /// # Errors
-    /// [`Refused::TimedOut`], and as [`write`](Self::write).
+    /// [`Refused::TimedOut`], and as [`write_checked`](Self::write_checked).
     #[inline]
     pub fn write_until(&self, deadline: Deadline<F>) -> Result<(), Refused> {
         self.write_with(|| Wait::Until(end_at(deadline)))
+    }
+
+    /// Whether anybody holds the lock at this moment.
+    #[must_use]
+    pub fn is_locked(&self) -> bool {
+        self.state.load(Ordering::Relaxed) & (WRITER | READERS) != 0
     }
 
     /// Makes the one writer a reader, and lets other readers in.
@@ -162,7 +199,7 @@ impl<F: Futex<Private>> RawRwPrivate<F> {
         if state & READERS_ASLEEP != 0 && !is_seeded(Fault::DowngradeWakesNobody) {
             F::wake_all(&self.state);
         }
-        Ticket(0)
+        PRIVATE_TICKET
     }
 
     #[inline]
@@ -180,9 +217,9 @@ impl<F: Futex<Private>> RawRwPrivate<F> {
                 )
                 .is_ok()
         {
-            return Ok(Ticket(0));
+            return Ok(PRIVATE_TICKET);
         }
-        self.read_slow(wait()).map(|()| Ticket(0))
+        self.read_slow(wait()).map(|()| PRIVATE_TICKET)
     }
 
     /// Takes the lock to read while it may be had. `Err` is the state in which it

@@ -206,6 +206,28 @@ impl<F: Owners> RawRwShared<F> {
         Ok(())
     }
 
+    /// Makes the one writer a reader, and lets other readers in.
+    pub(in super::super) fn downgrade(&self) -> Result<Ticket, NotOwner> {
+        let me = F::id(F::caller().map_err(|_| NotOwner)?);
+        let mark = self.gate.mark.load(Ordering::Relaxed);
+        if mark & OWNER_ID_MASK != me {
+            return Err(NotOwner);
+        }
+        // Release: pairs with the Acquire of the readers' slots. Nobody writes from here on;
+        // what a dead writer left and nobody put right is told on.
+        self.gate.mark.store(mark & OWNER_DIED, Ordering::Release);
+        let kept = first_slot(me);
+        let places = (0..SLOTS).filter(|place| *place != kept);
+        for slot in places.rev().filter_map(|place| self.slots.get(place)) {
+            slot.unlock();
+        }
+        if is_seeded(Fault::DowngradeKeepsNoSlot) {
+            self.unlock_read(Ticket(u8::try_from(kept).unwrap_or(0)));
+        }
+        self.gate.unlock();
+        Ok(Ticket(u8::try_from(kept).unwrap_or(0)))
+    }
+
     fn read_with(&self, wait: Wait) -> Result<(Ticket, Taken), Refused> {
         let me = F::id(F::caller()?);
         let ticket = if self.gate.lock.is_locked() {

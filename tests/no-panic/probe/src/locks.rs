@@ -6,9 +6,9 @@ use core::time::Duration;
 use core::num::NonZeroU32;
 
 use farend_core::sync::{
-    Clock, Condvar, Deadline, Event, Futex, LockError, Mutex, MutexGuard, NoOwner, Overflow,
-    Owners, Permit, Private, RawMutex, RawShared, Refused, RwLock, Scope, Semaphore, Shared, Taken,
-    TimedOut, Unlock, Waited, WriteGuard,
+    AutoResetEvent, Barrier, Clock, Condvar, Deadline, Event, Futex, LockError, Mutex, MutexGuard,
+    NoOwner, Once, Overflow, Owners, Permit, Private, RawMutex, RawShared, Refused, RwLock, Scope,
+    Semaphore, Shared, Taken, TimedOut, Unlock, Waited, WriteGuard,
     primitive::{AtomicU32, AtomicU64, Ordering},
 };
 
@@ -118,13 +118,50 @@ entries! {
     }
 
     fn entry_private_rwlock(lock: &PrivateRwLock, limit_ns: u64) -> Result<u64, Refused> {
-        let mut sum = *lock.read()? ^ *lock.try_read()?;
+        let mut sum = *lock.read() ^ *lock.read_checked()? ^ *lock.try_read()?;
         sum ^= *lock.read_for(Duration::from_nanos(limit_ns))? ^ *lock.read_until(Deadline::at_ns(limit_ns))?;
-        *lock.write()? = sum;
+        *lock.write() = sum;
+        *lock.write_checked()? = sum;
         *lock.try_write()? = sum;
         *lock.write_for(Duration::from_nanos(limit_ns))? = sum;
         *lock.write_until(Deadline::at_ns(limit_ns))? = sum;
         Ok(sum)
+    }
+
+    fn entry_barrier(barrier: &Barrier<Shared, Restless>, limit_ns: u64) -> Result<bool, TimedOut> {
+        let _too_many = barrier.set_parties(2);
+        barrier.wait();
+        barrier.wait_for(Duration::from_nanos(limit_ns))?;
+        barrier.wait_until(Deadline::at_ns(limit_ns))
+    }
+
+    fn entry_auto_reset(
+        event: &AutoResetEvent<Shared, Restless>, limit_ns: u64
+    ) -> Result<bool, TimedOut> {
+        event.set();
+        event.wait();
+        event.wait_for(Duration::from_nanos(limit_ns))?;
+        event.wait_until(Deadline::at_ns(limit_ns))?;
+        Ok(event.reset())
+    }
+
+    fn entry_once(once: &Once<Private, Restless>, done: &mut u32) {
+        once.call_once(|| *done ^= 1);
+    }
+
+    fn entry_shared_once(once: &Once<Shared, Restless>, done: &mut u32) -> Result<(), Refused> {
+        once.call_once(|_taken| *done ^= 1)
+    }
+
+    fn entry_semaphore_post_many(
+        units: &Semaphore<Shared, Restless>, count: u32
+    ) -> Result<(), Overflow> {
+        units.post_many(count)
+    }
+
+    fn entry_shared_downgrade(lock: &SharedRwLock) -> Result<u64, Refused> {
+        let Ok(guard) = lock.try_write() else { return Err(Refused::Busy) };
+        WriteGuard::downgrade_checked(guard).map(|guard| *guard).map_err(|_| Refused::NotOwner)
     }
 
     fn entry_shared_rwlock_read(lock: &SharedRwLock, limit_ns: u64) -> Result<u64, Refused> {

@@ -2,7 +2,8 @@
 #![expect(unsafe_code, reason = "exports")]
 
 use farend_core::ring::{
-    Error, Layout, LayoutError, Liveness, Memory, Owner, SlowReader, broadcast, channel, layout, spsc,
+    Error, Layout, LayoutError, Liveness, Memory, Owner, SlowReader, broadcast, channel, layout,
+    spsc,
 };
 
 use crate::locks::Restless;

@@ -3,12 +3,15 @@
 //!
 //! `FAREND_FAULT=sync::UnlockNeverWakes` and the like put a fault in: see `faults`.
 
+mod auto_reset;
+mod barrier;
 mod condvar;
 mod condvar_shared;
 mod event;
 mod event_shared;
 mod faults;
 mod mutex;
+mod once;
 mod owners;
 mod rwlock;
 mod rwlock_shared;

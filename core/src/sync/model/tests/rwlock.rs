@@ -15,14 +15,14 @@ const _: fn() = || {
 };
 
 fn read(pair: &Pair) -> u32 {
-    let ticket = pair.0.read().unwrap();
+    let ticket = pair.0.read();
     let value = pair.1.read();
     pair.0.unlock_read(ticket);
     value
 }
 
 fn write(pair: &Pair) {
-    pair.0.write().unwrap();
+    pair.0.write();
     pair.1.add();
     pair.0.unlock_write();
 }
@@ -68,7 +68,7 @@ fn writers_and_readers_all_get_in() {
 fn a_writer_that_goes_on_reading_lets_readers_in() {
     check(|| {
         let pair = Arc::new((Lock::new(), Tracked::default()));
-        pair.0.write().unwrap();
+        pair.0.write();
         let readers: Vec<_> =
             (0..OTHERS).map(|_| spawn(&pair, |pair| assert_eq!(read(pair), 1))).collect();
         pair.1.add();
@@ -87,7 +87,7 @@ fn a_writer_that_goes_on_reading_lets_readers_in() {
 fn a_writer_that_times_out_lets_readers_in() {
     check(|| {
         let pair = Arc::new((Lock::new(), Tracked::default()));
-        let ticket = pair.0.read().unwrap();
+        let ticket = pair.0.read();
         let theirs = Arc::clone(&pair);
         let writer = thread::spawn(move || theirs.0.write_until(Deadline::at_ns(6)));
         let readers = (0..OTHERS).map(|_| spawn(&pair, |pair| assert!(read(pair) <= 9))).collect();
@@ -103,7 +103,7 @@ fn a_writer_that_times_out_lets_readers_in() {
 fn a_writer_that_times_out_takes_nobodys_turn() {
     check(|| {
         let pair = Arc::new((Lock::new(), Tracked::default()));
-        let ticket = pair.0.read().unwrap();
+        let ticket = pair.0.read();
         let theirs = Arc::clone(&pair);
         let hasty = thread::spawn(move || {
             if theirs.0.write_until(Deadline::at_ns(6)).is_ok() {

@@ -100,6 +100,22 @@ fn more(case: &Arc<Case>) -> Vec<thread::JoinHandle<()>> {
 }
 
 #[test]
+fn a_writer_that_goes_on_reading_lets_no_writer_in() {
+    check(|| {
+        let case = Case::new();
+        assert_eq!(case.lock.write(), Ok(Taken::Clean));
+        case.data.add();
+        let theirs = Arc::clone(&case);
+        let writing = thread::spawn(move || theirs.write());
+        let ticket = case.lock.downgrade().unwrap();
+        assert_eq!(case.data.read(), 1);
+        case.lock.unlock_read(ticket);
+        writing.join().unwrap();
+        assert_eq!(case.data.read(), 2);
+    });
+}
+
+#[test]
 fn readers_and_a_writer_never_meet() {
     check(|| {
         let case = Case::new();
