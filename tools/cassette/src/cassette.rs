@@ -175,6 +175,15 @@ impl<S: Source> Cassette<S> {
     ///
     /// [`ReadError`]; `Content` if no exchange in pieces begins there.
     pub fn stream(&self, offset: u64) -> Result<Stream<&S>, ReadError> {
+        self.stream_from(&self.source, offset)
+    }
+
+    /// The same through another handle to the file, which the stream may keep.
+    ///
+    /// # Errors
+    ///
+    /// Like [`stream`](Self::stream).
+    pub fn stream_from<T: Source>(&self, source: T, offset: u64) -> Result<Stream<T>, ReadError> {
         let mut header = [0; HEADER_OCTETS];
         self.source.read_at(offset, &mut header)?;
         let head = RecordHead::parse(&header).map(|(head, _)| head);
@@ -182,7 +191,7 @@ impl<S: Source> Cassette<S> {
         if head.kind != Kind::OPEN {
             return Err(ReadError::Content { offset });
         }
-        Ok(Stream::new(Walk::new(&self.source, self.head.id, offset)?, head.exchange))
+        Ok(Stream::new(Walk::new(source, self.head.id, offset)?, head.exchange))
     }
 
     /// Reads everything and compares every checksum, also those of shared bodies.

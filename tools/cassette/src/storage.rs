@@ -1,6 +1,6 @@
 //! Where a cassette's octets are.
 
-use std::io;
+use std::{io, sync::Arc};
 
 /// Octets that are read at an offset.
 pub trait Source {
@@ -82,6 +82,16 @@ impl Sink for Memory {
 }
 
 impl<S: Source + ?Sized> Source for &S {
+    fn octets(&self) -> io::Result<u64> {
+        (**self).octets()
+    }
+
+    fn read_at(&self, offset: u64, into: &mut [u8]) -> io::Result<()> {
+        (**self).read_at(offset, into)
+    }
+}
+
+impl<S: Source + ?Sized> Source for Arc<S> {
     fn octets(&self) -> io::Result<u64> {
         (**self).octets()
     }

@@ -25,7 +25,7 @@ const TARGETS: [&str; 2] = ["aarch64-apple-darwin", "x86_64-apple-darwin"];
 const CHECKED: [&str; 3] = ["farend-shm", "farend-driver", "farend-memory-driver"];
 
 /// Packages whose programs are offered for a Mac.
-const PROGRAMS: [&str; 3] = ["farend-udp", "farend-xdp", "farend-tester"];
+const PROGRAMS: [&str; 4] = ["farend-udp", "farend-xdp", "farend-tester", "farend-replay"];
 
 /// The package with the blocking backends.
 const LINKED: &str = "farend-futex";
