@@ -135,6 +135,8 @@ pub struct Queue<K: Kernel> {
     limits: Limits,
     /// Whether the rest of a packet is still to be thrown away.
     is_skipping: bool,
+    /// Packets that were handed to the tx ring.
+    packets: u64,
     losses: Losses,
 }
 
@@ -246,6 +248,7 @@ impl<K: Kernel> Queue<K> {
             pool: FramePool::new(words, pool, base, chunk_octets).map_err(QueueError::Pool)?,
             limits,
             is_skipping: false,
+            packets: 0,
             losses: Losses::default(),
         };
         queue.recirculate()?;
@@ -275,6 +278,14 @@ impl<K: Kernel> Queue<K> {
     #[must_use]
     pub const fn losses(&self) -> &Losses {
         &self.losses
+    }
+
+    /// Packets whose memory the kernel has given back after sending; where packets have
+    /// several chunks, at least so many, until [all are](Self::is_drained).
+    #[must_use]
+    pub fn sent_packets(&self) -> u64 {
+        let under_way = self.tx.submitted().wrapping_sub(self.completion.released());
+        self.packets.saturating_sub(under_way.into())
     }
 
     /// Whether the kernel has taken all that was to be sent, and given it back.

@@ -128,6 +128,12 @@ impl Socket {
         ReceiveCount(Arc::clone(&self.received))
     }
 
+    /// Packets that were sent; see [`Queue::sent_packets`].
+    #[must_use]
+    pub fn sent_packets(&self) -> u64 {
+        self.queue.sent_packets()
+    }
+
     /// What was thrown away.
     #[must_use]
     pub const fn losses(&self) -> &Losses {

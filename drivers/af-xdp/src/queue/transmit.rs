@@ -28,12 +28,14 @@ impl<K: Kernel> Queue<K> {
         'packets: while !burst.is_empty() {
             // Packets of one frame each are the rule.
             let mut books = self.pool.books();
+            let before = burst.len();
             burst.take_while(|frame| {
                 if !books.is_whole_packet(frame) || frame.is_empty() || reserved.room() == 0 {
                     return false;
                 }
                 send(&mut books, frame).is_some_and(|descriptor| reserved.push(descriptor))
             });
+            self.packets += before.saturating_sub(burst.len()) as u64;
             if burst.is_empty() {
                 break;
             }
@@ -56,6 +58,7 @@ impl<K: Kernel> Queue<K> {
                 reserved.push(descriptor);
                 let _handed_over = burst.pop_front();
             }
+            self.packets += 1;
         }
         reserved.submit();
         outcome

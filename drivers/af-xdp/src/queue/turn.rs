@@ -80,6 +80,7 @@ impl<K: Kernel> Queue<K> {
         let corrupt = &mut self.losses.corrupt_descriptors;
         *corrupt = corrupt.wrapping_add(beyond_memory);
         answers.submit();
+        self.packets = self.packets.wrapping_add(turn.transmitted_frames as u64);
         ready.release(received);
         Ok((turn, is_whole))
     }

@@ -6,17 +6,15 @@ use std::{
     os::fd::{AsRawFd, BorrowedFd},
 };
 
-use super::{CHANNELS_WORDS, DRIVER_WORDS};
+use super::{CHANNELS_WORDS, DRIVER_WORDS, NAMES_WORDS, STATISTICS_WORDS};
 
-/// `SIOCETHTOOL` with a structure of `N` words, of which the first is the command;
+/// `SIOCETHTOOL` with a structure of words, of which the first is the command;
 /// `struct ifreq` of netdevice(7) holds the name and a pointer to it.
-pub(super) fn ioctl<const N: usize>(
-    socket: BorrowedFd<'_>,
-    interface: &str,
-    data: &mut [u32; N],
-) -> io::Result<()> {
-    // `data` always has room for what its command fills.
-    const { assert!(N == 2 || N == CHANNELS_WORDS || N == DRIVER_WORDS) };
+pub(super) fn ioctl(socket: BorrowedFd<'_>, interface: &str, data: &mut [u32]) -> io::Result<()> {
+    // Room for what each command fills: no driver has as many statistics as the longest
+    // two hold.
+    const ROOMS: [usize; 5] = [2, CHANNELS_WORDS, DRIVER_WORDS, NAMES_WORDS, STATISTICS_WORDS];
+    assert!(ROOMS.contains(&data.len()), "{} words", data.len());
     // SAFETY: all zero is a value of this plain structure.
     let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
     if interface.len() >= request.ifr_name.len() {
@@ -25,7 +23,7 @@ pub(super) fn ioctl<const N: usize>(
     for (slot, octet) in request.ifr_name.iter_mut().zip(interface.bytes()) {
         *slot = libc::c_char::from_ne_bytes([octet]);
     }
-    request.ifr_ifru.ifru_data = std::ptr::from_mut(data).cast();
+    request.ifr_ifru.ifru_data = data.as_mut_ptr().cast();
     // SAFETY: the request is live and holds a terminated name and a pointer
     // to `data`, live and exclusive, of the size that its command fills.
     let result =

@@ -256,6 +256,8 @@ impl AfXdp {
         let counts = Counts::read(handed_over, &mut self.groups);
         self.losses.update(counts, &workers, is_final);
         sum.losses.extend(self.losses.named(&workers.losses));
+        sum.sent = workers.sent;
+        sum.queues = self.groups.iter_mut().flat_map(Group::queue_counts).collect();
         sum.measured = workers.measured;
         sum
     }

@@ -8,6 +8,7 @@
 pub(crate) mod foreign;
 pub(super) mod link;
 pub(super) mod program;
+mod sent;
 
 use std::os::fd::AsFd;
 
@@ -26,6 +27,7 @@ use crate::interface::Interface;
 use foreign::Displaced;
 use link::Link;
 use program::{Program, Source};
+use sent::SentCounter;
 
 /// Capabilities that loading and attaching needs. The program takes the
 /// difference of two pointers, the length of a frame, which the verifier lets
@@ -55,6 +57,8 @@ pub struct Attachment {
     /// veth runs no program on a new queue until it is given one. In generic
     /// mode the program is the interface's, not the queues'.
     queues: Option<QueueWatch>,
+    /// Where the driver tells what has left.
+    sent: Option<SentCounter>,
     /// What programs that were replaced had counted.
     before: Counters,
     /// The program that had to make room.
@@ -86,10 +90,11 @@ impl Attachment {
         // Last of all that can fail before attaching.
         let displaced =
             if is_foreign_replaced { Displaced::take(interface, notice)? } else { None };
+        let sent = SentCounter::start(interface, mode);
         let link = Link::attach(program.as_fd(), interface, mode)?;
         let queues = (mode == Mode::Native).then(|| QueueWatch::beyond(interface, count));
         let (policy, before) = (policy.clone(), Counters::new());
-        Ok(Self { link, program, policy, queues, before, displaced, next: None })
+        Ok(Self { link, program, policy, queues, sent, before, displaced, next: None })
     }
 
     fn replace_program(&mut self, policy: &Policy) -> Result<(), TierError> {
@@ -116,6 +121,16 @@ impl Attachment {
             }
             (MoreQueues::Back, replaced) => replaced.err().map(|error| tell(Err(error))),
         }
+    }
+
+    /// With what became of the answers, which is read after what was decided.
+    fn with_sent(&mut self, counters: &Counters) -> WorkerStatistics {
+        let mut all = WorkerStatistics { counters: *counters, ..WorkerStatistics::default() };
+        if let Some(sent) = self.sent.as_mut().map(SentCounter::read) {
+            all.sent = Some(sent.sent);
+            all.losses.push(("transmit_failed", sent.failed));
+        }
+        all
     }
 
     fn counters(&self) -> Result<Counters, TierError> {
@@ -154,7 +169,8 @@ impl Tier for Attachment {
     }
 
     fn statistics(&mut self) -> Result<WorkerStatistics, TierError> {
-        Ok(WorkerStatistics { counters: self.counters()?, ..WorkerStatistics::default() })
+        let counters = self.counters()?;
+        Ok(self.with_sent(&counters))
     }
 
     fn failure(&mut self) -> Option<TierError> {
@@ -169,7 +185,7 @@ impl Tier for Attachment {
         self.link.detach();
         drop(self.displaced.take());
         let counters = self.counters().unwrap_or(self.before);
-        WorkerStatistics { counters, ..WorkerStatistics::default() }
+        self.with_sent(&counters)
     }
 }
 

@@ -51,6 +51,8 @@ pub(super) struct Transmitter {
     offloaded: OwnedFd,
     frames: Vec<Range<usize>>,
     is_offloaded: bool,
+    /// Frames that the kernel has taken.
+    pub(super) sent: u64,
     pub(super) losses: Losses,
     /// Why the last of the failed frames failed, and its octets.
     failure: Option<(Errno, usize)>,
@@ -73,6 +75,7 @@ impl Transmitter {
             offloaded: open(libc::PACKET_VNET_HDR, "PACKET_VNET_HDR")?,
             frames: Vec::with_capacity(BURST_FRAMES),
             is_offloaded: false,
+            sent: 0,
             losses: Losses::default(),
             failure: None,
         })
@@ -113,6 +116,7 @@ impl Transmitter {
         while let Some((first, others)) = rest.split_first() {
             match sys::send(socket, block, rest) {
                 Ok(sent) => {
+                    self.sent += sent as u64;
                     rest = rest.get(sent..).unwrap_or_default();
                     tries = 0;
                 }

@@ -239,6 +239,7 @@ impl<W: ReportingObserver> Worker<W> {
     fn write(&mut self, to: &mut WorkerStatistics) {
         let PacketPort { transmitter, corrupt_frames, truncated_frames, .. } = &self.port;
         to.counters = self.counters;
+        to.sent = Some(transmitter.sent);
         to.losses.clear();
         to.losses.extend([
             ("receive_ring_full", self.ring_full_frames),

@@ -10,11 +10,12 @@ use farend_core::Policy;
 use farend_driver::{
     observe::{ObserverFactory, ReportingObserver},
     values::Numbers,
-    worker::{PolicyReader, StatisticsCell, Stop, WorkerStatistics},
+    worker::{PolicyReader, QueueCounts, StatisticsCell, Stop, WorkerStatistics},
 };
 
 use super::{
     Options, Refusal, layout_of,
+    losses::lost_by,
     program::Redirect,
     queues, refused, wake,
     worker::{Place, Worker},
@@ -223,13 +224,31 @@ impl Group {
         }
     }
 
-    /// Adds what the workers have counted.
+    /// Adds what the workers have counted, but for their queues.
     pub(super) fn merge_into(&mut self, sum: &mut WorkerStatistics) {
         for worker in &mut self.workers {
             // It only reads what the worker left.
             let Ok(statistics) = worker.statistics() else { continue };
             sum.merge(&statistics);
         }
+    }
+
+    /// What became of the frames of each queue.
+    pub(super) fn queue_counts(&mut self) -> Vec<QueueCounts> {
+        let places = self.queues.iter().zip(&self.sockets);
+        let counts = self.workers.iter_mut().zip(places).filter_map(|(worker, place)| {
+            let (queue, socket) = place;
+            let one = worker.statistics().ok()?;
+            let by_worker: u64 = one.losses.iter().map(|(_, frames)| frames).sum();
+            let by_socket = farend_af_xdp::statistics(socket).map_or(0, |one| lost_by(&one));
+            Some(QueueCounts {
+                queue: *queue,
+                answers: one.counters.reflected() + one.counters.answered(),
+                sent: one.sent,
+                lost: by_worker + by_socket,
+            })
+        });
+        counts.collect()
     }
 }
 

@@ -52,6 +52,13 @@ impl Counts {
     }
 }
 
+/// Frames that one socket lost, or its memory.
+pub(super) fn lost_by(socket: &Statistics) -> u64 {
+    let Statistics { receive_dropped, receive_ring_full, fill_invalid, transmit_invalid, .. } =
+        socket;
+    receive_dropped + receive_ring_full.unwrap_or(0) + fill_invalid + transmit_invalid
+}
+
 impl Sockets {
     fn add(&mut self, one: &Statistics) {
         let sum = |to: &mut u64, more: u64| *to = to.wrapping_add(more);

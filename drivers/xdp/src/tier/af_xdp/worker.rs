@@ -88,6 +88,8 @@ pub(super) struct Worker<W> {
     rings: RingWatch,
     next_publish_tick: u64,
     sleep_ms: u16,
+    /// Answers that were sent.
+    sent_packets: u64,
     /// Answers that were not sent in the end.
     unsent_frames: u64,
     /// Chunks of which nobody holds the frame.
@@ -107,6 +109,7 @@ impl<W: ReportingObserver> Worker<W> {
             rings: RingWatch::new(PATIENCE_TICKS),
             next_publish_tick: 0,
             sleep_ms: SHORT_SLEEP_MS,
+            sent_packets: 0,
             unsent_frames: 0,
             leaked_frames: 0,
         }
@@ -246,7 +249,10 @@ impl<W: ReportingObserver> Worker<W> {
     /// Writes what is known over what was left before.
     fn write(&mut self, to: &mut WorkerStatistics) {
         let losses = self.queue.losses();
+        // Of packets in several chunks some count as under way again and again.
+        self.sent_packets = self.sent_packets.max(self.queue.sent_packets());
         to.counters = self.counters;
+        to.sent = Some(self.sent_packets);
         to.losses.clear();
         to.losses.extend([
             ("ring_corrupt", losses.corrupt_descriptors),
