@@ -5,8 +5,6 @@ use std::{fmt::Display, net::IpAddr, str::FromStr};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use farend_core::{Kind, MacAddress};
 
-pub use crate::{counters::CountersArgs, tap::TapArgs};
-
 use crate::rate::{Asked, parse_microseconds_ns, parse_percent_ppm, parse_seconds_ns};
 
 /// Sends test traffic to a reflector and measures what comes back.
@@ -23,10 +21,6 @@ pub struct Cli {
 pub enum Command {
     /// Sends probes and measures rate, loss and round-trip time
     Probe(Box<ProbeArgs>),
-    /// Shows frames that a driver on this host sees, as they pass
-    Tap(TapArgs),
-    /// Shows the counters that a driver on this host keeps
-    Counters(CountersArgs),
 }
 
 const EXAMPLES: &str = "\

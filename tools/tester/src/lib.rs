@@ -1,5 +1,4 @@
-//! Sends probes to a reflector and measures rate, loss and latency; reads what
-//! drivers leave in shared memory.
+//! Sends probes to a reflector and measures rate, loss and latency.
 //!
 //! **Invariant:** no number is reported without saying what it rests on:
 //! which clock stamped the arrivals, what was asked and what was offered,
@@ -14,11 +13,9 @@
 
 pub mod advice;
 pub mod args;
-pub mod attach;
 pub mod burst;
 pub mod checksums;
 pub mod clock;
-pub mod counters;
 pub mod error;
 pub mod judge;
 pub mod line;
@@ -32,7 +29,6 @@ pub mod report;
 pub mod run;
 pub mod sender;
 mod sys;
-pub mod tap;
 pub mod tracker;
 
 pub use error::Error;

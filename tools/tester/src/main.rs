@@ -10,9 +10,7 @@ use clap::Parser;
 use farend_tester::{
     Error,
     args::{Cli, Command},
-    counters::counters,
     probe::probe,
-    tap::tap,
 };
 use signal_hook::consts::{SIGINT, SIGTERM};
 
@@ -47,7 +45,5 @@ fn run(cli: &Cli) -> Result<bool, Error> {
     let out = &mut io::stdout().lock();
     match &cli.command {
         Command::Probe(args) => probe(args, &stop, out),
-        Command::Tap(args) => tap(args, &stop, out).map(|()| true),
-        Command::Counters(args) => counters(args, &stop, out),
     }
 }

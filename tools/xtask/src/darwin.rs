@@ -22,10 +22,12 @@ const TARGETS: [&str; 2] = ["aarch64-apple-darwin", "x86_64-apple-darwin"];
 
 /// Packages whose types and lints are checked for a Mac, beside those that are
 /// linked.
-const CHECKED: [&str; 3] = ["farend-shm", "farend-driver", "farend-memory-driver"];
+const CHECKED: [&str; 4] =
+    ["farend-shm", "farend-control", "farend-driver", "farend-memory-driver"];
 
 /// Packages whose programs are offered for a Mac.
-const PROGRAMS: [&str; 4] = ["farend-udp", "farend-xdp", "farend-tester", "farend-replay"];
+const PROGRAMS: [&str; 5] =
+    ["farend-udp", "farend-xdp", "farend-tester", "farend-replay", "farendctl"];
 
 /// The package with the blocking backends.
 const LINKED: &str = "farend-futex";

@@ -37,7 +37,7 @@ options! {
     sample_answers("sample-answers", "true|false", "", HEADING, Restart): Flag = false;
 
     /// Show frames as they pass in shared memory of this name, for
-    /// farend-tester tap NAME; needs frames in user space, and with tier af-xdp
+    /// farendctl tap NAME; needs frames in user space, and with tier af-xdp
     /// shows the reflected ones alone
     tap("tap", "NAME", "no tap", HEADING, Restart): Maybe<SegmentName> = None;
 
@@ -53,7 +53,7 @@ options! {
     residence("residence", "true|false", "", HEADING, Restart): Flag = false;
 
     /// Keep the statistics in shared memory of this name, for
-    /// farend-tester counters NAME; every tier can
+    /// farendctl counters NAME; every tier can
     counters_page("counters-page", "NAME", "no page", HEADING, Restart):
         Maybe<SegmentName> = None;
 }

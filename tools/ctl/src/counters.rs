@@ -1,7 +1,7 @@
 //! The `counters` command: shows the page of counters that a driver keeps in
 //! shared memory.
 
-mod text;
+pub(crate) mod text;
 
 use std::{
     io::{self, ErrorKind, Write},
@@ -16,7 +16,7 @@ use serde_json::Value;
 use crate::{
     attach::{Attached, Next},
     error::Error,
-    rate::parse_seconds_ns,
+    time::parse_seconds_ns,
 };
 
 const EXAMPLES: &str = "\
@@ -25,13 +25,13 @@ of a second old, and reading it does not ask the driver for anything.
 
 Examples:
   What has it done so far?
-    sudo farend-tester counters lab
+    sudo farendctl counters lab
 
   Every second, until Ctrl-C:
-    sudo farend-tester counters lab --watch
+    sudo farendctl counters lab --watch
 
   For a program: the JSON of farend-xdp --stats json, one line
-    sudo farend-tester counters lab --json
+    sudo farendctl counters lab --json
 
 Exit codes: 0 shown, 1 no such page, it cannot be read, or its driver was killed,
 2 wrong arguments.";
@@ -53,10 +53,6 @@ pub struct CountersArgs {
     /// Name of the page, as the driver was given it:
     /// farend-xdp --counters-page NAME
     pub name: String,
-
-    /// Print the driver's JSON line as it is
-    #[arg(long)]
-    pub json: bool,
 
     /// Go on, once every --interval
     #[arg(long)]
@@ -81,6 +77,7 @@ pub struct CountersArgs {
 /// not there or cannot be read.
 pub fn counters(
     args: &CountersArgs,
+    is_json: bool,
     stop: &AtomicBool,
     out: &mut impl Write,
 ) -> Result<bool, Error> {
@@ -92,7 +89,7 @@ pub fn counters(
         let (page, end) = latest(&mut attached)?;
         if let Some(page) = page {
             is_shown = true;
-            match show(args, &page, out) {
+            match show(is_json, &page, out) {
                 Ok(()) => {}
                 Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(is_orderly),
                 Err(error) if error.kind() == ErrorKind::InvalidData => {
@@ -139,7 +136,7 @@ fn latest(attached: &mut Attached) -> Result<(Option<Vec<u8>>, Option<bool>), Er
     }
 }
 
-fn show(args: &CountersArgs, page: &[u8], out: &mut impl Write) -> io::Result<()> {
+fn show(is_json: bool, page: &[u8], out: &mut impl Write) -> io::Result<()> {
     let read: Value = serde_json::from_slice(page).map_err(|_| foreign())?;
     if read["schema"] != SCHEMA {
         return Err(foreign());
@@ -149,12 +146,12 @@ fn show(args: &CountersArgs, page: &[u8], out: &mut impl Write) -> io::Result<()
             ErrorKind::InvalidData,
             format!(
                 "the page is of version {}, this program reads version {VERSION}: use driver \
-                 and tester of one release, or --json of the driver's",
+                 and farendctl of one release, or --json of the driver's",
                 read["version"]
             ),
         ));
     }
-    if args.json {
+    if is_json {
         out.write_all(page)?;
         writeln!(out)?;
     } else {

@@ -9,7 +9,7 @@ const TESTERS_LISTED: usize = 20;
 
 /// Writes what is not zero, a few lines for each interface. Fields that are
 /// not there are left out.
-pub(super) fn write(out: &mut impl Write, page: &Value) -> io::Result<()> {
+pub(crate) fn write(out: &mut impl Write, page: &Value) -> io::Result<()> {
     let elapsed_s = page["elapsed_s"].as_f64().unwrap_or_default();
     for one in page["interfaces"].as_array().into_iter().flatten() {
         write_interface(out, one, elapsed_s)?;

@@ -39,6 +39,9 @@ pub enum Next {
 pub struct Attached {
     name: String,
     subscriber: Option<Subscriber>,
+    /// An end was told, and nothing has come since: what is left of that driver
+    /// ends again each time that it is attached to.
+    is_end_told: bool,
     buffer: Vec<u8>,
     /// Messages from before attaching that are wanted.
     rewind_messages: u64,
@@ -58,8 +61,13 @@ impl Attached {
         is_waiting: bool,
         stop: &AtomicBool,
     ) -> Result<Self, Error> {
-        let mut attached =
-            Self { name: name.to_owned(), subscriber: None, buffer: Vec::new(), rewind_messages };
+        let mut attached = Self {
+            name: name.to_owned(),
+            subscriber: None,
+            is_end_told: false,
+            buffer: Vec::new(),
+            rewind_messages,
+        };
         loop {
             match attached.attach() {
                 Ok(()) => return Ok(attached),
@@ -107,14 +115,31 @@ impl Attached {
             };
         };
         match subscriber.receive(&mut self.buffer, deadline) {
-            Ok(message) => Ok(Next::Message(message)),
-            Err(RingError::TimedOut) => Ok(Next::Nothing),
+            Ok(message) => {
+                self.is_end_told = false;
+                Ok(Next::Message(message))
+            }
+            // It does not look for the writer where it may not wait.
+            Err(RingError::TimedOut) => match subscriber.check_peer() {
+                Err(ended @ (RingError::PeerDied(_) | RingError::PeerLeft)) => {
+                    Ok(self.end(ended != RingError::PeerLeft))
+                }
+                _ => Ok(Next::Nothing),
+            },
             Err(ended @ (RingError::PeerDied(_) | RingError::PeerLeft)) => {
-                self.subscriber = None;
-                Ok(Next::Ended { is_killed: ended != RingError::PeerLeft })
+                Ok(self.end(ended != RingError::PeerLeft))
             }
             Err(error) => Err(Error::run(format!("{}: {error}", self.name))),
         }
+    }
+
+    /// Lets go of a ring whose driver has ended; tells it once.
+    fn end(&mut self, is_killed: bool) -> Next {
+        self.subscriber = None;
+        if std::mem::replace(&mut self.is_end_told, true) {
+            return Next::Nothing;
+        }
+        Next::Ended { is_killed }
     }
 
     fn attach(&mut self) -> Result<(), Refusal> {

@@ -17,7 +17,7 @@ use self::record::Record;
 use crate::{
     attach::{Attached, Next},
     error::Error,
-    rate::parse_seconds_ns,
+    time::parse_seconds_ns,
 };
 
 const EXAMPLES: &str = "\
@@ -26,15 +26,16 @@ killed here does not slow it: what this reader is too slow for is counted, and s
 
 Examples:
   Frames as they pass, one a line, until Ctrl-C:
-    sudo farend-tester tap lab
+    sudo farendctl tap lab
 
   A thousand of them into a file for Wireshark:
-    sudo farend-tester tap lab --write lab.pcapng --count 1000
+    sudo farendctl tap lab --write lab.pcapng --count 1000
 
   Ten seconds as JSON, waiting for the driver to start:
-    sudo farend-tester tap lab --wait --duration 10 --json
+    sudo farendctl tap lab --wait --duration 10 --json
 
-Exit codes: 0 shown, 1 no such tap or it cannot be read, 2 wrong arguments.";
+Exit codes: 0 shown, 1 no such tap, it cannot be read, or its driver was killed (without
+--wait), 2 wrong arguments.";
 
 /// Shows frames that a driver on this host sees, as they pass.
 ///
@@ -48,7 +49,7 @@ pub struct TapArgs {
     pub name: String,
 
     /// Write the frames to a pcapng file instead of printing them
-    #[arg(long, value_name = "FILE", conflicts_with = "json")]
+    #[arg(long, value_name = "FILE")]
     pub write: Option<PathBuf>,
 
     /// Stop after so many frames [default: until Ctrl-C]
@@ -58,10 +59,6 @@ pub struct TapArgs {
     /// Stop after so many seconds
     #[arg(long, value_name = "S", value_parser = parse_seconds_ns)]
     pub duration: Option<u64>,
-
-    /// Print one JSON object for each frame, and one at the end
-    #[arg(long)]
-    pub json: bool,
 
     /// Wait for the driver if it is not there yet
     #[arg(long)]
@@ -85,9 +82,17 @@ struct Seen {
 ///
 /// [`Error::Usage`] for a name that is none; [`Error::Run`] for a tap that is
 /// not there or cannot be read, and a file that cannot be written.
-pub fn tap(args: &TapArgs, stop: &AtomicBool, out: &mut impl Write) -> Result<(), Error> {
+pub fn tap(
+    args: &TapArgs,
+    is_json: bool,
+    stop: &AtomicBool,
+    out: &mut impl Write,
+) -> Result<(), Error> {
+    if is_json && args.write.is_some() {
+        return Err(Error::usage("--write and --json exclude each other"));
+    }
     let end = args.duration.map(|ns| Instant::now() + Duration::from_nanos(ns));
-    let mut sink = Sink::open(args, out)?;
+    let mut sink = Sink::open(args, is_json, out)?;
     let mut attached = Attached::open(&args.name, 0, args.wait, stop)?;
     let mut seen = Seen::default();
     let shown = show(args, &mut attached, &mut sink, &mut seen, stop, end);
@@ -144,6 +149,9 @@ fn show(
             Next::Ended { is_killed } => {
                 sink.flush()?;
                 let how = if is_killed { "was killed or crashed" } else { "has ended" };
+                if is_killed && !args.wait {
+                    return Err(Error::run(format!("{}: the driver {how}", args.name)).into());
+                }
                 eprintln!("the driver {how}; waiting for the next one with tap {}", args.name);
             }
             Next::Message(message) => {
@@ -174,10 +182,10 @@ enum Sink<'out, W: Write> {
 }
 
 impl<'out, W: Write> Sink<'out, W> {
-    fn open(args: &TapArgs, out: &'out mut W) -> Result<Self, Error> {
+    fn open(args: &TapArgs, is_json: bool, out: &'out mut W) -> Result<Self, Error> {
         match &args.write {
             Some(path) => record::Capture::create(path).map(Self::File),
-            None if args.json => Ok(Self::Json(BufWriter::new(out))),
+            None if is_json => Ok(Self::Json(BufWriter::new(out))),
             None => Ok(Self::Text(BufWriter::new(out))),
         }
     }

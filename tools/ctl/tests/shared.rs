@@ -49,14 +49,14 @@ fn show(publisher: &mut Publisher, verdict: Verdict, number: u8) {
     publisher.flush();
 }
 
-fn tester(arguments: &str) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_farend-tester"));
+fn farendctl(arguments: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_farendctl"));
     command.args(arguments.split_whitespace());
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
 
-/// A running tester; killed on drop.
+/// A running farendctl; killed on drop.
 struct Running {
     child: Child,
     stdout: Option<BufReader<ChildStdout>>,
@@ -74,7 +74,7 @@ impl Running {
     }
 
     fn alone(arguments: &str) -> Self {
-        let mut child = tester(arguments).spawn().unwrap();
+        let mut child = farendctl(arguments).spawn().unwrap();
         let stdout = child.stdout.take().map(BufReader::new);
         Self { child, stdout }
     }
@@ -102,7 +102,7 @@ impl Drop for Running {
 }
 
 fn run(arguments: &str) -> Output {
-    tester(arguments).output().unwrap()
+    farendctl(arguments).output().unwrap()
 }
 
 fn errors(output: &Output) -> String {
@@ -293,4 +293,61 @@ fn a_reader_of_ours_that_goes_away_ends_it_in_order() {
         thread::sleep(Duration::from_millis(10));
     };
     assert_eq!(status.code(), Some(0));
+}
+
+/// Makes a ring in a process that is killed; the ring stays behind.
+fn killed_publisher(name: &str, message: &str) {
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["publisher_that_waits_to_be_killed", "--exact", "--ignored", "--nocapture"])
+        .env("FAREND_RING", name)
+        .env("FAREND_MESSAGE", message)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    lines.find(|line| line.as_ref().is_ok_and(|line| line.contains("there"))).unwrap().unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
+#[ignore = "a child of other tests"]
+fn publisher_that_waits_to_be_killed() {
+    let name = std::env::var("FAREND_RING").unwrap();
+    let mut ring = publisher(&name);
+    ring.try_send(std::env::var("FAREND_MESSAGE").unwrap().as_bytes()).unwrap();
+    ring.flush();
+    println!("there");
+    loop {
+        thread::sleep(Duration::from_secs(1));
+    }
+}
+
+fn remove(name: &str) {
+    let _ = std::fs::remove_file(format!("/dev/shm/{name}"));
+}
+
+#[test]
+fn counters_of_a_killed_driver_are_told_and_an_error() {
+    let name = name("dead");
+    let page = r#"{"schema":"farend.statistics","version":1,"elapsed_s":3.0,"interfaces":[]}"#;
+    killed_publisher(&name, page);
+    let output = run(&format!("counters {name} --json"));
+    remove(&name);
+    assert_eq!(output.stdout.strip_suffix(b"\n"), Some(page.as_bytes()));
+    assert!(errors(&output).contains("was killed or crashed"), "{}", errors(&output));
+    assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
+fn tap_of_a_killed_driver_ends_or_waits_and_says_so_once() {
+    let name = name("slain");
+    killed_publisher(&name, "x");
+    let output = run(&format!("tap {name} --duration 5"));
+    assert_eq!(output.status.code(), Some(1), "{}", errors(&output));
+    assert_eq!(errors(&output).matches("was killed or crashed").count(), 1);
+    let output = run(&format!("tap {name} --wait --duration 1"));
+    remove(&name);
+    assert_eq!(output.status.code(), Some(0), "{}", errors(&output));
+    assert_eq!(errors(&output).matches("was killed or crashed").count(), 1, "{}", errors(&output));
 }
