@@ -24,9 +24,7 @@ use crate::{
     shared::{Shared, unix_ns},
 };
 
-/// A new key after this time; nothing is sent or taken under one that is older
-/// than the second.
-const REKEY_TIME: Duration = Duration::from_mins(2);
+/// Nothing is sent or taken under a key that is older.
 const KEY_TIME_MAX: Duration = Duration::from_mins(3);
 /// A new key after so many frames: half of what one may seal.
 const REKEY_FRAMES: u64 = 1 << 27;
@@ -44,12 +42,25 @@ const WAIT_MAX: Duration = Duration::from_millis(50);
 /// Octets of the largest echo request.
 const ECHO_OCTETS_MAX: usize = 1 << 16;
 
+/// What the thread is to do.
+pub(crate) struct Plan {
+    /// `None` without encryption.
+    pub(crate) handshakes: Option<Handshakes>,
+    /// Where to begin handshakes.
+    pub(crate) connect: Option<Remote>,
+    /// Between two of them.
+    pub(crate) rekey: Duration,
+    /// The path's size to begin with.
+    pub(crate) path_octets: u16,
+}
+
 /// The thread's own.
 pub(crate) struct Control {
     shared: Arc<Shared>,
     incoming: Receiver<Foreign>,
     handshakes: Option<Handshakes>,
     connect: Option<Remote>,
+    rekey: Duration,
     installed: [Option<Instant>; Epoch::COUNT],
     begun: Option<Instant>,
     mtu: PathMtu,
@@ -70,21 +81,16 @@ struct Probe {
 }
 
 impl Control {
-    pub(crate) fn new(
-        shared: Arc<Shared>,
-        incoming: Receiver<Foreign>,
-        handshakes: Option<Handshakes>,
-        connect: Option<Remote>,
-        path_octets: u16,
-    ) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>, incoming: Receiver<Foreign>, plan: Plan) -> Self {
         Self {
             shared,
             incoming,
-            handshakes,
-            connect,
+            handshakes: plan.handshakes,
+            connect: plan.connect,
+            rekey: plan.rekey,
             installed: [None; Epoch::COUNT],
             begun: None,
-            mtu: PathMtu::new(path_octets),
+            mtu: PathMtu::new(plan.path_octets),
             probe: None,
             raised: Instant::now(),
             room: vec![0; ECHO_OCTETS_MAX].into_boxed_slice(),
@@ -159,7 +165,7 @@ impl Control {
         let is_recent = self.begun.is_some_and(|begun| now - begun < RETRY_TIME);
         let keys = self.shared.keyring.now();
         let newest = self.installed.iter().flatten().max();
-        let is_old = newest.is_none_or(|installed| now - *installed >= REKEY_TIME);
+        let is_old = newest.is_none_or(|installed| now - *installed >= self.rekey);
         let is_used_up = keys.sending.as_ref().is_some_and(|key| key.frames() >= REKEY_FRAMES);
         let is_silent = self.shared.silence_ms() > SILENCE_MS_MAX;
         let is_due = keys.sending.is_none() || is_old || is_used_up || is_silent;

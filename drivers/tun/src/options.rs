@@ -64,6 +64,9 @@ options! {
     cipher("cipher", "auto|aes-256-gcm|chacha20-poly1305", "auto", IDENTITY, Restart):
         One<CipherChoice> = CipherChoice::Auto;
 
+    /// Seconds between handshakes that this side begins
+    rekey("rekey-interval", "S", "120", IDENTITY, Restart): One<RekeyInterval> = RekeyInterval(120);
+
     /// Large packets to and from the host
     tun_offload("tun-offload", "auto|off", "auto", TUNING, Restart): One<Switch> = Switch::Auto;
 
@@ -86,6 +89,7 @@ option_values!(
     CipherChoice,
     Switch,
     PathOctets,
+    RekeyInterval,
 );
 
 /// The name of an interface.
@@ -186,6 +190,11 @@ number! {
 number! {
     /// Octets of an outer IP packet.
     PathOctets(u16), 1_280..=65_535, "1280 to 65535"
+}
+
+number! {
+    /// Seconds between handshakes.
+    RekeyInterval(u64), 1..=120, "1 to 120"
 }
 
 /// The MTU of the interface.

@@ -1,6 +1,6 @@
 //! The program `farend-tun`.
 
-use std::{io, path::Path};
+use std::{io, path::Path, time::Duration};
 
 use farend_core::{MacAddress, Policy};
 use farend_driver::{
@@ -17,6 +17,7 @@ use farend_driver::{
 };
 
 use crate::{
+    control,
     device::{Device, Offloads},
     handshake::Handshakes,
     identity,
@@ -228,8 +229,13 @@ fn open(own: &LinkSettings, name: &str) -> Result<Link, TierError> {
         shared.peer.move_to(remote);
     }
     announce(&shared, own, offloads);
-    let connect = own.connect.clone();
-    Ok(Link::new(shared, network, own.mtu, handshakes, connect, own.path_mtu.0))
+    let plan = control::Plan {
+        handshakes,
+        connect: own.connect.clone(),
+        rekey: Duration::from_secs(own.rekey.0),
+        path_octets: own.path_mtu.0,
+    };
+    Ok(Link::new(shared, network, own.mtu, plan))
 }
 
 /// Says what a person cannot see from outside.

@@ -17,11 +17,10 @@ use farend_driver::{
 };
 
 use crate::{
-    control::Control,
-    handshake::Handshakes,
+    control::{Control, Plan},
     inbound::Inbound,
     network::{IPV6_MTU_OCTETS, Network},
-    options::{Mtu, Remote},
+    options::Mtu,
     outbound::Outbound,
     seal::Sealing,
     shared::Shared,
@@ -42,7 +41,7 @@ pub(crate) struct Link {
     shared: Arc<Shared>,
     network: Network,
     mtu: Mtu,
-    control: Option<(Option<Handshakes>, Option<Remote>, u16)>,
+    plan: Option<Plan>,
     stop: Arc<Stop>,
     threads: Vec<Thread>,
     profile: Profile,
@@ -66,20 +65,13 @@ struct Totals {
 }
 
 impl Link {
-    pub(crate) fn new(
-        shared: Shared,
-        network: Network,
-        mtu: Mtu,
-        handshakes: Option<Handshakes>,
-        connect: Option<Remote>,
-        path_octets: u16,
-    ) -> Self {
+    pub(crate) fn new(shared: Shared, network: Network, mtu: Mtu, plan: Plan) -> Self {
         let now = Instant::now();
         Self {
             shared: Arc::new(shared),
             network,
             mtu,
-            control: Some((handshakes, connect, path_octets)),
+            plan: Some(plan),
             stop: Arc::new(Stop::default()),
             threads: Vec::new(),
             profile: Profile {
@@ -241,13 +233,13 @@ impl Link {
 
 impl Tier for Link {
     fn start(&mut self) -> Result<(), TierError> {
-        let Some((handshakes, connect, path_octets)) = self.control.take() else { return Ok(()) };
+        let Some(plan) = self.plan.take() else { return Ok(()) };
         let (to_control, incoming) = mpsc::sync_channel(WAITING_MAX);
         let shared = &self.shared;
         let mut outbound = Outbound::new(Arc::clone(shared));
         let mut inbound = Inbound::new(Arc::clone(shared), to_control);
         let shared = Arc::clone(shared);
-        let mut control = Control::new(shared, incoming, handshakes, connect, path_octets);
+        let mut control = Control::new(shared, incoming, plan);
         self.spawn("outbound", move |stop| outbound.run(stop))?;
         self.spawn("inbound", move |stop| inbound.run(stop))?;
         self.spawn("control", move |stop| {

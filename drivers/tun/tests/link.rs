@@ -12,7 +12,7 @@ use std::{
 
 use farend_lab::is_skipped_without_root;
 
-use crate::support::{Ends, FAR, FAR_V6, Mode, NEAR};
+use crate::support::{Ends, FAR, FAR_V6, Mode, NEAR, old_peer};
 
 /// Sends octets through a TCP connection from near to far; the far side gives
 /// back their sum.
@@ -199,4 +199,93 @@ fn path_that_loses_large_packets_is_found_in_three_seconds() {
     let [near, _] = ends.stop();
     let path = near.figure("path_octets");
     assert!((1_280..=1_300).contains(&path), "{path}");
+}
+
+#[test]
+fn new_keys_under_load_lose_no_frame() {
+    if is_skipped_without_root() {
+        return;
+    }
+    let ends = Ends::start(Mode::Sealed, &["--rekey-interval", "1"]);
+    let before = ends.near_figure("epoch");
+    let begun = Instant::now();
+    let mut epochs = std::collections::BTreeSet::from([before]);
+    while begun.elapsed() < Duration::from_secs(6) {
+        transfer(&ends, FAR, 3_000_000);
+        ping(&ends, NEAR, FAR, 20);
+        epochs.insert(ends.near_figure("epoch"));
+    }
+    assert!(epochs.len() > 2, "epochs {epochs:?}");
+    for side in ends.stop() {
+        let gone = side.loss("socket_overflow");
+        assert!(side.figure("missing_frames") <= gone, "{} missing", side.figure("missing_frames"));
+        // Before the first handshake the host sends packets of its own: `no_key`.
+        assert_eq!(side.loss("authentication") + side.loss("replay"), 0);
+    }
+}
+
+#[test]
+fn peer_that_moves_is_followed_at_its_first_frame() {
+    if is_skipped_without_root() {
+        return;
+    }
+    let ends = Ends::start(Mode::Sealed, &[]);
+    ping(&ends, NEAR, FAR, 3);
+    ends.move_near("198.18.0.9".parse().unwrap());
+    // Each datagram waits for the answer to the one before: none may be lost.
+    ping(&ends, NEAR, FAR, 50);
+    let [_, far] = ends.stop();
+    assert_eq!(far.loss("authentication"), 0);
+}
+
+#[test]
+fn old_peer_in_clear_is_understood_and_understands() {
+    if is_skipped_without_root() {
+        return;
+    }
+    old_peer::talk();
+}
+
+#[test]
+fn wrong_starts_are_one_line_and_leave_nothing() {
+    if is_skipped_without_root() {
+        return;
+    }
+    let lab = farend_lab::Lab::new(farend_lab::Wire::default()).unwrap();
+    let id = "ab".repeat(32);
+    let connect = format!("{id}@192.0.2.1:9443");
+    for (arguments, code, told) in [
+        (&["--connect", "192.0.2.1:1"][..], 2, "PEER-ID@"),
+        (&[], 2, "--accept"),
+        (&["--accept", &id, "--keydir", "/nonexistent/keys"], 1, "farend-tun keys"),
+        (&["--insecure-plaintext"], 2, "--connect"),
+        (&["--insecure-plaintext", "--connect", &connect], 2, "not checked"),
+        (&["--tun", "a-name-that-is-too-long"], 2, "15 octets"),
+        (&["--insecure-plaintext", "--connect", "192.0.2.1:1", "--tun", "near0"], 1, "near0"),
+        (&["--insecure-plaintext", "--connect", "192.0.2.1:1", "--ip", "203.0.113.1"], 1, "bind"),
+        (&["--insecure-plaintext", "--connect", "192.0.2.1:1", "--port", "7"], 2, "reflectors"),
+        (
+            &[
+                "--insecure-plaintext",
+                "--connect",
+                "192.0.2.1:1",
+                "--tun-ip",
+                "10.0.0.1/24",
+                "--route",
+                "10.0.0.1/8",
+            ],
+            1,
+            "route",
+        ),
+    ] {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_farend-tun"));
+        command.args(arguments);
+        let output = lab.near.namespace.run(|| command.output()).unwrap().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        let lines: Vec<_> = said.lines().filter(|line| line.starts_with("farend-tun: ")).collect();
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {said}");
+        assert!(lines.len() == 1 && lines[0].contains(told), "{arguments:?}: {said}");
+        let left = lab.near.namespace.run(support::interfaces).unwrap();
+        assert_eq!(left, ["lo", "near0"], "{arguments:?}");
+    }
 }

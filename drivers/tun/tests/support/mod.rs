@@ -1,5 +1,7 @@
 //! Both ends of a link, each in its own network namespace.
 
+pub(crate) mod old_peer;
+
 use std::{
     fs::{self, File},
     net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket},
@@ -9,6 +11,7 @@ use std::{
 };
 
 use farend_lab::{Lab, Process, Wire};
+use farend_linux::Rtnetlink;
 use rustix::process::Signal;
 
 pub(crate) const NEAR: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 77, 0, 1));
@@ -134,6 +137,31 @@ impl Ends {
         panic!("the link is not up after {time:?}");
     }
 
+    /// A figure of the near side, as it was told last.
+    pub(crate) fn near_figure(&self, name: &str) -> u64 {
+        let begun = Instant::now();
+        while begun.elapsed() < Duration::from_secs(5) {
+            let lines = fs::read_to_string(self.folder.join(file(true))).unwrap_or_default();
+            let last = lines.lines().rfind(|line| line.contains("figures"));
+            if let Some(line) = last.and_then(|line| serde_json::from_str(line).ok()) {
+                return Counted(line).figure(name);
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        panic!("no statistics");
+    }
+
+    /// Gives the near host another address in place of its own.
+    pub(crate) fn move_near(&self, to: Ipv4Addr) {
+        let near = &self.lab.near;
+        let moved = near.namespace.run(|| {
+            let mut rtnetlink = Rtnetlink::open()?;
+            rtnetlink.delete_address(near.interface_index, near.ipv4.into(), 24)?;
+            rtnetlink.add_address(near.interface_index, to.into(), 24)
+        });
+        moved.unwrap().unwrap();
+    }
+
     /// The last statistics of both, for a failure's message.
     pub(crate) fn told(&self) -> String {
         std::thread::sleep(Duration::from_secs(2));
@@ -166,6 +194,12 @@ impl Drop for Ends {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.folder);
     }
+}
+
+/// The interfaces of this network namespace.
+pub(crate) fn interfaces() -> Vec<String> {
+    let mut rtnetlink = Rtnetlink::open().unwrap();
+    rtnetlink.all().unwrap().into_iter().map(|interface| interface.name).collect()
 }
 
 /// Makes a key; gives its name.
