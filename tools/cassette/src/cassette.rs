@@ -14,6 +14,9 @@ use crate::{
 /// Octets of the record that ends a file which was closed well.
 const CLOSE_OCTETS: usize = 48;
 
+/// Octets that are read of a record before its length is known.
+const READ_AHEAD_OCTETS: usize = 4_096;
+
 /// An opened cassette.
 #[derive(Debug)]
 pub struct Cassette<S> {
@@ -313,16 +316,22 @@ pub(crate) fn read_record<'o>(
     if offset < HEAD_OCTETS as u64 || !offset.is_multiple_of(8) {
         return Err(damaged);
     }
-    let mut header = [0; HEADER_OCTETS];
-    source.read_at(offset, &mut header)?;
-    let Some((head, _)) = RecordHead::parse(&header) else { return Err(damaged) };
-    if offset + u64::from(head.octets) > source.octets()? {
+    // Most records are short: one read has them whole.
+    octets.resize(READ_AHEAD_OCTETS, 0);
+    let read = source.read_some_at(offset, octets)?;
+    octets.truncate(read);
+    let Some((head, _)) = octets.first_chunk().and_then(RecordHead::parse) else {
         return Err(damaged);
+    };
+    let length = head.octets as usize;
+    if length > read {
+        if offset + u64::from(head.octets) > source.octets()? {
+            return Err(damaged);
+        }
+        octets.resize(length, 0);
+        source.read_at(offset + read as u64, &mut octets[read..])?;
     }
-    octets.clear();
-    octets.extend_from_slice(&header);
-    octets.resize(head.octets as usize, 0);
-    source.read_at(offset + HEADER_OCTETS as u64, &mut octets[HEADER_OCTETS..])?;
+    octets.truncate(length);
     Record::parse(octets, id, offset).ok_or(damaged)
 }
 

@@ -109,6 +109,23 @@ impl Source for CassetteFile {
     fn read_at(&self, offset: u64, into: &mut [u8]) -> io::Result<()> {
         self.file.read_exact_at(into, offset)
     }
+
+    fn read_some_at(&self, offset: u64, into: &mut [u8]) -> io::Result<usize> {
+        let mut length = 0;
+        while length < into.len() {
+            match self.file.read_at(&mut into[length..], offset + length as u64) {
+                Ok(0) => break,
+                // The page cache gives all that there is at once.
+                Ok(octets) => {
+                    length += octets;
+                    break;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(length)
+    }
 }
 
 impl Sink for CassetteFile {

@@ -17,6 +17,17 @@ pub trait Source {
     ///
     /// [`io::ErrorKind::UnexpectedEof`] if there are not so many; what the storage says.
     fn read_at(&self, offset: u64, into: &mut [u8]) -> io::Result<()>;
+
+    /// Fills as much of `into` as there is from `offset` on, and says how much.
+    ///
+    /// # Errors
+    ///
+    /// What the storage says.
+    fn read_some_at(&self, offset: u64, into: &mut [u8]) -> io::Result<usize> {
+        let there = self.octets()?.saturating_sub(offset);
+        let length = usize::try_from(there).unwrap_or(usize::MAX).min(into.len());
+        self.read_at(offset, &mut into[..length]).map(|()| length)
+    }
 }
 
 /// Octets that one writer adds to.
@@ -86,6 +97,10 @@ impl<S: Source + ?Sized> Source for &S {
         (**self).octets()
     }
 
+    fn read_some_at(&self, offset: u64, into: &mut [u8]) -> io::Result<usize> {
+        (**self).read_some_at(offset, into)
+    }
+
     fn read_at(&self, offset: u64, into: &mut [u8]) -> io::Result<()> {
         (**self).read_at(offset, into)
     }
@@ -94,6 +109,10 @@ impl<S: Source + ?Sized> Source for &S {
 impl<S: Source + ?Sized> Source for Arc<S> {
     fn octets(&self) -> io::Result<u64> {
         (**self).octets()
+    }
+
+    fn read_some_at(&self, offset: u64, into: &mut [u8]) -> io::Result<usize> {
+        (**self).read_some_at(offset, into)
     }
 
     fn read_at(&self, offset: u64, into: &mut [u8]) -> io::Result<()> {

@@ -19,6 +19,8 @@ pub(crate) struct Buffer {
 pub(crate) enum Moved {
     /// Octets moved; there may be more.
     Some,
+    /// Octets moved, and no more are there: an event tells when there are.
+    Last,
     /// The socket is not ready.
     NotReady,
     /// The other side ended its direction.
@@ -72,6 +74,8 @@ impl Buffer {
         self.octets.truncate(before + read.as_ref().map_or(0, |octets| *octets));
         match read {
             Ok(0) => Ok(Moved::End),
+            // epoll(7) and kqueue(2): after a short read the next octets bring an event.
+            Ok(octets) if octets < READ_OCTETS => Ok(Moved::Last),
             Ok(_) => Ok(Moved::Some),
             Err(error) => not_ready(error),
         }

@@ -73,6 +73,8 @@ pub(crate) struct Client {
     /// The number in the cassette.
     pub(crate) number: u32,
     pub(crate) is_readable: bool,
+    /// An event said that the end follows what is there: it brings no event of its own.
+    pub(crate) is_read_closed: bool,
     pub(crate) is_writable: bool,
     /// The client sends no more.
     pub(crate) has_ended: bool,
@@ -93,6 +95,7 @@ impl Client {
             address,
             number,
             is_readable: true,
+            is_read_closed: false,
             is_writable: true,
             has_ended: false,
             input: Buffer::default(),
@@ -125,6 +128,10 @@ impl Client {
         }
         match self.input.read(&mut self.socket) {
             Ok(Moved::Some) => true,
+            Ok(Moved::Last) => {
+                self.is_readable = self.is_read_closed;
+                true
+            }
             Ok(Moved::NotReady) => {
                 self.is_readable = false;
                 false
@@ -222,7 +229,7 @@ impl Client {
     }
 
     /// The origin's socket, if there is one.
-    pub(crate) fn origin_ready(&mut self, is_readable: bool, is_writable: bool) {
+    pub(crate) fn origin_ready(&mut self, is_readable: bool, is_closed: bool, is_writable: bool) {
         let origin = match &mut self.phase {
             Phase::Forward(forward) => forward.origin_socket(),
             Phase::Relay(relay) => Some(&mut relay.origin),
@@ -230,15 +237,19 @@ impl Client {
         };
         if let Some(origin) = origin {
             origin.is_readable |= is_readable;
+            origin.is_read_closed |= is_closed;
             origin.is_writable |= is_writable;
         }
     }
 }
 
 /// The connection to an origin, while one client uses it.
+#[expect(clippy::struct_excessive_bools, reason = "each direction is open or not, ready or not")]
 pub(crate) struct OriginSocket {
     pub(crate) socket: TcpStream,
     pub(crate) is_readable: bool,
+    /// As for a client.
+    pub(crate) is_read_closed: bool,
     pub(crate) is_writable: bool,
     pub(crate) has_ended: bool,
     pub(crate) input: Buffer,
@@ -256,6 +267,7 @@ impl OriginSocket {
         Ok(Self {
             socket,
             is_readable: is_reused,
+            is_read_closed: false,
             is_writable: is_reused,
             has_ended: false,
             input: Buffer::default(),
@@ -269,6 +281,10 @@ impl OriginSocket {
         }
         match self.input.read(&mut self.socket)? {
             Moved::Some => Ok(true),
+            Moved::Last => {
+                self.is_readable = self.is_read_closed;
+                Ok(true)
+            }
             Moved::NotReady => {
                 self.is_readable = false;
                 Ok(false)

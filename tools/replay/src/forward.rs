@@ -1,6 +1,6 @@
 //! One exchange between a client and an origin, recorded or not.
 
-use std::{io, net::SocketAddr, sync::Arc};
+use std::{io, net::SocketAddr, sync::Arc, time::Instant};
 
 use farend_cassette::payload::How;
 use farend_http::{
@@ -41,6 +41,10 @@ pub(crate) struct Forward {
     answer: Option<Body>,
     is_origin_kept: bool,
     recording: Option<Recording>,
+    /// When something moved last.
+    moved_at: Instant,
+    /// When the connection is looked at again.
+    wakes_at: Option<Instant>,
 }
 
 impl Forward {
@@ -96,6 +100,8 @@ impl Forward {
             answer: None,
             is_origin_kept: false,
             recording,
+            moved_at: Instant::now(),
+            wakes_at: None,
         })
     }
 
@@ -172,6 +178,9 @@ impl Forward {
                 return true;
             }
         };
+        if self.is_late(client, context) {
+            return true;
+        }
         let Some(socket) = &mut self.socket else {
             client.phase = Phase::Forward(self);
             return has_moved;
@@ -184,10 +193,38 @@ impl Forward {
             Ok(moved) => has_moved |= moved,
             Err(error) => return self.broken(client, &error, context),
         }
+        if has_moved {
+            self.moved_at = Instant::now();
+        }
         if self.answer.is_none() {
             return self.head(client, has_moved, context);
         }
         self.body(client, has_moved, context)
+    }
+
+    /// Ends an exchange whose origin says nothing any more; else has it looked at in time.
+    fn is_late(&mut self, client: &mut Client, context: &mut Context<'_>) -> bool {
+        let now = Instant::now();
+        if self.wakes_at.is_some_and(|wakes_at| now < wakes_at) {
+            return false;
+        }
+        let timeout = context.settings.origin_timeout;
+        // A client that reads slowly is not the origin's fault.
+        let is_late = now >= self.moved_at + timeout && client.output.is_empty();
+        if !is_late {
+            let due = (self.moved_at + timeout).max(now + timeout / 4);
+            (self.wakes_at, context.wake_at) = (Some(due), Some(due));
+            return false;
+        }
+        self.end(How::TIMEOUT);
+        if self.answer.is_some() {
+            context.counters.count(Outcome::OriginFailed);
+            client.lost();
+        } else {
+            let why = format!("{} said nothing for {} s", self.origin, timeout.as_secs());
+            client.refuse(504, &why, Outcome::OriginFailed, context);
+        }
+        true
     }
 
     /// Takes what the client sends of the body.

@@ -40,6 +40,9 @@ use crate::{
     settings::Mode,
 };
 
+/// The proxy's port if none is given.
+const PORT: u16 = 8080;
+
 /// The exit code for options that cannot be.
 const WRONG_OPTIONS: u8 = 2;
 
@@ -54,7 +57,12 @@ fn main() -> ExitCode {
 }
 
 fn run(command: Command) -> Result<ExitCode> {
+    let mut child = Vec::new();
     let (mode, common, cassette) = match command {
+        Command::Run(run) => {
+            child = run.command;
+            (run.mode, run.common, Some(run.cassette).filter(|_| run.mode != Mode::Pass))
+        }
         Command::Record(serve) => (Mode::Record, serve.common, Some(serve.cassette)),
         Command::Replay(serve) => (Mode::Replay, serve.common, Some(serve.cassette)),
         Command::Auto(serve) => (Mode::Auto, serve.common, Some(serve.cassette)),
@@ -64,8 +72,9 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Check(what) => return show::check(&what),
         Command::Compact(look) => return show::compact(&look.cassette, look.json),
     };
-    match common.settle(mode, cassette) {
-        Ok(settings) => serve::serve(settings, &common.fail_on),
+    let port = if child.is_empty() { PORT } else { 0 };
+    match common.settle(mode, cassette, port) {
+        Ok(settings) => serve::serve(settings, &common.fail_on, &child),
         Err(error) => {
             say::line(&format!("farend-replay: {error:#}"));
             Ok(ExitCode::from(WRONG_OPTIONS))

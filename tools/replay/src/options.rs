@@ -1,6 +1,11 @@
 //! The command line.
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{
+    ffi::OsString,
+    net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
+    time::Duration,
+};
 
 use anyhow::{Result, bail};
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -39,6 +44,8 @@ pub(crate) enum Command {
     Auto(Serve),
     /// Forwards, and records nothing
     Pass(Pass),
+    /// Runs a command whose proxy variables name this program, for as long as it runs
+    Run(Run),
     /// Lists the exchanges of a cassette
     Ls(Look),
     /// Shows one exchange whole
@@ -64,10 +71,24 @@ pub(crate) struct Pass {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct Run {
+    /// What happens to requests
+    pub(crate) mode: Mode,
+    /// The cassette
+    pub(crate) cassette: PathBuf,
+    #[command(flatten)]
+    pub(crate) common: Common,
+    /// The command, behind `--`; its exit code is this program's, or 3 as --fail-on says
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    pub(crate) command: Vec<OsString>,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct Common {
-    /// Address and port of the proxy; port 0 takes a free one, which `ready:` names
-    #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDRESS")]
-    listen: SocketAddr,
+    /// Address and port of the proxy, 127.0.0.1:8080 if not given; port 0, which `run` uses,
+    /// takes a free one, which `ready:` names
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<SocketAddr>,
     /// Listen beyond this machine: whoever reaches the port can use the proxy
     #[arg(long)]
     allow: bool,
@@ -86,6 +107,9 @@ pub(crate) struct Common {
     /// Count repeats for each: run, address, connection or header:NAME
     #[arg(long, default_value = "run", value_name = "WHAT")]
     cursor_per: String,
+    /// How long an origin may say nothing
+    #[arg(long, default_value_t = 60, value_name = "SECONDS")]
+    timeout: u64,
     /// When octets of an answer go: none, recorded, xN (N times as long), or such as 50ms
     #[arg(long, default_value = "none", value_name = "PACE")]
     time: String,
@@ -148,12 +172,15 @@ pub(crate) struct Check {
 
 impl Common {
     /// Settles what was asked for.
-    pub(crate) fn settle(&self, mode: Mode, cassette: Option<PathBuf>) -> Result<Settings> {
-        if !self.listen.ip().is_loopback() && !self.allow {
-            bail!(
-                "{} can be reached from other machines; add --allow if that is wanted",
-                self.listen
-            );
+    pub(crate) fn settle(
+        &self,
+        mode: Mode,
+        cassette: Option<PathBuf>,
+        port: u16,
+    ) -> Result<Settings> {
+        let listen = self.listen.unwrap_or_else(|| (Ipv4Addr::LOCALHOST, port).into());
+        if !listen.ip().is_loopback() && !self.allow {
+            bail!("{listen} can be reached from other machines; add --allow if that is wanted");
         }
         let to = self.to.as_deref().map(origin).transpose()?;
         let mut rules = Rules { match_fields: self.match_header.clone(), ..Rules::default() };
@@ -164,12 +191,13 @@ impl Common {
         Ok(Settings {
             mode,
             cassette,
-            listen: self.listen,
+            listen,
             to,
             rules,
             repeat: self.repeat,
             cursor_per: cursor_per(&self.cursor_per)?,
             pace: pace(&self.time)?,
+            origin_timeout: Duration::from_secs(self.timeout.clamp(1, 86_400)),
             redacts: !self.no_redact,
             reactors: self.reactors.unwrap_or(cpus).clamp(1, 256),
             is_json: self.json,

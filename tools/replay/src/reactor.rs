@@ -137,13 +137,15 @@ impl Reactor {
         };
         // An error shows itself at the next read or write.
         let is_error = event.is_error();
-        let is_readable = event.is_readable() || event.is_read_closed() || is_error;
+        let is_closed = event.is_read_closed() || is_error;
+        let is_readable = event.is_readable() || is_closed;
         let is_writable = event.is_writable() || event.is_write_closed() || is_error;
         if token.is_multiple_of(2) {
             client.is_readable |= is_readable;
+            client.is_read_closed |= is_closed;
             client.is_writable |= is_writable;
         } else {
-            client.origin_ready(is_readable, is_writable);
+            client.origin_ready(is_readable, is_closed, is_writable);
         }
         self.touch(index);
     }

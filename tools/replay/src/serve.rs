@@ -2,12 +2,13 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    io::{self, Read as _},
+    ffi::OsString,
+    io::{self, Read as _, Write as _},
     net::{SocketAddr, TcpListener as StdListener},
-    os::unix::net::UnixStream,
-    process::ExitCode,
+    os::unix::{net::UnixStream, process::ExitStatusExt as _},
+    process::{Child, Command, ExitCode, ExitStatus},
     sync::{
-        Arc, Mutex,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     thread,
@@ -35,8 +36,12 @@ use crate::{
 /// The exit code when a miss or an unused exchange is a failure.
 const FAILED_ON: u8 = 3;
 
-/// Serves until a signal comes.
-pub(crate) fn serve(mut settings: Settings, fail_on: &[FailOn]) -> Result<ExitCode> {
+/// Serves until a signal comes, or until `command`, if there is one, has ended.
+pub(crate) fn serve(
+    mut settings: Settings,
+    fail_on: &[FailOn],
+    command: &[OsString],
+) -> Result<ExitCode> {
     let listeners = listen(&mut settings)?;
     let settings = Arc::new(settings);
     let mode = settings.mode;
@@ -76,7 +81,12 @@ pub(crate) fn serve(mut settings: Settings, fail_on: &[FailOn]) -> Result<ExitCo
         threads.push(thread::Builder::new().name("reactor".into()).spawn(|| reactor.run())?);
     }
     ready(&settings);
-    wait_for_signal()?;
+    let code = if command.is_empty() {
+        wait_for_signal(None)?;
+        0
+    } else {
+        run(command, settings.listen)?
+    };
     is_stopping.store(true, Ordering::Relaxed);
     for jobs in &wakers {
         jobs.wake();
@@ -98,7 +108,37 @@ pub(crate) fn serve(mut settings: Settings, fail_on: &[FailOn]) -> Result<ExitCo
         FailOn::Miss => has_missed,
         FailOn::Unused => !unused.is_empty(),
     });
-    Ok(if is_failure { ExitCode::from(FAILED_ON) } else { ExitCode::SUCCESS })
+    Ok(ExitCode::from(if is_failure { FAILED_ON } else { code }))
+}
+
+/// Runs a command with variables that name the proxy, and gives its exit code. A signal
+/// ends it too.
+fn run(command: &[OsString], listen: SocketAddr) -> Result<u8> {
+    let Some((program, arguments)) = command.split_first() else { return Ok(0) };
+    let mut child = Command::new(program);
+    child.args(arguments);
+    let proxy = format!("http://{listen}");
+    for name in ["http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"]
+    {
+        child.env(name, &proxy);
+    }
+    // Servers of tests are on this machine: they are no exception.
+    child.env("no_proxy", "").env("NO_PROXY", "");
+    let name = || format!("cannot run {}", program.display());
+    let child = child.spawn().with_context(name)?;
+    let id = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw);
+    let status = wait_for_signal(Some(child))?;
+    if status.is_none()
+        && let Some(id) = id
+    {
+        // The thread that waits for it ends with it.
+        let _gone = rustix::process::kill_process(id, rustix::process::Signal::TERM);
+    }
+    // As a shell says it: 128 and the signal.
+    let code = status.map_or(128 + SIGTERM, |status| {
+        status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0))
+    });
+    Ok(u8::try_from(code).unwrap_or(1))
 }
 
 /// A listener for each reactor, all on one address.
@@ -152,15 +192,28 @@ fn ready(settings: &Settings) {
     say::line(&format!("ready: {mode} on {listen}{to}{cassette}"));
 }
 
-fn wait_for_signal() -> io::Result<()> {
-    let (mut reader, writer) = UnixStream::pair()?;
+/// Waits for a signal, or for the end of `child`, whose status it gives.
+fn wait_for_signal(child: Option<Child>) -> io::Result<Option<ExitStatus>> {
+    let (mut reader, mut writer) = UnixStream::pair()?;
     for signal in [SIGINT, SIGTERM] {
         signal_hook::low_level::pipe::register(signal, writer.try_clone()?)?;
+    }
+    let ended = Arc::new(Mutex::new(None));
+    if let Some(mut child) = child {
+        let ended = Arc::clone(&ended);
+        thread::Builder::new().name("child".into()).spawn(move || {
+            let status = child.wait().ok();
+            *ended.lock().unwrap_or_else(PoisonError::into_inner) = status;
+            let _nobody_waits = writer.write_all(&[0]);
+        })?;
     }
     loop {
         match reader.read(&mut [0]) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            read => return read.map(drop),
+            read => {
+                let ended = ended.lock().unwrap_or_else(PoisonError::into_inner).take();
+                return read.map(|_| ended);
+            }
         }
     }
 }

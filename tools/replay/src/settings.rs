@@ -5,11 +5,15 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use farend_http::{Origin, canonical::Rules};
 
 /// What happens to a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Mode {
+    /// Forwards, and records every exchange
     Record,
+    /// Answers from the cassette
     Replay,
+    /// Answers what is recorded, forwards and records the rest
     Auto,
+    /// Forwards, and records nothing
     Pass,
 }
 
@@ -81,6 +85,8 @@ pub(crate) struct Settings {
     pub(crate) repeat: Repeat,
     pub(crate) cursor_per: CursorPer,
     pub(crate) pace: Pace,
+    /// How long an origin may say nothing.
+    pub(crate) origin_timeout: Duration,
     pub(crate) redacts: bool,
     pub(crate) reactors: usize,
     pub(crate) is_json: bool,

@@ -408,6 +408,36 @@ fn broken_requests_are_answered_with_a_reason_and_others_are_served() {
 }
 
 #[test]
+fn command_runs_with_the_proxy_and_its_exit_code_is_kept() {
+    let (origin, path) = (Origin::start(), cassette("run"));
+    let run = |mode: &str, options: &[&str], script: &str| {
+        let mut command = Command::new(program());
+        command.args(["run", mode]).arg(&path).args(options);
+        command.args(["--", "sh", "-c", script, "sh", &origin.url("/plain")]);
+        let output = command.output().unwrap();
+        (output.status.code(), String::from_utf8(output.stdout).unwrap())
+    };
+    let script = "curl -sS -m 10 $1 && exit 7";
+    let recorded = run("record", &[], script);
+    assert_eq!(recorded, (Some(7), "answer to /plain".to_owned()));
+    origin.stop();
+    assert_eq!(run("replay", &[], script), recorded);
+    let (code, said) = run("replay", &["--fail-on", "miss"], "curl -sS -m 10 $1/other");
+    assert_eq!(code, Some(3), "{said}");
+    fs::remove_file(&path).unwrap();
+}
+
+#[test]
+fn origin_that_says_nothing_is_answered_for() {
+    let path = cassette("silent");
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let proxy = Proxy::start("record", &path, &["--timeout", "1"]);
+    let seen = proxy.curl(&[&format!("http://{}/", silent.local_addr().unwrap())]);
+    assert!(seen.stdout.starts_with(b"HTTP/1.1 504"), "{seen:?}");
+    fs::remove_file(&path).unwrap();
+}
+
+#[test]
 fn wrong_options_and_cassettes_are_one_line() {
     let run = |arguments: &[&str]| {
         let output = Command::new(program()).args(arguments).output().unwrap();
