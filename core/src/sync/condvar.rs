@@ -8,7 +8,7 @@ use super::{
     deadline::Deadline,
     error::{LockError, Refused},
     futex::{Futex, Private, Scope, Shared, Waited},
-    mutex::{Mutex, MutexGuard},
+    mutex::{Mutex, MutexGuard, RawShared, Taken, Unlock as _},
     owners::Owners,
     patience::{Patience, end_after, end_at, spin},
     primitive::{AtomicU32, Ordering, const_unless_modelled, fence},
@@ -281,6 +281,22 @@ impl<F: Owners> Condvar<Shared, F> {
             (guard, waited) = self.wait_until(guard, deadline)?;
         }
         Ok((guard, Waited::Woken))
+    }
+
+    /// Gives up a mutex without data, which the calling thread holds; waits for a notice, at
+    /// most until `deadline`, and takes the mutex again, however long that lasts.
+    ///
+    /// # Errors
+    /// As [`RawShared::lock`]; [`Refused::NotOwner`] if the calling thread does not hold it.
+    pub fn wait_raw(
+        &self,
+        mutex: &RawShared<F>,
+        deadline: Deadline<F>,
+    ) -> Result<(Taken, Waited), Refused> {
+        let seen = self.turn();
+        mutex.unlock().map_err(|_| Refused::NotOwner)?;
+        let waited = self.block(seen, end_at(deadline));
+        mutex.lock().map(|taken| (taken, waited))
     }
 
     fn wait_shared<'a, T: FromBytes>(

@@ -95,6 +95,7 @@ mod error;
 pub mod inside;
 mod name;
 pub mod named;
+mod octets;
 mod process;
 mod readiness;
 pub mod route;
@@ -117,6 +118,7 @@ pub use farend_core::ring::{
 pub use farend_core::sync::NoOwner;
 pub use farend_shm_derive::Shareable;
 pub use name::{NAME_OCTETS_MAX, unlink};
+pub use octets::SharedOctets;
 pub use process::Processes;
 pub use readiness::{Readiness, WaitSet};
 pub use shareable::{Shareable, TypeLayout, realm_of};

@@ -6,8 +6,8 @@ use std::sync::atomic::{
 };
 
 use farend_core::sync::{
-    AutoResetEvent, Barrier, Condvar, Event, Futex, Mutex, NoOwner, Once, Owners, RwLock,
-    Semaphore, Shared,
+    AutoResetEvent, Barrier, Condvar, Event, Futex, Mutex, NoOwner, Once, Owners, RawShared,
+    RwLock, Semaphore, Shared,
 };
 use zerocopy::FromBytes;
 
@@ -158,6 +158,15 @@ unsafe impl<F: Owners> Shareable for Once<Shared, F> {
 // SAFETY: as the core promises of what lies in shared memory; the data is of any octets.
 unsafe impl<T: Shareable + FromBytes + Send, F: Owners> Shareable for Mutex<T, Shared, F> {
     const LAYOUT: TypeLayout = TypeLayout::of::<Self>("Mutex").part(T::LAYOUT);
+
+    fn realm() -> Result<u64, NoOwner> {
+        F::realm()
+    }
+}
+
+// SAFETY: as of the mutex; the lock alone.
+unsafe impl<F: Owners> Shareable for RawShared<F> {
+    const LAYOUT: TypeLayout = TypeLayout::of::<Self>("RawShared");
 
     fn realm() -> Result<u64, NoOwner> {
         F::realm()

@@ -206,21 +206,30 @@ impl<T: Shareable> Kept<Placed<T>> {
     /// # Panics
     /// Never: the header says how long the memory is, which was compared.
     pub(crate) fn place(&self) -> &'static T {
+        let place = self.place_octets(size_of::<T>());
+        // SAFETY: mapped for ever and aligned, since mappings start with a page. All-zero
+        // octets are a value, and those of the same layout that other processes of this
+        // user store are too, by the promise of `Shareable`, whose hash is in the header.
+        // Nobody has the octets in another way.
+        unsafe { place.cast::<T>().as_ref() }
+    }
+
+    /// Where so many octets of data are. From now on the memory stays mapped until the
+    /// process ends.
+    ///
+    /// # Panics
+    /// Never: the header says how long the memory is, which was compared.
+    pub(crate) fn place_octets(&self, octets: usize) -> NonNull<u8> {
         let mapping = self.segment.mapping();
         // Relaxed: whoever drops the mapping has been told by what shared it.
         mapping.is_for_ever.store(true, Ordering::Relaxed);
         // A lock that is held keeps links in the memory, which must not become others.
         #[cfg(target_os = "linux")]
         drop(mapping.watched.lock().unwrap_or_else(PoisonError::into_inner).take());
-        let end = DATA_OFFSET.checked_add(size_of::<T>());
+        let end = DATA_OFFSET.checked_add(octets);
         assert!(end.is_some_and(|end| end <= mapping.octets), "the header was checked");
         // SAFETY: the offset lies inside the mapping, as was just compared.
-        let place = unsafe { mapping.base.add(DATA_OFFSET) };
-        // SAFETY: mapped for ever and aligned, since mappings start with a page. All-zero
-        // octets are a value, and those of the same layout that other processes of this
-        // user store are too, by the promise of `Shareable`, whose hash is in the header.
-        // Nobody has the octets in another way.
-        unsafe { place.cast::<T>().as_ref() }
+        unsafe { mapping.base.add(DATA_OFFSET) }
     }
 }
 
