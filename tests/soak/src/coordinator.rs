@@ -209,5 +209,9 @@ impl Drop for Soak {
             let _ended = worker.kill();
             let _reaped = worker.wait();
         }
+        // What killed makers left.
+        for what in ["c", "r", "m", "v", "u"] {
+            let _gone = farend_shm::unlink(&format!("{}-{what}", self.name));
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! A worker: does what its seat does, until it is killed.
 
 mod locks;
+mod named;
 mod rings;
 
 use anyhow::{Context as _, Result};
@@ -55,5 +56,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         Role::Receiver => worker.receive(),
         Role::Publisher => worker.publish(),
         Role::Subscriber => worker.subscribe(),
+        Role::ChannelSender => worker.send_to_all(),
+        Role::ChannelReceiver => worker.receive_from_all(),
+        Role::RouteSender => worker.route(),
+        Role::RouteReceiver => worker.follow(),
+        Role::Namer => worker.lock_by_name(),
     }
 }

@@ -15,7 +15,7 @@ use farend_futex::{
 };
 
 /// What the workers of the seats do.
-pub(crate) const SEATS: [Role; 7] = [
+pub(crate) const SEATS: [Role; 14] = [
     Role::Locker,
     Role::Locker,
     Role::Locker,
@@ -23,6 +23,13 @@ pub(crate) const SEATS: [Role; 7] = [
     Role::Receiver,
     Role::Publisher,
     Role::Subscriber,
+    Role::ChannelSender,
+    Role::ChannelSender,
+    Role::ChannelReceiver,
+    Role::RouteSender,
+    Role::RouteReceiver,
+    Role::Namer,
+    Role::Namer,
 ];
 
 /// What a worker does.
@@ -38,6 +45,16 @@ pub(crate) enum Role {
     Publisher,
     /// Receives from it.
     Subscriber,
+    /// Is one of the senders of a channel.
+    ChannelSender,
+    /// Receives from all of them.
+    ChannelReceiver,
+    /// Sends into a route.
+    RouteSender,
+    /// Receives from it.
+    RouteReceiver,
+    /// Uses locks and signals that are found by a name.
+    Namer,
 }
 
 /// The locks, and what the workers tell.

@@ -15,7 +15,7 @@ use crate::{coordinator::MESSAGE_OCTETS_MAX, numbers::Numbers};
 
 /// A side that was killed may be there still, for a moment.
 const TAKE_OVER: Duration = Duration::from_secs(10);
-const WAIT: Duration = Duration::from_millis(100);
+pub(super) const WAIT: Duration = Duration::from_millis(100);
 const PAUSE: Duration = Duration::from_micros(200);
 const WORDS_MIN: u64 = 3;
 const WORDS_MAX: u64 = MESSAGE_OCTETS_MAX as u64 / 8;
@@ -105,13 +105,15 @@ impl Worker {
 }
 
 /// Becomes a side of a ring, once the last one is known to be dead.
-fn take<T>(mut side: impl FnMut() -> Result<T, RingError>) -> Result<T> {
+pub(super) fn take<T>(mut side: impl FnMut() -> Result<T, RingError>) -> Result<T> {
     let start = Instant::now();
     loop {
         match side() {
-            Err(RingError::Taken(_) | RingError::NoReaderFree { .. })
-                if start.elapsed() < TAKE_OVER =>
-            {
+            Err(
+                RingError::Taken(_)
+                | RingError::NoReaderFree { .. }
+                | RingError::NoSenderFree { .. },
+            ) if start.elapsed() < TAKE_OVER => {
                 thread::sleep(PAUSE);
             }
             side => return side.context("cannot take a side of the ring"),
@@ -121,7 +123,7 @@ fn take<T>(mut side: impl FnMut() -> Result<T, RingError>) -> Result<T> {
 
 /// Whether it was sent or received; an error if the ring is broken. That the
 /// other side is dead or slow is what this is about.
-fn passed(result: Result<(), RingError>) -> Result<bool> {
+pub(super) fn passed(result: Result<(), RingError>) -> Result<bool> {
     match result {
         Ok(()) => Ok(true),
         Err(RingError::TimedOut) => Ok(false),
@@ -134,7 +136,7 @@ fn passed(result: Result<(), RingError>) -> Result<bool> {
 }
 
 /// Room for one message.
-struct Message([u8; MESSAGE_OCTETS_MAX]);
+pub(super) struct Message([u8; MESSAGE_OCTETS_MAX]);
 
 impl Default for Message {
     fn default() -> Self {
@@ -144,7 +146,7 @@ impl Default for Message {
 
 impl Message {
     /// Writes a message of random length.
-    fn make(&mut self, generation: u64, number: u64, numbers: &mut Numbers) -> &[u8] {
+    pub(super) fn make(&mut self, generation: u64, number: u64, numbers: &mut Numbers) -> &[u8] {
         let count = WORDS_MIN + numbers.below(WORDS_MAX - WORDS_MIN + 1);
         let count = usize::try_from(count).unwrap_or(0);
         let mut sum = 0_u64;
@@ -164,7 +166,7 @@ impl Message {
 }
 
 /// Who sent a message, and its number; an error if it is not whole.
-fn open(message: &[u8]) -> Result<(u64, u64)> {
+pub(super) fn open(message: &[u8]) -> Result<(u64, u64)> {
     let (words, rest) = message.as_chunks::<8>();
     let [generation, number, .., last] = words else { bail!("{} octets", message.len()) };
     let body = words.iter().take(words.len() - 1);
