@@ -2,9 +2,10 @@
 
 use std::{ffi::OsString, path::PathBuf};
 
-use clap::{Arg, ArgAction, Command};
+use clap::{Arg, ArgAction, Command, error::ErrorKind};
 
 use crate::{
+    config::{self, targets::TargetChoices},
     options::Options,
     settings::{Choices, Common, REFLECTORS_HEADINGS},
 };
@@ -43,6 +44,8 @@ pub struct CommandLine<C> {
     pub is_check: bool,
     /// Options that every driver has.
     pub common: Choices,
+    /// What is said of single interfaces.
+    pub of_targets: TargetChoices,
     /// Options of the driver itself.
     pub own: C,
 }
@@ -71,6 +74,18 @@ pub fn command<O: Options>(program: &Program) -> Command {
                 .help(
                     "Read settings from a file, TOML (docs/configuration.md) or the YAML of the \
                      C reflector; options win over it, SIGHUP reads it again",
+                ),
+        )
+        .arg(
+            Arg::new("set")
+                .long("set")
+                .value_name("IFACE:KEY=VALUE")
+                .action(ArgAction::Append)
+                .help_heading("Running and statistics")
+                .help(
+                    "Settings of one interface, over those of all: eth1:port=4000, or \
+                     eth1:vlan=5,7; keys are those of matching, testers and guards, as in a \
+                     table [interface.eth1] of a file",
                 ),
         )
         .arg(
@@ -117,7 +132,14 @@ pub fn parse_for<O: Options>(
             command.mut_args(|arg| if is_for_reflectors(&arg) { arg.hide(true) } else { arg });
     }
     let matches = command.try_get_matches_from(line)?;
+    let mut of_targets = TargetChoices::new();
+    for text in matches.get_many::<String>("set").into_iter().flatten() {
+        config::targets::read_text(&mut of_targets, text).map_err(|message| {
+            clap::Error::raw(ErrorKind::ValueValidation, format!("--set {message}\n"))
+        })?;
+    }
     Ok(CommandLine {
+        of_targets,
         targets: matches.get_many("IFACE").into_iter().flatten().cloned().collect(),
         config: matches.get_one("config").cloned(),
         is_check: matches.get_flag("check"),

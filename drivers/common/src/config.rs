@@ -8,6 +8,7 @@ mod json;
 #[cfg(test)]
 mod own_tests;
 mod reference;
+pub(crate) mod targets;
 mod toml;
 mod yaml;
 
@@ -22,6 +23,7 @@ use std::{
 use farend_core::PolicyError;
 
 use self::document::{Entry, Table};
+pub use self::targets::TargetChoices;
 use crate::{
     options::Options,
     settings::{Choices, Common},
@@ -39,6 +41,8 @@ pub struct Config<C = ()> {
     pub targets: Option<Vec<String>>,
     /// Settings that every driver has.
     pub choices: Choices,
+    /// Settings of single interfaces.
+    pub of_targets: targets::TargetChoices,
     /// Settings of one driver.
     pub own: C,
     /// What a person should know about the file: one line each.
@@ -103,8 +107,13 @@ impl<C> Config<C> {
 
     /// Where a contradiction comes from, if a key of this file has part in it.
     #[must_use]
-    pub fn blame(&self, error: &PolicyError) -> Option<ConfigError> {
-        keys_of(error).iter().find_map(|key| self.error_at(key, error.to_string()))
+    pub fn blame(&self, error: &PolicyError, target: Option<&str>) -> Option<ConfigError> {
+        let of_target = target.and_then(|target| {
+            let mut keys = keys_of(error).iter().map(|key| format!("interface.{target}.{key}"));
+            keys.find_map(|key| self.error_at(&key, error.to_string()))
+        });
+        of_target
+            .or_else(|| keys_of(error).iter().find_map(|key| self.error_at(key, error.to_string())))
     }
 }
 
@@ -175,7 +184,8 @@ fn read_own<O: Options>(config: &mut Config<O::Choices>, table: &Table) -> Resul
         if key == "interfaces" {
             config.targets = Some(entry.texts()?.into_iter().map(str::to_owned).collect());
         } else {
-            Common::read(&mut config.choices, &entry)
+            targets::read(&mut config.of_targets, &entry)
+                .or_else(|| Common::read(&mut config.choices, &entry))
                 .or_else(|| O::read(&mut config.own, &entry))
                 .unwrap_or_else(|| Err(unknown::<O>(&entry)))?;
         }
@@ -187,7 +197,10 @@ fn read_own<O: Options>(config: &mut Config<O::Choices>, table: &Table) -> Resul
 fn unknown<O: Options>(entry: &Entry) -> Fault {
     let declared = [O::declared(), Common::declared()].concat();
     let names: Vec<_> = declared.iter().map(|one| one.name).collect();
-    let message = format!("is no key: expected one of interfaces, {}", names.join(", "));
+    let message = format!(
+        "is no key: expected one of interfaces, {}, or a table [interface.NAME]",
+        names.join(", ")
+    );
     Fault { line: Some(entry.line), key: entry.key.clone(), message }
 }
 
@@ -283,7 +296,7 @@ mod tests {
         let config = parse("f.toml", "port = \"any\"\n\nsignatures = \"any\"\n").unwrap();
         let error = config.choices.clone().settle().policy(None, 100).unwrap_err();
         assert_eq!(error, PolicyError::NoOwnMac);
-        let error = config.blame(&PolicyError::EverythingAnswered).unwrap().to_string();
+        let error = config.blame(&PolicyError::EverythingAnswered, None).unwrap().to_string();
         assert!(error.starts_with("f.toml:3: signatures: any port and any signature"), "{error}");
     }
 }

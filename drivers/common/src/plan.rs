@@ -1,11 +1,13 @@
 //! What is to be done: the command line over the file over the defaults.
 
+use std::collections::BTreeMap;
+
 use farend_core::{Guards, Mode, PolicyError};
 use serde_json::Value as Json;
 
 use crate::{
     arguments::CommandLine,
-    config::{Config, keys_of},
+    config::{Config, keys_of, targets::TargetChoices},
     failure::Failure,
     options::{Change, Declared, Options},
     runtime::Platform,
@@ -36,6 +38,10 @@ pub struct Plan<P: Platform> {
     pub settings: Settings,
     /// What this driver alone can be told.
     pub own: OwnSettings<P>,
+    /// Settings of targets that have some of their own.
+    of_targets: BTreeMap<String, Settings>,
+    /// The target that `settings` are those of, if it is one alone.
+    target: Option<String>,
     config: Config<OwnChoices<P>>,
 }
 
@@ -89,16 +95,57 @@ impl<P: Platform> Plan<P> {
             line.targets.clone()
         };
         let common = api.common.clone().over(line.common.clone()).over(config.choices.clone());
+        let said = |all: &TargetChoices, name: &str| {
+            all.iter().find(|(known, _)| known == name).map(|(_, said)| said.clone())
+        };
+        let names = line.of_targets.iter().chain(&config.of_targets).map(|(name, _)| name.clone());
+        // What is said of one wins over what is said of all.
+        let of_targets = names.map(|name| {
+            let of_line = said(&line.of_targets, &name).unwrap_or_default();
+            let of_file = said(&config.of_targets, &name).unwrap_or_default();
+            let settings = of_line.over(of_file).over(common.clone()).settle();
+            (name, settings)
+        });
+        let of_targets = of_targets.collect();
         let own = P::Options::over(api.own.clone(), line.own.clone());
         let plan = Self {
             targets,
             settings: common.settle(),
             own: P::Options::settle(P::Options::over(own, config.own.clone())),
+            of_targets,
+            target: None,
             config,
         };
         plan.check()?;
         P::check(&plan)?;
+        for name in plan.of_targets.keys() {
+            P::check(&plan.of(name))?;
+        }
         Ok(plan)
+    }
+
+    /// The same plan, as it is for one target: with its own settings.
+    #[must_use]
+    pub fn of(&self, target: &str) -> Self {
+        Self {
+            targets: self.targets.clone(),
+            settings: self.of_targets.get(target).unwrap_or(&self.settings).clone(),
+            own: self.own.clone(),
+            of_targets: self.of_targets.clone(),
+            target: Some(target.to_owned()),
+            config: self.config.clone(),
+        }
+    }
+
+    /// Whether a target's settings are said to be these, by whoever said them of it alone.
+    #[must_use]
+    pub fn says_of_targets(&self, said: &TargetChoices) -> bool {
+        said.iter().all(|(name, choices)| {
+            let given = Common::given(choices);
+            let known = Common::to_json(&self.of(name).settings);
+            let wanted = Common::to_json(&choices.clone().settle());
+            wanted.iter().filter(|(key, _)| given.contains(key)).all(|one| known.contains(one))
+        })
     }
 
     /// Every key with its value.
@@ -138,6 +185,20 @@ impl<P: Platform> Plan<P> {
     /// answering ordinary testers; one line each.
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
+        let mut warnings = self.warnings_of_settings();
+        for name in self.of_targets.keys() {
+            if !self.targets.contains(name) {
+                warnings.push(format!("settings of {name} have no effect: it is not served"));
+                continue;
+            }
+            let new = self.of(name).warnings_of_settings();
+            let new = new.into_iter().filter(|one| !warnings.contains(one)).collect::<Vec<_>>();
+            warnings.extend(new.iter().map(|one| format!("{name}: {one}")));
+        }
+        warnings
+    }
+
+    fn warnings_of_settings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
         if self.settings.any_destination {
             warnings.push("--any-destination answers frames to other stations too".to_owned());
@@ -164,7 +225,7 @@ impl<P: Platform> Plan<P> {
     /// comes from there.
     #[must_use]
     pub fn contradiction(&self, error: &PolicyError) -> Failure {
-        let failure = match self.config.blame(error) {
+        let failure = match self.config.blame(error, self.target.as_deref()) {
             Some(error) => error.into(),
             None => Failure::usage(error.to_string()),
         };
@@ -188,7 +249,13 @@ impl<P: Platform> Plan<P> {
         let targets: Vec<_> = self.targets.iter().map(|target| format!("{target:?}")).collect();
         let mut lines = vec![format!("interfaces = [{}]", targets.join(", "))];
         lines.extend(P::Options::to_toml(&self.own));
-        lines.extend(Common::to_toml(&self.settings));
+        let common = Common::to_toml(&self.settings);
+        lines.extend(common.iter().cloned());
+        for (name, settings) in &self.of_targets {
+            lines.extend([String::new(), format!("[interface.{name:?}]")]);
+            let own = Common::to_toml(settings);
+            lines.extend(own.into_iter().filter(|line| !common.contains(line)));
+        }
         lines.join("\n") + "\n"
     }
 
@@ -207,6 +274,12 @@ impl<P: Platform> Plan<P> {
             targets: self.targets.clone(),
             settings: Common::reloaded(&self.settings, &wanted.settings),
             own: P::Options::reloaded(&self.own, &wanted.own),
+            of_targets: wanted
+                .of_targets
+                .iter()
+                .map(|(name, wanted)| (name.clone(), Common::reloaded(&self.settings, wanted)))
+                .collect(),
+            target: None,
             config: wanted.config,
         };
         (plan, waiting)

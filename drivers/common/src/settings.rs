@@ -9,7 +9,7 @@ use farend_core::{
 
 use crate::{
     observe, options,
-    options::{Flag, List, Maybe, One, Options},
+    options::{Declared, Flag, List, Maybe, One, Options},
     values::{
         ControlAt, Format, Guard, Port, Prefix, Rate, Seconds, SignatureSet, SourceOui,
         UserSignature, VlanId,
@@ -90,6 +90,12 @@ options! {
     /// Seconds between statistics
     stats_interval("stats-interval", "S", "10", RUNNING, Live, yaml = "stats.interval"):
         One<Seconds> = Seconds(Duration::from_secs(10));
+}
+
+/// Whether an option has part in the policy of an interface, so that each may have its
+/// own.
+pub(crate) fn is_of_policy(option: &Declared) -> bool {
+    [MATCHING, GUARDS].contains(&option.heading)
 }
 
 impl Settings {

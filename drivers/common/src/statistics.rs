@@ -22,7 +22,7 @@ pub use rates::rates_of;
 pub use reporter::Reporter;
 pub(crate) use reporter::unix_ms;
 
-use crate::{observe::CopyStatistics, worker::WorkerStatistics};
+use crate::{observe::CopyStatistics, settings::Settings, worker::WorkerStatistics};
 
 /// What one interface has done up to a moment.
 #[derive(Clone, Debug, Default)]
@@ -170,6 +170,8 @@ pub struct ReadyInterface {
     pub tier: &'static str,
     /// What it answers.
     pub policy: Policy,
+    /// What was said of it.
+    pub settings: Settings,
     /// Whether the tier has MAC addresses at all.
     pub has_mac: bool,
     /// Whether it turns frames round: another driver's policy says nothing.

@@ -28,8 +28,11 @@ impl<P: Platform> Run<'_, P> {
             match change {
                 Change::Gone(reason) => self.end_session(at, &reason),
                 Change::Now { target, told, policy } => {
-                    let found =
-                        self.platform.findings(&self.plan, &target, self.sessions[at].choice());
+                    let found = self.platform.findings(
+                        &self.plan.of(self.sessions[at].name()),
+                        &target,
+                        self.sessions[at].choice(),
+                    );
                     // For the status: what changed is told in its own words.
                     let _ = self.sessions[at].new_findings(found);
                     self.sessions[at].update_target(target);
@@ -51,7 +54,8 @@ impl<P: Platform> Run<'_, P> {
         if !session.is_open() {
             return;
         }
-        let policy = self.platform.policy(&self.plan, session.target(), session.choice());
+        let policy =
+            self.platform.policy(&self.plan.of(session.name()), session.target(), session.choice());
         let outcome = policy.map_err(Failure::from).and_then(|policy| {
             session.prepare(&policy)?;
             Ok(session.commit(policy)?)

@@ -33,7 +33,7 @@ pub(super) fn check<P: Platform>(line: &CommandLine<OwnChoices<P>>) -> Result<()
         .map_err(|error| Failure::run_time(format!("cannot listen to the system: {error}")))?;
     let targets = platform.find(&plan)?;
     for target in &targets {
-        ladder::check(&platform, &plan, target)?;
+        ladder::check(&platform, &plan.of(target.name()), target)?;
     }
     let observe = &plan.settings.observe;
     Outputs::check(observe).map_err(Failure::run_time)?;
@@ -44,14 +44,15 @@ pub(super) fn check<P: Platform>(line: &CommandLine<OwnChoices<P>>) -> Result<()
     let mut fatal = None;
     for target in &targets {
         let name = target.name();
-        let tier = ladder::rehearse(&mut platform, &plan, target, |tier, error| {
+        let plan = &plan.of(name);
+        let tier = ladder::rehearse(&mut platform, plan, target, |tier, error| {
             say(format!("tier {} would be skipped on {name}: {error}", tier.name()));
         })?;
         say(format!("{name}: tier {} would be tried", tier.name()));
-        for line in platform.forecast(&plan, target, tier) {
+        for line in platform.forecast(plan, target, tier) {
             say(format!("{name}: {line}"));
         }
-        for finding in platform.findings(&plan, target, tier) {
+        for finding in platform.findings(plan, target, tier) {
             if finding.is_fatal {
                 fatal.get_or_insert(format!("{name}: {finding}"));
             }

@@ -119,6 +119,15 @@ impl<P: Platform> Run<'_, P> {
                 let read = Config::parse::<P::Options>(Path::new(TEXT), toml);
                 let read = read.map_err(|error| invalid(&error))?;
                 self.check_targets(read.targets.as_ref())?;
+                if !self.plan.says_of_targets(&read.of_targets) {
+                    return Err(Error::InvalidConfiguration {
+                        key: "interface".to_owned(),
+                        line: None,
+                        expected: "settings of single interfaces are the file's and the command \
+                                   line's"
+                            .to_owned(),
+                    });
+                }
                 self.without_same(ApiLayer { common: read.choices, own: read.own })
             }
             (Some(object), None) => {

@@ -37,7 +37,7 @@ impl<'line, P: Platform> Run<'line, P> {
         }
         let targets = platform.find(&plan)?;
         for target in &targets {
-            ladder::check(&platform, &plan, target)?;
+            ladder::check(&platform, &plan.of(target.name()), target)?;
         }
         // Files are opened with the rights of whoever started it.
         let observe = &plan.settings.observe;
@@ -90,7 +90,11 @@ impl<'line, P: Platform> Run<'line, P> {
         self.started = Instant::now();
         self.sink.ready(&Ready {
             program: P::PROGRAM.name,
-            interfaces: self.sessions.iter().map(Session::ready).collect(),
+            interfaces: self
+                .sessions
+                .iter()
+                .map(|one| one.ready(&self.plan.of(one.name())))
+                .collect(),
             max_rate_frames_per_s: self.plan.settings.max_rate.map(|rate| rate.0),
             capabilities: self.capabilities.clone(),
         });
@@ -116,6 +120,7 @@ fn open_sessions<P: Platform>(
         let name = target.name().to_owned();
         let observers =
             outputs.observer_factory(Place { place, index: target.index(), name: name.clone() });
+        let plan = &plan.of(&name);
         let opened = ladder::open(platform, plan, &target, &observers, |tier, error| {
             sink.emit(&Event::skipped(&name, tier.name(), error.to_string()));
         })?;

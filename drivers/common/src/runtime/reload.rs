@@ -38,7 +38,11 @@ impl<P: Platform> Run<'_, P> {
     /// Tells what other settings, or changes of the host, have brought about.
     pub(super) fn tell_findings(&mut self) {
         for session in self.sessions.iter_mut().filter(|session| session.is_open()) {
-            let found = self.platform.findings(&self.plan, session.target(), session.choice());
+            let found = self.platform.findings(
+                &self.plan.of(session.name()),
+                session.target(),
+                session.choice(),
+            );
             for finding in session.new_findings(found) {
                 self.sink.emit(&Event::found(session.name(), finding));
             }
@@ -56,10 +60,10 @@ impl<P: Platform> Run<'_, P> {
 
     /// The policy of each session.
     pub(super) fn policies(&self, plan: &Plan<P>) -> Result<Vec<Policy>, Failure> {
-        let policies = self
-            .sessions
-            .iter()
-            .map(|session| Ok(self.platform.policy(plan, session.target(), session.choice())?));
+        let policies = self.sessions.iter().map(|session| {
+            let plan = plan.of(session.name());
+            Ok(self.platform.policy(&plan, session.target(), session.choice())?)
+        });
         policies.collect()
     }
 

@@ -8,6 +8,7 @@ use super::{Platform, Target};
 use crate::{
     event::Finding,
     observe::ObserverFactory,
+    plan::Plan,
     statistics::{InterfaceStatistics, ReadyInterface},
     tier::{Tier, TierError, TierName},
     worker::WorkerStatistics,
@@ -145,11 +146,12 @@ impl<P: Platform> Session<P> {
     }
 
     /// What to say when it answers.
-    pub(super) fn ready(&self) -> ReadyInterface {
+    pub(super) fn ready(&self, plan: &Plan<P>) -> ReadyInterface {
         ReadyInterface {
             interface: self.name.clone(),
             tier: self.choice.name(),
             policy: self.policy.clone(),
+            settings: plan.settings.clone(),
             has_mac: P::has_mac(self.choice),
             is_reflector: P::IS_REFLECTOR,
         }

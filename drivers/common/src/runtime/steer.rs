@@ -66,12 +66,12 @@ impl<P: Platform> Run<'_, P> {
         let session = &mut self.sessions[at];
         let (target, observers) = (session.target().clone(), session.observers().clone());
         let (sink, name) = (self.sink, session.name().to_owned());
-        let opened =
-            ladder::open(&mut self.platform, &self.plan, &target, &observers, |tier, error| {
-                let (tier, reason) = (tier.name(), error.to_string());
-                sink.emit(&Event::skipped(&name, tier, reason.clone()));
-                skipped.push(Skipped { tier: tier.to_owned(), reason });
-            });
+        let plan = self.plan.of(&name);
+        let opened = ladder::open(&mut self.platform, &plan, &target, &observers, |tier, error| {
+            let (tier, reason) = (tier.name(), error.to_string());
+            sink.emit(&Event::skipped(&name, tier, reason.clone()));
+            skipped.push(Skipped { tier: tier.to_owned(), reason });
+        });
         let last = skipped.last().map(|one| one.tier.clone());
         let opened = opened.map_err(|failure| Error::Unsupported {
             tier: last.unwrap_or_default(),
@@ -82,7 +82,7 @@ impl<P: Platform> Run<'_, P> {
             tier: tier.name().to_owned(),
             reason: error.to_string(),
         })?;
-        let found = self.platform.findings(&self.plan, &target, tier);
+        let found = self.platform.findings(&plan, &target, tier);
         for finding in self.sessions[at].new_findings(found) {
             self.sink.emit(&Event::found(self.sessions[at].name(), finding));
         }

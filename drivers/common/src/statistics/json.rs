@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     event::{Event, Finding},
+    options::OptionValue,
     values::mode_name,
 };
 
@@ -112,6 +113,11 @@ struct ReadyEntry<'a> {
     tier: &'a str,
     #[serde(flatten)]
     policy: PolicyStatus,
+    pattern: Vec<String>,
+    vlan: Vec<serde_json::Value>,
+    allow: Vec<String>,
+    any_destination: bool,
+    max_rate_frames_per_s: Option<u64>,
 }
 
 /// What a policy answers.
@@ -133,8 +139,17 @@ pub(super) fn policy_status(policy: &Policy, has_mac: bool) -> PolicyStatus {
 }
 
 fn ready_entry(one: &ReadyInterface) -> ReadyEntry<'_> {
-    let policy = policy_status(&one.policy, one.has_mac);
-    ReadyEntry { interface: &one.interface, tier: one.tier, policy }
+    let settings = &one.settings;
+    ReadyEntry {
+        interface: &one.interface,
+        tier: one.tier,
+        policy: policy_status(&one.policy, one.has_mac),
+        pattern: settings.user_signatures.iter().map(OptionValue::to_text).collect(),
+        vlan: settings.vlans.iter().map(OptionValue::to_json).collect(),
+        allow: settings.allow.iter().map(OptionValue::to_text).collect(),
+        any_destination: settings.any_destination,
+        max_rate_frames_per_s: settings.max_rate.map(|rate| rate.0),
+    }
 }
 
 /// That it reflects, and what.

@@ -115,6 +115,7 @@ mod tests {
             interface: "eth1".to_owned(),
             tier: "xdp",
             policy,
+            settings: crate::settings::Settings::default(),
             has_mac: true,
             is_reflector: true,
         };

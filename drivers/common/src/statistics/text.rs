@@ -2,10 +2,10 @@
 
 mod measured;
 
-use farend_core::{Class, Kind, Policy};
+use farend_core::{Class, Kind};
 
 use super::{InterfaceStatistics, Ready, ReadyInterface, Snapshot, rates_of, schema::Rates};
-use crate::values::mode_name;
+use crate::{options::OptionValue, values::mode_name};
 
 /// One line for each interface: rates of the interval, counts of the interval
 /// where they are not zero.
@@ -105,34 +105,45 @@ fn si(value: f64) -> String {
 /// The line that says that it reflects.
 pub(super) fn ready(ready: &Ready) -> String {
     let interfaces: Vec<_> = ready.interfaces.iter().map(ready_interface).collect();
-    let policy = ready.interfaces.first().map(|one| ready_policy(&one.policy)).unwrap_or_default();
-    let is_reflector = ready.interfaces.iter().any(|one| one.is_reflector);
-    let max_rate = match ready.max_rate_frames_per_s {
-        Some(rate) => rate.to_string(),
-        None => "none".to_owned(),
-    };
     let capabilities = match ready.capabilities.as_deref() {
         Some([]) => " capabilities=none".to_owned(),
         Some(held) => format!(" capabilities={}", held.join(",")),
         None => String::new(),
     };
-    let interfaces = interfaces.join(", ");
-    if !is_reflector {
-        return format!("ready: {interfaces};{capabilities}");
+    if !ready.interfaces.iter().any(|one| one.is_reflector) {
+        return format!("ready: {};{capabilities}", interfaces.join(", "));
     }
-    format!("ready: {interfaces}; {policy} max-rate={max_rate}{capabilities}")
+    let policies: Vec<_> = ready.interfaces.iter().map(ready_policy).collect();
+    let first = policies.first().cloned().unwrap_or_default();
+    if policies.iter().all(|policy| *policy == first) {
+        return format!("ready: {}; {first}{capabilities}", interfaces.join(", "));
+    }
+    let each = interfaces.iter().zip(&policies).map(|(one, policy)| format!("{one} {policy}"));
+    format!("ready: {};{capabilities}", each.collect::<Vec<_>>().join(", "))
 }
 
-fn ready_policy(policy: &Policy) -> String {
+fn ready_policy(one: &ReadyInterface) -> String {
+    let ReadyInterface { policy, settings, .. } = one;
     let any = || "any".to_owned();
     let kinds = Kind::ALL.iter().filter(|kind| policy.kinds().contains(**kind));
     let kinds: Vec<_> = kinds.map(|kind| kind.name()).collect();
+    let list = |name: &str, values: Vec<String>| {
+        if values.is_empty() { String::new() } else { format!(" {name}={}", values.join(",")) }
+    };
+    let patterns = settings.user_signatures.iter().map(OptionValue::to_text).collect();
+    let vlans = settings.vlans.iter().map(OptionValue::to_text).collect();
+    let allow = settings.allow.iter().map(OptionValue::to_text).collect();
+    let any_destination = if settings.any_destination { " any-destination" } else { "" };
+    let max_rate = settings.max_rate.map_or_else(|| "none".to_owned(), |rate| rate.0.to_string());
     format!(
-        "mode={} port={} oui={} signatures={}",
+        "mode={} port={} oui={} signatures={}{}{}{}{any_destination} max-rate={max_rate}",
         mode_name(policy.mode()),
         policy.port().map_or_else(any, |port| port.to_string()),
         policy.source_oui().map_or_else(any, |oui| oui.to_string()),
         kinds.join(","),
+        list("pattern", patterns),
+        list("vlan", vlans),
+        list("allow", allow),
     )
 }
 
