@@ -16,7 +16,7 @@ use std::{
 use mio::{Events, Interest, Poll, Token, net::TcpListener};
 
 use crate::{
-    client::{Client, Context, Phase},
+    client::{Client, Context, Phase, WAITING_OCTETS_MAX},
     counters::Counters,
     jobs::{Jobs, Ticket},
     library::Library,
@@ -239,11 +239,14 @@ impl Reactor {
             let Some(slot) = self.slots.get_mut(*index) else { continue };
             slot.is_touched = false;
             let Some(client) = &mut slot.client else { continue };
-            let was_full = !client.output.is_empty();
+            let was_full = client.output.len() >= WAITING_OCTETS_MAX;
             client.write();
             if client.is_dead {
                 self.remove(*index);
-            } else if was_full && client.output.is_empty() && !self.again.contains(index) {
+            } else if was_full
+                && client.output.len() < WAITING_OCTETS_MAX
+                && !self.again.contains(index)
+            {
                 // What waited for room may go on.
                 self.again.push(*index);
             }
