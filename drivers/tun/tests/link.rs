@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use farend_lab::is_skipped_without_root;
+use farend_lab::{impair::Impairment, is_skipped_without_root};
 
 use crate::support::{Ends, FAR, FAR_V6, Mode, NEAR, old_peer};
 
@@ -287,5 +287,36 @@ fn wrong_starts_are_one_line_and_leave_nothing() {
         assert!(lines.len() == 1 && lines[0].contains(told), "{arguments:?}: {said}");
         let left = lab.near.namespace.run(support::interfaces).unwrap();
         assert_eq!(left, ["lo", "near0"], "{arguments:?}");
+    }
+}
+
+#[test]
+fn loss_and_reordering_are_counted_as_they_were_done() {
+    if is_skipped_without_root() {
+        return;
+    }
+    let impairment = Impairment {
+        delay: Duration::from_millis(2),
+        loss: 20,
+        duplicate: 10,
+        reorder: 10,
+        ..Impairment::default()
+    };
+    let (ends, path) = Ends::start_through(impairment, &[]);
+    transfer(&ends, FAR, 1_000_000);
+    let [near, far] = ends.stop();
+    let ledgers = path.close().unwrap();
+    assert!(ledgers[0].lost > 5 && ledgers[0].duplicated > 2, "{ledgers:?}");
+    for (side, ledger) in [(&far, &ledgers[0]), (&near, &ledgers[1])] {
+        // The handshake's few datagrams are in the ledger too, and what came
+        // after the side had ended.
+        let lost = ledger.lost + ledger.overflowed;
+        let missing = side.figure("missing_frames") - side.loss("socket_overflow");
+        assert!(missing.abs_diff(lost) <= 5, "{missing} missing, {ledger:?}");
+        let twice = side.loss("replay");
+        assert!(twice.abs_diff(ledger.duplicated) <= 5, "{twice} twice, {ledger:?}");
+        let late = side.figure("reordered_frames");
+        assert!(late <= ledger.held_back, "{late} late, {ledger:?}");
+        assert_eq!(side.loss("authentication") + side.loss("malformed"), 0);
     }
 }

@@ -20,6 +20,7 @@
 #![cfg(target_os = "linux")]
 
 pub mod frames;
+pub mod impair;
 mod interpreter;
 pub mod kernel;
 mod link;

@@ -5,18 +5,24 @@ pub(crate) mod old_peer;
 use std::{
     fs::{self, File},
     net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket},
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::Command,
     time::{Duration, Instant},
 };
 
-use farend_lab::{Lab, Process, Wire};
+use farend_lab::{
+    Lab, Process, Wire,
+    impair::{Impairment, Path},
+};
 use farend_linux::Rtnetlink;
 use rustix::process::Signal;
 
 pub(crate) const NEAR: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 77, 0, 1));
 pub(crate) const FAR: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 77, 0, 2));
 pub(crate) const FAR_V6: IpAddr = IpAddr::V6(Ipv6Addr::new(0xfd77, 0, 0, 0, 0, 0, 0, 2));
+
+/// Where the bad path takes datagrams.
+const PATH_PORT: u16 = 9_500;
 
 /// Whether frames are encrypted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -52,6 +58,20 @@ impl Counted {
 impl Ends {
     /// Starts both and returns when packets pass.
     pub(crate) fn start(mode: Mode, options: &[&str]) -> Self {
+        Self::start_by(mode, options, None).0
+    }
+
+    /// Starts both with a bad path between them.
+    pub(crate) fn start_through(impairment: Impairment, options: &[&str]) -> (Self, Path) {
+        let (ends, path) = Self::start_by(Mode::Sealed, options, Some(impairment));
+        (ends, path.unwrap())
+    }
+
+    fn start_by(
+        mode: Mode,
+        options: &[&str],
+        impairment: Option<Impairment>,
+    ) -> (Self, Option<Path>) {
         let lab = Lab::new(Wire::default()).unwrap();
         let folder = std::env::temp_dir().join(format!(
             "farend-tun-{}-{:?}",
@@ -70,7 +90,8 @@ impl Ends {
             Mode::Sealed => {
                 let folders = [folder.join("near"), folder.join("far")];
                 let [near, far] = [peer_id(&folders[0]), peer_id(&folders[1])];
-                let connect = format!("{far}@{}:9443", lab.far.ipv4);
+                let port = if impairment.is_some() { PATH_PORT } else { 9_443 };
+                let connect = format!("{far}@{}:{port}", lab.far.ipv4);
                 sides[0].extend(["--connect".to_owned(), connect]);
                 sides[1].extend(["--accept".to_owned(), near]);
                 for (side, folder) in sides.iter_mut().zip(&folders) {
@@ -87,11 +108,15 @@ impl Ends {
             side.push(addresses);
             side.extend(options.iter().map(|option| (*option).to_owned()));
         }
+        let path = impairment.map(|impairment| {
+            let [front, to] = [PATH_PORT, 9_443].map(|port| (lab.far.ipv4, port).into());
+            Path::open(&lab.far.namespace, front, to, impairment).unwrap()
+        });
         let mut ends = Self { lab, near: None, far: None, arguments: sides, folder };
         ends.restart(false);
         ends.restart(true);
         ends.wait_until_up(Duration::from_secs(10));
-        ends
+        (ends, path)
     }
 
     /// Starts one side, near if it is the initiator.
@@ -203,7 +228,7 @@ pub(crate) fn interfaces() -> Vec<String> {
 }
 
 /// Makes a key; gives its name.
-fn peer_id(folder: &Path) -> String {
+fn peer_id(folder: &PathBuf) -> String {
     let mut command = Command::new(env!("CARGO_BIN_EXE_farend-tun"));
     let made = command.args(["keys", "--keydir"]).arg(folder).output().unwrap();
     assert!(made.status.success(), "{made:?}");
