@@ -230,11 +230,15 @@ fn configuration_that_is_refused_changes_nothing() {
         (json!({"prot": null}), "prot", "is no key"),
         (json!({"port": "any", "signatures": "any"}), "signatures", "any signature"),
         (json!({"vlan": [5, null]}), "vlan", "expected text"),
+        (json!({"interface.mem0.port": 7}), "interface", "single interfaces"),
     ] {
         wrong(key, None, &refusal(client.call(&set(&settings))), part);
     }
     let toml = SetConfiguration { toml: Some("\nport = 0".into()), ..SetConfiguration::default() };
     wrong("port", Some(2), &refusal(client.call(&toml)), "1 to 65535");
+    let table = Some("[interface.mem0]\nport = 7\n".into());
+    let toml = SetConfiguration { toml: table, ..SetConfiguration::default() };
+    wrong("interface", None, &refusal(client.call(&toml)), "single interfaces");
     let keys = |keys: &[&str]| keys.iter().map(|key| (*key).to_owned()).collect();
     let restart = json!({"duration": 5, "pace": 3, "port": 9});
     let expected = Error::NeedsRestart { keys: keys(&["pace", "duration"]) };

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::{Platform, Run};
 use crate::{
-    config::{Config, ConfigError},
+    config::{Config, ConfigError, TargetChoices},
     event::{Code, Event},
     failure::Failure,
     options::Options,
@@ -119,15 +119,7 @@ impl<P: Platform> Run<'_, P> {
                 let read = Config::parse::<P::Options>(Path::new(TEXT), toml);
                 let read = read.map_err(|error| invalid(&error))?;
                 self.check_targets(read.targets.as_ref())?;
-                if !self.plan.says_of_targets(&read.of_targets) {
-                    return Err(Error::InvalidConfiguration {
-                        key: "interface".to_owned(),
-                        line: None,
-                        expected: "settings of single interfaces are the file's and the command \
-                                   line's"
-                            .to_owned(),
-                    });
-                }
+                self.check_of_targets(&read.of_targets)?;
                 self.without_same(ApiLayer { common: read.choices, own: read.own })
             }
             (Some(object), None) => {
@@ -149,6 +141,7 @@ impl<P: Platform> Run<'_, P> {
                 let read = Config::of_object::<P::Options>(&given);
                 let read = read.map_err(|error| invalid(&error))?;
                 self.check_targets(read.targets.as_ref())?;
+                self.check_of_targets(&read.of_targets)?;
                 api.common = read.choices.over(api.common);
                 api.own = P::Options::over(read.own, api.own);
                 Ok(api)
@@ -161,6 +154,19 @@ impl<P: Platform> Run<'_, P> {
             return Err(Error::NeedsRestart { keys: vec!["interfaces".to_owned()] });
         }
         Ok(())
+    }
+
+    /// A call may say of single interfaces what holds, and nothing else.
+    fn check_of_targets(&self, said: &TargetChoices) -> Result<(), Error> {
+        if self.plan.says_of_targets(said) {
+            return Ok(());
+        }
+        let expected = "settings of single interfaces are the file's and the command line's";
+        Err(Error::InvalidConfiguration {
+            key: "interface".to_owned(),
+            line: None,
+            expected: expected.to_owned(),
+        })
     }
 
     /// A whole file says everything: what it says like the layers below is not

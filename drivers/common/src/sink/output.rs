@@ -2,6 +2,7 @@
 
 use std::{
     collections::VecDeque,
+    fmt,
     io::{self, Write},
     os::fd::AsFd,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
@@ -151,12 +152,14 @@ pub(super) fn write_error_line(line: &str) {
     let _ = io::stderr().write_all(line.as_bytes());
 }
 
-/// Text without control characters but ends of lines.
+/// Text without control characters but ends of lines; those that JSON leaves as they
+/// are, DEL and above, become what it reads as the same.
 fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len() + 1);
     for char in text.chars() {
         if char.is_control() && char != '\n' {
-            escaped.extend(char.escape_default());
+            // Writing to a string cannot fail.
+            let _ = fmt::Write::write_fmt(&mut escaped, format_args!("\\u{:04x}", u32::from(char)));
         } else {
             escaped.push(char);
         }
@@ -348,6 +351,17 @@ mod tests {
         output.push_line("a\x1b[2Jb\tc\nd\u{9b}e é");
         assert_eq!(output.finish(Duration::from_secs(5)), 0);
         let lines: Vec<_> = BufReader::new(reader).lines().map(Result::unwrap).take(2).collect();
-        assert_eq!(lines, ["a\\u{1b}[2Jb\\tc", "d\\u{9b}e é"]);
+        assert_eq!(lines, ["a\\u001b[2Jb\\u0009c", "d\\u009be é"]);
+    }
+
+    #[test]
+    fn json_stays_json_whatever_a_name_holds() {
+        let name = "eth\u{7f}\u{9b}\x1b\"\\0";
+        let (output, reader) = pair();
+        output.push_line(&serde_json::to_string(name).unwrap());
+        assert_eq!(output.finish(Duration::from_secs(5)), 0);
+        let line = BufReader::new(reader).lines().next().unwrap().unwrap();
+        assert!(!line.contains(char::is_control), "{line:?}");
+        assert_eq!(serde_json::from_str::<String>(&line).unwrap(), name);
     }
 }
