@@ -18,7 +18,8 @@ use crate::{
 };
 
 /// The binaries of `fuzz/`.
-const TARGETS: [&str; 9] = [
+const TARGETS: [&str; 10] = [
+    "control",
     "reflect",
     "policy_from_octets",
     "reflect_datagram",
