@@ -21,9 +21,19 @@ use clap::{Parser, Subcommand};
 
 use self::{
     links::{Asleep, Farend, Floor, Iceoryx, Pipe, RawFutex},
-    locks::{CompareAndSwap, ParkingLot, Private, Pthread, Robust, Shared, Standard},
+    locks::{
+        CompareAndSwap, ParkingLot, Private, Pthread, Reading, ReadingParking, ReadingStandard,
+        Robust, Shared, Standard, Units, Writing, WritingParking, WritingStandard,
+    },
     measured::Measured,
-    rows::{broadcast, contended, one_way, round_trip, uncontended},
+    rows::{
+        broadcast, contended,
+        hand_over::{
+            self, FarendBarrier, FarendCondvar, FarendEvent, FarendSemaphore, Parking,
+            ParkingCondvar, StandardBarrier, StandardCondvar,
+        },
+        many, one_way, peers, round_trip, uncontended,
+    },
     session::{FarArguments, Session},
 };
 
@@ -125,6 +135,33 @@ fn contenders() -> Vec<Contender> {
         together("broadcast", 4_000_000, "overwrite", broadcast::overwrite::<1>),
         together("broadcast-4", 2_000_000, "overwrite", broadcast::overwrite::<4>),
         together("broadcast-4", 500_000, "block", broadcast::block::<4>),
+        alone("rwlock-read", 5_000_000, "farend", uncontended::run::<Reading>),
+        alone("rwlock-read", 5_000_000, "std", uncontended::run::<ReadingStandard>),
+        alone("rwlock-read", 5_000_000, "parking-lot", uncontended::run::<ReadingParking>),
+        alone("rwlock-write", 5_000_000, "farend", uncontended::run::<Writing>),
+        alone("rwlock-write", 5_000_000, "std", uncontended::run::<WritingStandard>),
+        alone("rwlock-write", 5_000_000, "parking-lot", uncontended::run::<WritingParking>),
+        alone("semaphore", 5_000_000, "farend", uncontended::run::<Units>),
+        alone("semaphore", 5_000_000, "cas-swap", uncontended::run::<CompareAndSwap>),
+        alone("waiting", 100_000, "farend", hand_over::waiting::<Private>),
+        alone("waiting", 100_000, "std", hand_over::waiting::<Standard>),
+        alone("waiting", 100_000, "parking-lot", hand_over::waiting::<ParkingLot>),
+        alone("turns-condvar", 20_000, "farend", hand_over::run::<FarendCondvar>),
+        alone("turns-condvar", 20_000, "std", hand_over::run::<StandardCondvar>),
+        alone("turns-condvar", 20_000, "parking-lot", hand_over::run::<ParkingCondvar>),
+        alone("turns-semaphore", 20_000, "farend", hand_over::run::<FarendSemaphore>),
+        alone("turns-semaphore", 20_000, "std", hand_over::run::<Parking>),
+        alone("turns-event", 20_000, "farend", hand_over::run::<FarendEvent>),
+        alone("turns-event", 20_000, "std", hand_over::run::<Parking>),
+        alone("turns-barrier", 20_000, "farend", hand_over::run::<FarendBarrier>),
+        alone("turns-barrier", 20_000, "std", hand_over::run::<StandardBarrier>),
+        alone("many-to-one", 2_000_000, "farend", many::farend),
+        alone("many-to-one", 2_000_000, "crossbeam", many::crossbeam),
+        alone("one-to-many", 500_000, "farend", many::farend_to_many),
+        alone("one-to-many", 500_000, "crossbeam", many::crossbeam_to_many),
+        together("death", 200, "farend", peers::death),
+        together("idle-wakes", 1, "farend", peers::idle_wakes),
+        together("idle-cpu", 1, "farend", peers::idle_cpu),
     ]
 }
 

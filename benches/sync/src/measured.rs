@@ -26,6 +26,23 @@ pub(crate) struct Measured {
     pub(crate) cpus: Option<[usize; 2]>,
 }
 
+impl Measured {
+    /// Times of operations, of which the median is told.
+    pub(crate) fn times(operations: u64, samples_ns: Vec<f64>, cpus: Option<[usize; 2]>) -> Self {
+        let quantiles_ns = Quantiles::of(samples_ns);
+        Self {
+            value: quantiles_ns.map_or(f64::NAN, |quantiles| quantiles.p50),
+            unit: "ns",
+            operations,
+            quantiles_ns,
+            smaller_share: None,
+            lagged: None,
+            sent: None,
+            cpus,
+        }
+    }
+}
+
 /// Where a part of all samples lies below.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub(crate) struct Quantiles {

@@ -7,13 +7,15 @@ use std::{
     os::fd::AsRawFd as _,
     path::PathBuf,
     process::{Child, ChildStdout, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, bail};
 use rustix::{
     fs::{MemfdFlags, memfd_create},
     pipe::fcntl_setpipe_size,
-    process::{Signal, set_parent_process_death_signal},
+    process::{Pid, Signal, kill_process, set_parent_process_death_signal},
 };
 
 use crate::cpu;
@@ -161,6 +163,25 @@ impl Session {
             }
         }
         Ok(said)
+    }
+
+    /// Kills the far process that was started last, after a while; when it was killed.
+    pub(crate) fn kill_far(&self, delay: Duration) -> Result<thread::JoinHandle<Instant>> {
+        let far = self.fars.last().context("there is no far side")?;
+        let pid = Pid::from_child(&far.process);
+        Ok(thread::spawn(move || {
+            thread::sleep(delay);
+            let killed = Instant::now();
+            kill_process(pid, Signal::KILL).expect("it is a child, and was not waited for");
+            killed
+        }))
+    }
+
+    /// Waits for a far process that was killed.
+    pub(crate) fn bury_far(&mut self) -> Result<()> {
+        let mut far = self.fars.pop().context("there is no far side")?;
+        far.process.wait()?;
+        Ok(())
     }
 
     fn start_far(&self) -> Result<Far> {

@@ -32,6 +32,14 @@ impl Lock for CompareAndSwap {
         self.is_locked.swap(0, Ordering::Release);
     }
 
+    fn hold(&self, action: impl FnOnce()) {
+        while self.is_locked.compare_exchange(0, 1, Ordering::Acquire, Ordering::Relaxed).is_err() {
+            spin_loop();
+        }
+        action();
+        self.is_locked.swap(0, Ordering::Release);
+    }
+
     fn total(&self) -> u64 {
         self.number.load(Ordering::Relaxed)
     }

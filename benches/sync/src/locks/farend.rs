@@ -24,6 +24,11 @@ impl Lock for Private {
         *self.0.lock() += 1;
     }
 
+    fn hold(&self, action: impl FnOnce()) {
+        let _number = self.0.lock();
+        action();
+    }
+
     fn total(&self) -> u64 {
         *self.0.lock()
     }
@@ -50,6 +55,11 @@ impl Lock for Shared {
     #[inline(always)]
     fn add(&self) {
         *self.0.0.lock().expect("nobody dies or locks twice here") += 1;
+    }
+
+    fn hold(&self, action: impl FnOnce()) {
+        let _number = self.0.0.lock().expect("nobody dies or locks twice here");
+        action();
     }
 
     fn total(&self) -> u64 {

@@ -4,6 +4,7 @@ mod cas;
 mod farend;
 mod parking;
 mod pthread;
+mod readers;
 mod standard;
 
 use anyhow::Result;
@@ -13,6 +14,9 @@ pub(crate) use self::{
     farend::{Private, Shared},
     parking::ParkingLot,
     pthread::{Pthread, Robust},
+    readers::{
+        Reading, ReadingParking, ReadingStandard, Units, Writing, WritingParking, WritingStandard,
+    },
     standard::Standard,
 };
 
@@ -23,6 +27,9 @@ pub(crate) trait Lock: Sized + Sync {
 
     /// Takes the lock, adds one, gives it back.
     fn add(&self);
+
+    /// Takes the lock, does something, gives it back.
+    fn hold(&self, action: impl FnOnce());
 
     /// The number.
     fn total(&self) -> u64;

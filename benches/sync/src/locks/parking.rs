@@ -19,6 +19,11 @@ impl Lock for ParkingLot {
         *self.0.lock() += 1;
     }
 
+    fn hold(&self, action: impl FnOnce()) {
+        let _number = self.0.lock();
+        action();
+    }
+
     fn total(&self) -> u64 {
         *self.0.lock()
     }

@@ -73,6 +73,15 @@ impl Lock for Pthread {
         unsafe { pthread_mutex_unlock(self.0.mutex.get()) };
     }
 
+    fn hold(&self, action: impl FnOnce()) {
+        // SAFETY: the mutex was initialised and does not move.
+        let error = unsafe { pthread_mutex_lock(self.0.mutex.get()) };
+        assert_eq!(error, 0, "nobody died here");
+        action();
+        // SAFETY: locked above by this thread.
+        unsafe { pthread_mutex_unlock(self.0.mutex.get()) };
+    }
+
     fn total(&self) -> u64 {
         // SAFETY: called once the threads of the run have ended.
         unsafe { *self.0.number.get() }
@@ -87,6 +96,10 @@ impl Lock for Robust {
     #[inline(always)]
     fn add(&self) {
         self.0.add();
+    }
+
+    fn hold(&self, action: impl FnOnce()) {
+        self.0.hold(action);
     }
 
     fn total(&self) -> u64 {

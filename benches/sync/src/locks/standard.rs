@@ -20,6 +20,11 @@ impl Lock for Standard {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) += 1;
     }
 
+    fn hold(&self, action: impl FnOnce()) {
+        let _number = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        action();
+    }
+
     fn total(&self) -> u64 {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -95,6 +95,24 @@ fn extra(row: &str, contenders: &[Contender], report: &mut Report) -> Result<()>
                 )
             });
         }
+        "waiting" => {
+            let ours = musts::find(contenders, "farend")?;
+            let theirs = musts::find(contenders, "std")?;
+            let p999 = |run: &Run| run.quantiles_ns.map_or(f64::NAN, |quantiles| quantiles.p999);
+            let (ours, theirs) = (ours.samples(p999), theirs.samples(p999));
+            let ratio = ours.zip(&theirs, |ours, theirs| ours / theirs).median();
+            let name = "sync: 50 ns in and out, p99.9 of waiting, to std".to_owned();
+            report.push(Row {
+                spread: ours.spread(),
+                against: Some("std".into()),
+                against_value: Some(theirs.median()),
+                ratio: Some(ratio),
+                ..Row::plain(name, ours.median(), "ns", "at most 3".to_owned(), ratio <= 3.0)
+            });
+        }
+        "death" => most(contenders, report, "a peer's death known, p99", "ns", 1e6)?,
+        "idle-wakes" => most(contenders, report, "an idle side wakes", "1/s", 0.0)?,
+        "idle-cpu" => most(contenders, report, "an idle side takes", "of a CPU", 0.0)?,
         "broadcast-4" => {
             let ours = musts::find(contenders, "overwrite")?;
             let rate = ours.samples(|run| run.value);
@@ -111,6 +129,22 @@ fn extra(row: &str, contenders: &[Contender], report: &mut Report) -> Result<()>
         }
         _ => {}
     }
+    Ok(())
+}
+
+/// Our own contender's value, which must be so much at most.
+fn most(
+    contenders: &[Contender],
+    report: &mut Report,
+    title: &str,
+    unit: &'static str,
+    most: f64,
+) -> Result<()> {
+    let ours = musts::find(contenders, "farend")?.samples(|run| run.value);
+    let holds = ours.median() <= most;
+    let words = format!("at most {most}");
+    let row = Row::plain(format!("sync: {title}"), ours.median(), unit, words, holds);
+    report.push(Row { spread: ours.spread(), ..row });
     Ok(())
 }
 

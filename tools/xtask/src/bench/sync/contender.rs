@@ -34,7 +34,7 @@ pub(crate) struct Run {
     pub(crate) value: f64,
     unit: String,
     operations: u64,
-    quantiles_ns: Option<Quantiles>,
+    pub(crate) quantiles_ns: Option<Quantiles>,
     pub(crate) smaller_share: Option<f64>,
     lagged: Option<u64>,
     sent: Option<u64>,

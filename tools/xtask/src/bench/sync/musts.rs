@@ -37,7 +37,7 @@ const fn must(
 
 use Bound::{AtLeast, AtMost, Goal};
 
-pub(crate) const MUSTS: [Must; 13] = [
+pub(crate) const MUSTS: [Must; 27] = [
     must("round-trip", "round trip 64 B, p50", "ns", &["floor"], AtMost(1.5)),
     must("round-trip", "round trip 64 B, p50", "ns", &["iceoryx2"], AtMost(0.5)),
     must("round-trip", "round trip 64 B, p50", "ns", &["raw-futex"], AtMost(0.05)),
@@ -51,6 +51,20 @@ pub(crate) const MUSTS: [Must; 13] = [
     must("one-way", "one way 64 B", "messages/s", &["pipe"], Goal(6.0, 10.0)),
     must("one-way-loaned", "one way 64 KiB", "messages/s", &["iceoryx2"], AtLeast(1.0)),
     must("broadcast", "broadcast 64 B", "messages/s", &["spsc"], AtLeast(0.5)),
+    must("rwlock-read", "read and give up", "ns", &["std"], AtMost(1.0)),
+    must("rwlock-read", "read and give up", "ns", &["parking-lot"], AtMost(1.0)),
+    must("rwlock-write", "write and give up", "ns", &["std"], AtMost(1.0)),
+    must("rwlock-write", "write and give up", "ns", &["parking-lot"], AtMost(1.0)),
+    must("semaphore", "acquire and post", "ns", &["cas-swap"], AtMost(1.1)),
+    must("waiting", "50 ns in and out, p99 of waiting", "ns", &["std"], AtMost(3.0)),
+    must("waiting", "50 ns in and out, p99 of waiting", "ns", &["parking-lot"], AtMost(3.0)),
+    must("turns-condvar", "turns by condition variable", "ns", &["std"], AtMost(1.0)),
+    must("turns-condvar", "turns by condition variable", "ns", &["parking-lot"], AtMost(1.0)),
+    must("turns-semaphore", "turns by semaphore", "ns", &["std"], AtMost(1.0)),
+    must("turns-event", "turns by event", "ns", &["std"], AtMost(1.0)),
+    must("turns-barrier", "turns by barrier", "ns", &["std"], AtMost(1.0)),
+    must("many-to-one", "4 senders to one, 64 B", "messages/s", &["crossbeam"], AtLeast(2.0)),
+    must("one-to-many", "one to 4 receivers, 64 B", "messages/s", &["crossbeam"], AtLeast(3.0)),
 ];
 
 impl Must {
