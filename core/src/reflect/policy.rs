@@ -18,6 +18,7 @@ pub use builder::{Builder, PolicyError};
 pub use guards::Guards;
 pub use prefix::{Ipv4Prefix, Ipv6Prefix};
 pub use rate_cap::RateCap;
+pub(super) use rate_cap::UNITS_PER_FRAME;
 pub use services::ServedBy;
 pub(crate) use services::ServiceEntry;
 

@@ -4,7 +4,7 @@
 //! its jiffies, a driver a coarse clock it reads once a burst. Nothing is
 //! divided per frame.
 
-use crate::reflect::policy::RateCap;
+use crate::reflect::policy::{RateCap, UNITS_PER_FRAME};
 
 /// Decides, after a frame was found to be ours, whether it may be answered.
 pub trait Limit {
@@ -22,10 +22,6 @@ impl Limit for Unlimited {
         true
     }
 }
-
-/// Permits for one frame, in the unit of the bucket: rates below one frame a
-/// tick need the fraction.
-pub const UNITS_PER_FRAME: u64 = 1 << 30;
 
 /// A token bucket. All-zero octets are a valid, full one.
 ///

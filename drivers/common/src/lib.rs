@@ -12,6 +12,7 @@ pub mod control;
 pub mod event;
 pub mod failure;
 pub mod hints;
+mod named;
 pub mod observe;
 pub mod options;
 pub mod plan;

@@ -22,7 +22,12 @@ pub use rates::rates_of;
 pub use reporter::Reporter;
 pub(crate) use reporter::unix_ms;
 
-use crate::{observe::CopyStatistics, settings::Settings, worker::WorkerStatistics};
+use crate::{
+    named::{merge_named, named_since},
+    observe::CopyStatistics,
+    settings::Settings,
+    worker::WorkerStatistics,
+};
 
 /// What one interface has done up to a moment.
 #[derive(Clone, Debug, Default)]
@@ -76,25 +81,6 @@ pub(crate) fn line_of(event: &str, now: &Snapshot, interval: &Snapshot) -> Stati
 /// What a policy answers, for clients.
 pub(crate) fn policy_status(policy: &Policy, has_mac: bool) -> PolicyStatus {
     json::policy_status(policy, has_mac)
-}
-
-/// Adds counts of the same name.
-pub fn merge_named(sum: &mut Vec<(&'static str, u64)>, more: &[(&'static str, u64)]) {
-    for (name, frames) in more {
-        match sum.iter_mut().find(|(known, _)| known == name) {
-            Some((_, known)) => *known = known.wrapping_add(*frames),
-            None => sum.push((name, *frames)),
-        }
-    }
-}
-
-/// What was counted since `earlier`, by name.
-pub(crate) fn named_since(
-    now: &[(&'static str, u64)],
-    earlier: &[(&'static str, u64)],
-) -> Vec<(&'static str, u64)> {
-    let before = |name| earlier.iter().find(|(known, _)| *known == name).map_or(0, |(_, n)| *n);
-    now.iter().map(|(name, frames)| (*name, frames.saturating_sub(before(*name)))).collect()
 }
 
 /// All interfaces at one moment.

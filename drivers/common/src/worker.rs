@@ -13,8 +13,8 @@ pub use farend_control::statistics::QueueCounts;
 use farend_core::{Counters, Policy};
 
 use crate::{
+    named::{merge_named, named_since},
     observe::Measurements,
-    statistics::{merge_named, named_since},
 };
 
 /// The policy in force, replaced as a whole while workers run.

@@ -1,6 +1,7 @@
 //! Channels, routes and named locks: between processes that come in any order and are
 //! killed at any time.
 
+#[macro_use]
 mod support;
 
 use std::{
@@ -18,7 +19,6 @@ use farend_shm::{
 };
 use support::{
     DONE, LONG, MESSAGE_OCTETS_MAX, Numbers, Peer, THERE, fresh_name, kills, message, number_of,
-    role,
 };
 
 const OPTIONS: Options = Options {
@@ -39,13 +39,12 @@ const ROUTE: RouteOptions = RouteOptions {
 /// Senders number their messages from here on, a range for each.
 const RANGE: u64 = 1 << 32;
 
-#[test]
-#[ignore = "a process that other tests start"]
-fn peer_process() {
-    let Some((role, arguments)) = role() else { return };
+peer_process!(play);
+
+fn play(role: &str, arguments: &[String]) {
     let name = &arguments[0];
     let first = || arguments[1].parse::<u64>().unwrap();
-    match role.as_str() {
+    match role {
         "sends for ever" => {
             let mut sender = Channel::open_or_create(name, OPTIONS).unwrap().sender().unwrap();
             println!("{THERE}");

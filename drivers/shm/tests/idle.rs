@@ -1,5 +1,6 @@
 //! Sides that sleep: nobody wakes them while nothing happens, and the end of a peer does.
 
+#[macro_use]
 mod support;
 
 use std::{
@@ -10,7 +11,7 @@ use std::{
 use farend_core::sync::{Futex, Shared};
 use farend_futex::{Calls, Counting};
 use farend_shm::{Deadline, Processes, RingError, SlowReader, WaitSet, broadcast, spsc};
-use support::{Peer, THERE, fresh_name, kills, role};
+use support::{Peer, THERE, fresh_name, kills};
 
 type Counted = Counting<farend_futex::Default>;
 
@@ -24,14 +25,13 @@ const CAPACITY: u64 = 4;
 /// What a subscriber prints that has read all of them.
 const READ: &str = "has read all";
 
-#[test]
-#[ignore = "a process that other tests start"]
-fn peer_process() {
-    let Some((role, arguments)) = role() else { return };
+peer_process!(play);
+
+fn play(role: &str, arguments: &[String]) {
     let name = &arguments[0];
     let ring = || spsc::Ring::attach(name).unwrap();
     let broadcast = || broadcast::Ring::attach(name).unwrap();
-    match role.as_str() {
+    match role {
         "sender" => {
             let mut sender = ring().sender().unwrap();
             sender.send(b"here", Deadline::NEVER).unwrap();

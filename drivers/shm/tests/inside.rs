@@ -1,12 +1,13 @@
 //! Rings that are fields of a value, beside others, between processes.
 #![deny(unsafe_code)] // As users do without.
 
+#[macro_use]
 mod support;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use farend_shm::{Deadline, LayoutError, RingError, SegmentError, Shareable, Shared, inside};
-use support::{DONE, LONG, MESSAGE_OCTETS_MAX, Peer, THERE, fresh_name, message, number_of, role};
+use support::{DONE, LONG, MESSAGE_OCTETS_MAX, Peer, THERE, fresh_name, message, number_of};
 
 #[derive(Shareable)]
 #[repr(C)]
@@ -27,13 +28,12 @@ struct LongerPage {
 
 const MESSAGES: u64 = 2_000;
 
-#[test]
-#[ignore = "a process that other tests start"]
-fn peer_process() {
-    let Some((role, arguments)) = role() else { return };
+peer_process!(play);
+
+fn play(role: &str, arguments: &[String]) {
     let page = Shared::<Page>::attach(&arguments[0]).unwrap().get();
     let patience = Deadline::after(LONG);
-    match role.as_str() {
+    match role {
         "sends" => {
             let mut orders = page.orders.sender().unwrap();
             let mut news = page.news.publisher().unwrap();

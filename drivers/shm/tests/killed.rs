@@ -1,6 +1,7 @@
 //! Processes that are killed while they send or receive: nobody hangs, everybody
 //! learns of it, and no message that arrives is torn, doubled or left out.
 
+#[macro_use]
 mod support;
 
 use std::{cell::RefCell, time::Duration};
@@ -8,7 +9,6 @@ use std::{cell::RefCell, time::Duration};
 use farend_shm::{Deadline, RingError, SlowReader, broadcast, spsc};
 use support::{
     Killing, LONG, MESSAGE_OCTETS_MAX, Numbers, Peer, THERE, fresh_name, kills, message, number_of,
-    role,
 };
 
 /// How soon a peer's death must be known, most of the time: sooner than by looking now
@@ -27,13 +27,12 @@ const CAPACITY: u64 = 1 << 13;
 /// The longest time until a process is killed.
 const LIFE_US: u64 = 6_000;
 
+peer_process!(play);
+
 /// What processes that these tests start do, until they are killed.
-#[test]
-#[ignore = "a process that other tests start"]
-fn peer_process() {
-    let Some((role, arguments)) = role() else { return };
+fn play(role: &str, arguments: &[String]) {
     let name = &arguments[0];
-    match role.as_str() {
+    match role {
         "sender" => {
             let mut sender = spsc::Ring::attach(name).unwrap().sender().unwrap();
             println!("{THERE}");

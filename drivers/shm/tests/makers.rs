@@ -3,6 +3,7 @@
 #![cfg(target_os = "linux")] // Reaches behind segments by their files.
 #![expect(unsafe_code, reason = "forks")]
 
+#[macro_use]
 mod support;
 
 use std::{
@@ -21,7 +22,7 @@ use std::{
 use farend_shm::{
     Deadline, LayoutError, RingError, SegmentError, SlowReader, WaitSet, broadcast, spsc, unlink,
 };
-use support::{DONE, LONG, Numbers, Peer, THERE, fresh_name, role};
+use support::{DONE, LONG, Numbers, Peer, THERE, fresh_name};
 
 /// Large enough for the system to take a while to find the memory.
 const SLOW_OCTETS: u64 = 1 << 28;
@@ -29,12 +30,11 @@ const SLOW_OCTETS: u64 = 1 << 28;
 /// How long a test waits for what does not come.
 const IN_VAIN: Duration = Duration::from_millis(30);
 
-#[test]
-#[ignore = "a process that other tests start"]
-fn peer_process() {
-    let Some((role, arguments)) = role() else { return };
+peer_process!(play);
+
+fn play(role: &str, arguments: &[String]) {
     let name = &arguments[0];
-    match role.as_str() {
+    match role {
         "maker" => {
             let _ring = spsc::Ring::create(name, 1 << 20);
             println!("{THERE}");

@@ -1,6 +1,7 @@
 //! Descriptors that tell when a side has something to do.
 #![cfg(target_os = "linux")] // By epoll, and by what /proc says of threads.
 
+#[macro_use]
 mod support;
 
 use std::{
@@ -12,12 +13,11 @@ use std::{
 
 use farend_shm::{Deadline, RingError, SlowReader, WaitSet, broadcast, spsc};
 use rustix::event::{PollFd, PollFlags, Timespec, epoll, poll};
-use support::{LONG, Peer, fresh_name, role};
+use support::{LONG, Peer, fresh_name};
 
-#[test]
-#[ignore = "a process that other tests start"]
-fn peer_process() {
-    let Some((role, arguments)) = role() else { return };
+peer_process!(play);
+
+fn play(role: &str, arguments: &[String]) {
     assert_eq!(role, "sender");
     let mut sender = spsc::Ring::attach(&arguments[0]).unwrap().sender().unwrap();
     for number in 0..20_u64 {

@@ -2,6 +2,7 @@
 //! one, since an owner of the one means somebody else in the other.
 #![cfg(target_os = "linux")]
 
+#[macro_use]
 mod support;
 
 use std::process;
@@ -9,7 +10,7 @@ use std::process;
 use farend_core::sync::{Mutex, Shared as Between};
 use farend_futex::{Linux, Registered, registry};
 use farend_shm::{LayoutError, SegmentError, Shareable, Shared};
-use support::{DONE, Peer, fresh_name, role};
+use support::{DONE, Peer, fresh_name};
 
 #[derive(Shareable)]
 #[repr(C)]
@@ -17,14 +18,13 @@ struct Page {
     count: Mutex<u64, Between, Registered<Linux>>,
 }
 
-#[test]
-#[ignore = "a process that other tests start"]
-fn peer_process() {
-    let Some((role, arguments)) = role() else { return };
-    let [name, registry] = &arguments[..] else { panic!("two arguments") };
+peer_process!(play);
+
+fn play(role: &str, arguments: &[String]) {
+    let [name, registry] = arguments else { panic!("two arguments") };
     registry::join(registry).unwrap();
     let page = Shared::<Page>::attach(name);
-    match role.as_str() {
+    match role {
         "shares" => *page.unwrap().count.lock().unwrap() += 1,
         "is refused" => {
             let refused = page.err().unwrap();

@@ -2,6 +2,7 @@
 //! and go on.
 #![cfg(target_os = "linux")] // Reaches behind segments by their files.
 
+#[macro_use]
 mod support;
 
 use std::{
@@ -12,14 +13,13 @@ use std::{
 };
 
 use farend_shm::{Deadline, RingError, SlowReader, broadcast, spsc};
-use support::{Numbers, Peer, fresh_name, role};
+use support::{Numbers, Peer, fresh_name};
 
 const LASTS: Duration = Duration::from_millis(400);
 
-#[test]
-#[ignore = "a process that other tests start"]
-fn peer_process() {
-    let Some((role, arguments)) = role() else { return };
+peer_process!(play);
+
+fn play(role: &str, arguments: &[String]) {
     assert_eq!(role, "scribbler");
     let path = format!("/dev/shm{}", arguments[0]);
     let file = OpenOptions::new().write(true).open(path).unwrap();

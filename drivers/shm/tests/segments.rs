@@ -1,6 +1,7 @@
 //! Segments that are not there, not ours, not whole or not needed any more.
 #![cfg(target_os = "linux")] // Reaches behind segments by their files.
 
+#[macro_use]
 mod support;
 
 use std::{
@@ -15,14 +16,13 @@ use std::{
 use farend_shm::{
     Deadline, LayoutError, RingError, SegmentError, SlowReader, broadcast, spsc, unlink,
 };
-use support::{DONE, LONG, Peer, fresh_name, role};
+use support::{DONE, LONG, Peer, fresh_name};
+
+peer_process!(play);
 
 /// What processes that these tests start do.
-#[test]
-#[ignore = "a process that other tests start"]
-fn peer_process() {
-    let Some((role, arguments)) = role() else { return };
-    match role.as_str() {
+fn play(role: &str, arguments: &[String]) {
+    match role {
         "owner" => {
             let ring = spsc::Ring::create(&arguments[0], 1 << 12).unwrap();
             let mut sender = ring.sender().unwrap();

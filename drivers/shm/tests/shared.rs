@@ -1,6 +1,7 @@
 //! Values that processes share.
 #![deny(unsafe_code)] // As users do without.
 
+#[macro_use]
 mod support;
 
 use std::{
@@ -14,7 +15,7 @@ use farend_futex::shared::{AutoResetEvent, Barrier, Event, Mutex, Once, RwLock};
 use farend_shm::{
     Deadline, LayoutError, SegmentError, Shareable, Shared, SlowReader, broadcast, spsc,
 };
-use support::{DONE, LONG, Peer, THERE, fresh_name, role};
+use support::{DONE, LONG, Peer, THERE, fresh_name};
 
 #[derive(Shareable)]
 #[repr(C)]
@@ -52,12 +53,11 @@ struct Meeting {
     table: RwLock<u64>,
 }
 
-#[test]
-#[ignore = "a process that other tests start"]
-fn peer_process() {
-    let Some((role, arguments)) = role() else { return };
+peer_process!(play);
+
+fn play(role: &str, arguments: &[String]) {
     let name = &arguments[0];
-    match role.as_str() {
+    match role {
         "adds" => {
             let page = Shared::<Page>::attach_when_there(name, Deadline::after(LONG)).unwrap();
             for _ in 0..1_000 {

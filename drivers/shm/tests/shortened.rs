@@ -2,6 +2,7 @@
 //! error, and no signal ends them.
 #![cfg(target_os = "linux")]
 
+#[macro_use]
 mod support;
 
 use std::{fs::OpenOptions, os::unix::process::ExitStatusExt, thread, time::Duration};
@@ -11,7 +12,7 @@ use farend_shm::{
     Deadline, LayoutError, RingError, SegmentError, Shared, SlowReader, broadcast, spsc,
 };
 use rustix::process::{Signal, getpid, kill_process};
-use support::{DONE, Peer, THERE, fresh_name, role};
+use support::{DONE, Peer, THERE, fresh_name};
 
 /// Cuts the segment of this name to so many octets.
 fn shorten(name: &str, octets: u64) {
@@ -30,12 +31,11 @@ const OPTIONS: broadcast::Options = broadcast::Options {
     slow_reader: SlowReader::Block,
 };
 
-#[test]
-#[ignore = "a process that other tests start"]
-fn peer_process() {
-    let Some((role, arguments)) = role() else { return };
+peer_process!(play);
+
+fn play(role: &str, arguments: &[String]) {
     let name = &arguments[0];
-    match role.as_str() {
+    match role {
         "receives" => {
             let mut receiver = spsc::Ring::attach(name).unwrap().receiver().unwrap();
             println!("{THERE}");

@@ -1,11 +1,10 @@
 //! What a person would say who looks over your shoulder.
 
-use std::{io, net::IpAddr};
+use std::net::IpAddr;
 
 use farend_core::reflect::policy::{ITO_PORT, LOOP_PORTS};
-use rustix::io::Errno;
 
-use crate::{error::Error, plan::Plan, rate::is_high};
+use crate::{plan::Plan, rate::is_high};
 
 /// A warning if much traffic is about to go to an address that is neither a
 /// test network's nor private.
@@ -97,17 +96,6 @@ pub fn no_answer(plan: &Plan, silence: Silence<'_>) -> String {
         None => hints.push(String::from("does a firewall drop it")),
     }
     format!("no answer from {target}: {}?", hints.join("; "))
-}
-
-/// Why sending failed for good, and what to do about it.
-pub(crate) fn send_failed(error: &io::Error) -> Error {
-    let hint = match Errno::from_io_error(error) {
-        Some(Errno::MSGSIZE) => ": the way there has a smaller MTU; give smaller --frame-octets",
-        Some(Errno::PERM) => ": a firewall on this machine forbids it",
-        Some(Errno::NETDOWN | Errno::NXIO | Errno::NODEV) => ": is the interface still up?",
-        _ => "",
-    };
-    Error::run(format!("cannot send: {error}{hint}"))
 }
 
 fn is_test_or_private(address: IpAddr) -> bool {

@@ -1,6 +1,8 @@
 //! What can go wrong, sorted by exit code.
 
-use std::fmt;
+use std::{fmt, io};
+
+use rustix::io::Errno;
 
 /// One clear line that says what to do next.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -20,6 +22,20 @@ impl Error {
     /// An error at run time.
     pub fn run(message: impl Into<String>) -> Self {
         Self::Run(message.into())
+    }
+
+    /// Why sending failed for good, and what to do about it.
+    #[must_use]
+    pub fn of_sending(error: &io::Error) -> Self {
+        let hint = match Errno::from_io_error(error) {
+            Some(Errno::MSGSIZE) => {
+                ": the way there has a smaller MTU; give smaller --frame-octets"
+            }
+            Some(Errno::PERM) => ": a firewall on this machine forbids it",
+            Some(Errno::NETDOWN | Errno::NXIO | Errno::NODEV) => ": is the interface still up?",
+            _ => "",
+        };
+        Self::run(format!("cannot send: {error}{hint}"))
     }
 
     /// What the process exits with.

@@ -6,7 +6,6 @@ use std::{
 };
 
 use crate::{
-    advice,
     burst::{BURST_FRAMES_MAX, Burst},
     clock::now_ns,
     error::Error,
@@ -207,7 +206,7 @@ impl<'run, T: Transmit> Sender<'run, T> {
                     self.sending.unreachable += 1;
                     0
                 }
-                result => result.map_err(|error| advice::send_failed(&error))?,
+                result => result.map_err(|error| Error::of_sending(&error))?,
             };
             sent += taken;
             if taken == 0 {

@@ -2,7 +2,9 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use crate::reflect::rate::UNITS_PER_FRAME;
+/// Permits for one frame, in the unit of the bucket: rates below one frame a
+/// tick need the fraction.
+pub(crate) const UNITS_PER_FRAME: u64 = 1 << 30;
 
 /// Bounds a cap, so that no product of it with the elapsed ticks wraps.
 const UNITS_PER_TICK_MAX: u64 = 1 << 52;

@@ -38,6 +38,20 @@ pub(crate) fn kills() -> u32 {
     if farend_effort::is_long() { 1_000 } else { 100 }
 }
 
+/// The entry point of the processes that the tests of a file start: calls a function with
+/// the role and the arguments that [`Peer::start`] gave. Not a test, so it is ignored.
+macro_rules! peer_process {
+    ($play:path) => {
+        #[test]
+        #[ignore = "a process that other tests start"]
+        fn peer_process() {
+            if let Some((role, arguments)) = $crate::support::role() {
+                $play(&role, &arguments);
+            }
+        }
+    };
+}
+
 /// What this process is to do, if it was started by [`Peer::start`].
 pub(crate) fn role() -> Option<(String, Vec<String>)> {
     let role = env::var(ROLE).ok()?;
