@@ -23,6 +23,8 @@ pub struct Program {
     pub targets_help: &'static str,
     /// Examples, for help.
     pub examples: &'static str,
+    /// Options of every driver that this one refuses; its help does not show them.
+    pub refuses: &'static [&'static str],
 }
 
 impl Program {
@@ -63,8 +65,10 @@ pub fn command<O: Options>(program: &Program) -> Command {
         .about(program.about)
         .after_help(format!("Examples:\n  {}\n\n{AFTER}", program.examples.trim()))
         .arg(Arg::new("IFACE").value_name("IFACE").num_args(0..).help(program.targets_help));
-    let command = O::arguments(command);
-    Common::arguments(command)
+    let command = Common::arguments(O::arguments(command));
+    let hide = |command: Command, name: &&'static str| command.mut_arg(name, |arg| arg.hide(true));
+    let command = program.refuses.iter().fold(command, hide);
+    command
         .arg(
             Arg::new("config")
                 .long("config")
@@ -167,8 +171,14 @@ mod tests {
     use super::*;
     use crate::values::VlanId;
 
-    const PROGRAM: Program =
-        Program { name: "p", version: "1", about: "x", targets_help: "x", examples: "  p x" };
+    const PROGRAM: Program = Program {
+        name: "p",
+        version: "1",
+        about: "x",
+        targets_help: "x",
+        examples: "p x",
+        refuses: &[],
+    };
 
     fn read(line: &str) -> Result<CommandLine<()>, clap::Error> {
         parse::<()>(&PROGRAM, std::iter::once("p").chain(line.split_whitespace()))
@@ -205,6 +215,17 @@ mod tests {
         assert!(line.contains("00:c0") && line.contains("--oui") && line.contains("00:c0:17"));
         let line = one_line(&read("e --prot 7").unwrap_err());
         assert!(line.contains("'--prot' found; a similar argument exists: '--port'"), "{line}");
+    }
+
+    #[test]
+    fn help_leaves_out_what_is_refused() {
+        let program = Program { refuses: &["vlan", "any-destination"], ..PROGRAM };
+        let help = command::<()>(&program).render_long_help().to_string();
+        assert!(!help.contains("--vlan") && !help.contains("--any-destination"));
+        assert!(help.contains("--port"));
+        // Refused with a reason, not as an unknown option.
+        let line = ["p", "--vlan", "7"];
+        assert!(parse::<()>(&program, line).unwrap().common.vlans.is_some());
     }
 
     #[test]

@@ -59,6 +59,7 @@ impl Platform for Udp {
   farend-udp                                  answer probes on port 3842, no root
   farend-udp 192.0.2.1 --port 7               one address, another port
   farend-udp en0 --stats json                 the addresses of an interface",
+        refuses: tier::REFUSED,
     };
     const OPENING: &'static [Capability] = &[
         Capability::NET_BIND_SERVICE,

@@ -61,6 +61,25 @@ fn error(error: OpenError) -> TierError {
     TierError::new(error.to_string())
 }
 
+/// Options that need whole frames ([`settings`] refuses them), and those that say more of
+/// one that does.
+pub(crate) const REFUSED: &[&str] = &[
+    "oui",
+    "tester-oui",
+    "vlan",
+    "any-destination",
+    "mode",
+    "sample",
+    "sample-file",
+    "sample-of",
+    "sample-octets",
+    "sample-answers",
+    "tap",
+    "tap-sample",
+    "testers",
+    "residence",
+];
+
 /// The settings for plain sockets, which see neither MAC addresses nor tags.
 ///
 /// On loopback addresses the loopback guard is off: it is there for frames

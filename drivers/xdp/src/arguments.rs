@@ -26,6 +26,7 @@ pub(crate) const PROGRAM: Program = Program {
   farend-xdp eth1 --tier af-xdp --cpus 2-5    in user space, workers on four CPUs
   farend-xdp --tier udp 127.0.0.1             plain sockets, no root
   farend-xdp --config farend.toml --check     what would be in force?",
+    refuses: &[],
 };
 
 const TIER: &str = "Tier";

@@ -75,6 +75,7 @@ impl Platform for Memory {
         about: "Turns round what a tester sends on wires in memory",
         targets_help: "Names of wires",
         examples: "farend-memory-driver mem0 mem1",
+        refuses: &[],
     };
 
     fn start() -> io::Result<Self> {
