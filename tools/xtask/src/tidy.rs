@@ -1,5 +1,6 @@
 //! The project's own rules, as code.
 
+mod circles;
 mod rules;
 
 use std::{
@@ -29,6 +30,7 @@ pub(crate) fn run(shell: &Shell) -> Result<()> {
         let complaints = rules::check(&name, &text, &budget);
         found.extend(complaints.into_iter().map(|complaint| format!("{name}{complaint}")));
     }
+    found.extend(circles::check(&root, &files)?);
     for complaint in &found {
         shell.say(complaint);
     }
