@@ -75,6 +75,7 @@ impl Platform for Tun {
   farend-tun up tun0 --tun-ip 10.1.0.2 --connect PEER-ID@192.0.2.1:9443
                                               go to it
   farend-tun check tun0 --accept PEER-ID      look for what is in the way",
+        refuses: &[],
     };
     const OPENING: &'static [Capability] = &[Capability::NET_ADMIN, Capability::NET_BIND_SERVICE];
     const IS_REFLECTOR: bool = false;

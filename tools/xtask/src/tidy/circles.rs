@@ -67,7 +67,7 @@ fn crates(root: &Path, files: &[PathBuf]) -> BTreeMap<String, Vec<PathBuf>> {
     for file in files {
         let name = file.strip_prefix(root).unwrap_or(file).display().to_string();
         let Some((folder, _)) = name.split_once("/src/") else { continue };
-        if name.ends_with(".rs") {
+        if file.extension().is_some_and(|extension| extension == "rs") {
             crates.entry(folder.to_owned()).or_default().push(file.clone());
         }
     }
