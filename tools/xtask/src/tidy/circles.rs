@@ -33,10 +33,13 @@ pub(crate) fn check(root: &Path, files: &[PathBuf]) -> Result<Vec<String>> {
                 .find(|(name, known, _)| *name == folder && circle.is_subset(known));
             match known {
                 Some((_, _, is_there)) => *is_there = true,
-                None => complaints.push(format!(
-                    "{folder}: files need one another: {}",
-                    circle.into_iter().collect::<Vec<_>>().join(", ")
-                )),
+                None => {
+                    let names = circle.into_iter().collect::<Vec<_>>().join(" ");
+                    complaints.push(format!(
+                        "{folder}: files need one another: {names}; part them, or list them in \
+                         ci/circles.txt"
+                    ));
+                }
             }
         }
     }
