@@ -31,16 +31,15 @@ pub(crate) fn check(root: &Path, files: &[PathBuf]) -> Result<Vec<String>> {
             let known = listed
                 .iter_mut()
                 .find(|(name, known, _)| *name == folder && circle.is_subset(known));
-            match known {
-                Some((_, _, is_there)) => *is_there = true,
-                None => {
-                    let names = circle.into_iter().collect::<Vec<_>>().join(" ");
-                    complaints.push(format!(
-                        "{folder}: files need one another: {names}; part them, or list them in \
-                         ci/circles.txt"
-                    ));
-                }
+            if let Some((_, _, is_there)) = known {
+                *is_there = true;
+                continue;
             }
+            let names = circle.into_iter().collect::<Vec<_>>().join(" ");
+            complaints.push(format!(
+                "{folder}: files need one another: {names}; part them, or list them in \
+                 ci/circles.txt"
+            ));
         }
     }
     let gone = listed.into_iter().filter(|(_, _, is_there)| !is_there);
