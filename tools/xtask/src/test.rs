@@ -17,14 +17,18 @@ use crate::{
     shell::{Shell, cargo},
 };
 
-/// What the tests in network namespaces call, and the packages that bring it.
-const PROGRAMS: [(&str, &str); 7] = [
+/// What the tests call, and the packages that bring it.
+const PROGRAMS: [(&str, &str); 11] = [
     ("ip", "iproute2"),
     ("tc", "iproute2"),
     ("ping", "iputils-ping"),
     ("setcap", "libcap2-bin"),
     ("ethtool", "ethtool"),
     ("ps", "procps"),
+    ("pgrep", "procps"),
+    ("curl", "curl"),
+    ("python3", "python3"),
+    ("strace", "strace"),
     ("tshark", "tshark"),
 ];
 
