@@ -5,8 +5,8 @@ use std::{hint::black_box, net::SocketAddr};
 
 use criterion::{BatchSize, Bencher, Criterion, criterion_group, criterion_main};
 use farend_core::{
-    Counters, Datagram, Guards, Histogram, Kind, MacAddress, Policy, RateLimit, Reason, Unlimited,
-    Verdict, inspect,
+    Counters, Datagram, Guards, Histogram, Kind, MacAddress, Policy, RateLimit, Reason, Verdict,
+    inspect,
     measure::probe::{Flags, Probe, Received},
     reflect,
     reflect::policy::{Builder, RateCap},
@@ -54,7 +54,7 @@ fn frames(criterion: &mut Criterion) {
         ("wrong port", wrong_port.frame(64), Verdict::Refuse(Reason::UdpPort)),
         ("wrong signature", unsigned.frame(64), Verdict::Refuse(Reason::Signature)),
     ] {
-        let found = reflect(&mut frame.clone()[..], &policy(), &mut Unlimited);
+        let found = reflect(&mut frame.clone()[..], &policy(), &mut ());
         assert_eq!(found, verdict, "{name}");
         criterion.bench_function(&format!("reflect: {name}"), |bencher| turn(bencher, &frame));
     }
@@ -87,7 +87,7 @@ fn decisions(criterion: &mut Criterion) {
     let mut octets = *b"........\x01\x02\x03\x04\x05PROBEOT......";
     criterion.bench_function("reflect_datagram: hit", |bencher| {
         let octets = &mut octets;
-        let mut turn = || reflect_datagram(black_box(octets), &datagram, &policy, &mut Unlimited);
+        let mut turn = || reflect_datagram(black_box(octets), &datagram, &policy, &mut ());
         assert_eq!(turn(), Verdict::Reflect(Kind::Probeot));
         bencher.iter(turn);
     });
@@ -100,7 +100,7 @@ fn decisions(criterion: &mut Criterion) {
     criterion.bench_function("Builder::build", |bencher| {
         bencher.iter(|| Policy::builder().own_mac(black_box(FAR)).build());
     });
-    let mut unlimited = Unlimited;
+    let mut unlimited = ();
     criterion.bench_function("reflect: again and again, as a tester pair does", |bencher| {
         let policy = Policy::builder().own_mac(OTHER).any_destination();
         let guards = Guards::ALL.without(Guards::LOOP_RISK).without(Guards::HOP_LIMIT);

@@ -17,13 +17,13 @@
 //!   between processes.
 //!
 //! ```
-//! use farend_core::{Limit, MacAddress, Policy, Unlimited, Verdict, reflect};
+//! use farend_core::{MacAddress, Policy, Verdict, reflect};
 //!
 //! let policy = Policy::builder()
 //!     .own_mac(MacAddress([0x02, 0, 0, 0, 0, 1]))
 //!     .build()?;
 //! let mut frame = [0_u8; 60]; // an empty frame is nobody's
-//! let verdict = reflect(&mut frame[..], &policy, &mut Unlimited);
+//! let verdict = reflect(&mut frame[..], &policy, &mut ());
 //! assert!(!matches!(verdict, Verdict::Reflect(_)));
 //! # Ok::<(), farend_core::PolicyError>(())
 //! ```
@@ -33,6 +33,7 @@
 #[cfg(any(test, farend_loom, farend_shuttle))]
 extern crate std;
 
+#[cfg_attr(target_arch = "bpf", expect(dead_code, reason = "a kernel program builds no frame"))]
 pub mod frame;
 #[cfg(not(target_arch = "bpf"))]
 pub mod link;
@@ -50,17 +51,18 @@ pub mod seeded;
 pub mod sync;
 
 pub use frame::{
-    window::{RawWindow, Window},
+    window::{RawWindow, Window, WindowMut},
     wire::ethernet::{MacAddress, Oui},
 };
 #[cfg(not(target_arch = "bpf"))]
 pub use measure::histogram::Histogram;
 pub use reflect::{
     Answer, Datagram,
+    caller::Caller,
     counters::Counters,
     inspect,
     policy::{Guards, Mode, Policy, PolicyError},
-    rate::{Limit, RateLimit, Unlimited},
-    reflect, reflect_closely, reflect_common, reflect_datagram,
+    rate::RateLimit,
+    reflect, reflect_closely, reflect_common, reflect_datagram, reflect_packet,
     verdict::{Class, Kind, Reason, Service, Verdict},
 };

@@ -29,12 +29,15 @@ pub use observer::Observer;
 pub use pool::FramePool;
 pub use turn::{Turn, turn};
 
-use crate::{Counters, Limit, Policy};
+use crate::{Caller, Counters, Policy};
 
 /// Moves bursts of frames between an interface's queue and its user.
 pub trait Port {
     /// Why the queue cannot go on. What is only full or not ready is no error.
     type Error: core::error::Error;
+
+    /// What its frames start with, and so how a [turn](Self::turn) looks at them.
+    const MEDIUM: Medium = Medium::Ethernet;
 
     /// What the port can do, fixed for its life.
     fn limits(&self) -> &Limits;
@@ -45,7 +48,7 @@ pub trait Port {
     /// # Errors
     ///
     /// The queue cannot go on. Frames that were moved before are sound.
-    fn receive(&mut self, burst: &mut Burst) -> Result<(), Self::Error>;
+    fn receive<const N: usize>(&mut self, burst: &mut Burst<N>) -> Result<(), Self::Error>;
 
     /// Takes frames from the front of `burst` for transmission, in order. What
     /// remains was refused, because there is no room: keep it and come again.
@@ -53,16 +56,16 @@ pub trait Port {
     /// # Errors
     ///
     /// The queue cannot go on. What remains in the burst was not taken.
-    fn transmit(&mut self, burst: &mut Burst) -> Result<(), Self::Error>;
+    fn transmit<const N: usize>(&mut self, burst: &mut Burst<N>) -> Result<(), Self::Error>;
 
     /// Moves blank frames for a sender into `burst`, up to its room. Each is
     /// as long as the port's memory for one allows:
     /// [cut it](Frame::truncate) to what was written.
-    fn reserve(&mut self, burst: &mut Burst);
+    fn reserve<const N: usize>(&mut self, burst: &mut Burst<N>);
 
     /// Takes frames back that are not to be sent. Another pool's remain in the
     /// burst.
-    fn recycle(&mut self, burst: &mut Burst);
+    fn recycle<const N: usize>(&mut self, burst: &mut Burst<N>);
 
     /// Borrows the octets of a frame in hand, or `None` if it is another
     /// pool's. Both borrows end together.
@@ -87,19 +90,19 @@ pub trait Port {
     ///
     /// As those of the steps. Answers stay in `pending`; nothing that was
     /// received and not judged does.
-    fn turn<L, O>(
+    fn turn<const N: usize, C, O>(
         &mut self,
         policy: &Policy,
-        limit: &mut L,
+        caller: &mut C,
         counters: &mut Counters,
         observer: &mut O,
-        pending: &mut Burst,
+        pending: &mut Burst<N>,
     ) -> Result<Turn, Self::Error>
     where
         Self: Sized,
-        L: Limit,
+        C: Caller,
         O: Observer,
     {
-        turn::turn(self, policy, limit, counters, observer, pending)
+        turn::turn(self, policy, caller, counters, observer, pending)
     }
 }

@@ -8,6 +8,7 @@
 //! Looking ([`inspect`]) and turning round are apart, so a frame that is not
 //! answered is not touched, not one bit.
 
+pub mod caller;
 pub mod counters;
 pub mod cpu_state;
 mod datagram;
@@ -25,9 +26,9 @@ pub mod verdict;
 pub use datagram::{Datagram, reflect_datagram};
 
 use crate::{
-    Kind, Limit, Mode, Policy, Reason, Verdict, Window,
+    Caller, Kind, Mode, Policy, Reason, Verdict, Window, WindowMut,
     frame::wire::{
-        ethernet::{self, EtherType},
+        ethernet::{self, EtherType, MacBits},
         ipv4, ipv6, udp,
     },
 };
@@ -118,28 +119,28 @@ impl Carrier {
 ///
 /// The frame is without FCS. Its length never changes, no checksum is computed
 /// anew for the answer (see [`checksum`](crate::frame::checksum)), and turning
-/// it round twice restores it but for the hop limit. `limit` is asked last, and only about frames that
+/// it round twice restores it but for the hop limit. `caller` is asked last, and only about frames that
 /// would be answered.
 #[inline(always)]
-pub fn reflect<W, L>(window: &mut W, policy: &Policy, limit: &mut L) -> Verdict
+pub fn reflect<W, C>(window: &mut W, policy: &Policy, caller: &mut C) -> Verdict
 where
-    W: Window + ?Sized,
-    L: Limit,
+    W: WindowMut + ?Sized,
+    C: Caller,
 {
     match plain::reflect(window, policy) {
         Some(Ok(kind)) => Verdict::Reflect(kind),
         Some(Err(reason)) => Verdict::Refuse(reason),
-        None => reflect_after_a_close_look(window, policy, limit),
+        None => reflect_after_a_close_look(window, policy, caller),
     }
 }
 
 #[inline(never)]
-fn reflect_after_a_close_look<W, L>(window: &mut W, policy: &Policy, limit: &mut L) -> Verdict
+fn reflect_after_a_close_look<W, C>(window: &mut W, policy: &Policy, caller: &mut C) -> Verdict
 where
-    W: Window + ?Sized,
-    L: Limit,
+    W: WindowMut + ?Sized,
+    C: Caller,
 {
-    match reflect_closely(window, policy, limit) {
+    match reflect_closely(window, policy, caller) {
         Ok(kind) => Verdict::Reflect(kind),
         Err(reason) => Verdict::Refuse(reason),
     }
@@ -154,9 +155,35 @@ where
 #[inline(always)]
 pub fn reflect_common<W>(window: &mut W, policy: &Policy) -> Option<Result<Kind, Reason>>
 where
-    W: Window + ?Sized,
+    W: WindowMut + ?Sized,
 {
     plain::reflect(window, policy)
+}
+
+/// As [`reflect`], for an IP packet that no Ethernet header precedes: what a
+/// tunnel or a system's packet filter hands over.
+///
+/// What only an Ethernet header shows (addresses, OUI, tags) is not asked. A
+/// packet has no MAC addresses to exchange, so with the mode `mac` it is turned
+/// round as with `mac-ip`. Offsets count from the IP header.
+#[inline(never)]
+pub fn reflect_packet<W, C>(window: &mut W, policy: &Policy, caller: &mut C) -> Verdict
+where
+    W: WindowMut + ?Sized,
+    C: Caller,
+{
+    let answer = match look_at_packet(window, policy) {
+        Ok(answer) => answer,
+        Err(refusal) => return Verdict::Refuse(settled(window, refusal)),
+    };
+    if !caller.admit(policy.rate_cap()) {
+        return Verdict::Refuse(Reason::RateCap);
+    }
+    let mode = if policy.mode() == Mode::All { Mode::All } else { Mode::MacIp };
+    match turn_packet_round(window, answer, policy, mode) {
+        Some(()) => Verdict::Reflect(answer.kind),
+        None => Verdict::Refuse(Reason::HeaderDepth),
+    }
 }
 
 /// Every case, without the short cut of [`reflect_common`].
@@ -165,13 +192,26 @@ where
 ///
 /// Why the frame is not answered.
 #[inline(always)]
-pub fn reflect_closely<W, L>(window: &mut W, policy: &Policy, limit: &mut L) -> Result<Kind, Reason>
+pub fn reflect_closely<W, C>(
+    window: &mut W,
+    policy: &Policy,
+    caller: &mut C,
+) -> Result<Kind, Reason>
 where
-    W: Window + ?Sized,
-    L: Limit,
+    W: WindowMut + ?Sized,
+    C: Caller,
 {
-    let answer = inspect(window, policy)?;
-    if !limit.admit(policy.rate_cap()) {
+    let link = match link::inspect(window, policy) {
+        Ok(link) => link,
+        Err(refusal) => return Err(settled(window, refusal)),
+    };
+    let (ether_type, at, source) = (link.ether_type, link.network_offset, link.header.source());
+    if let Some(verdict) = plain::reflect_packet(window, policy, ether_type, at) {
+        return verdict;
+    }
+    let answer = look_behind_link(window, policy, ether_type, at, Some(source))
+        .map_err(|refusal| settled(window, refusal))?;
+    if !caller.admit(policy.rate_cap()) {
         return Err(Reason::RateCap);
     }
     // What was read can be written, or nothing is answered.
@@ -188,13 +228,22 @@ pub fn inspect<W>(window: &W, policy: &Policy) -> Result<Answer, Reason>
 where
     W: Window + ?Sized,
 {
-    match look(window, policy) {
-        Ok(answer) => Ok(answer),
-        Err(Refusal::Known(reason)) => Err(reason),
+    look(window, policy).map_err(|refusal| settled(window, refusal))
+}
+
+/// What a refusal comes to, now that it can be asked whether octets out of sight
+/// are missing.
+#[inline(always)]
+fn settled<W>(window: &W, refusal: Refusal) -> Reason
+where
+    W: Window + ?Sized,
+{
+    match refusal {
+        Refusal::Known(reason) => reason,
         // A header that lies in a later fragment, or further in than a window
         // looks, is not broken: the frame goes on for long enough.
-        Err(Refusal::Absent { end, .. }) if end <= window.whole_len() => Err(Reason::HeaderDepth),
-        Err(Refusal::Absent { cause, .. }) => Err(cause),
+        Refusal::Absent { end, .. } if end <= window.whole_len() => Reason::HeaderDepth,
+        Refusal::Absent { cause, .. } => cause,
     }
 }
 
@@ -204,37 +253,58 @@ where
     W: Window + ?Sized,
 {
     let link = link::inspect(window, policy)?;
-    let network = match link.ether_type {
-        EtherType::IPV4 => network::inspect_ipv4(window, policy, link.network_offset)?,
-        EtherType::IPV6 => network::inspect_ipv6(window, policy, link.network_offset)?,
+    let source = link.header.source();
+    look_behind_link(window, policy, link.ether_type, link.network_offset, Some(source))
+}
+
+#[inline(always)]
+fn look_at_packet<W>(window: &W, policy: &Policy) -> Result<Answer, Refusal>
+where
+    W: Window + ?Sized,
+{
+    let first = octets_at!(window, 1, 0, Reason::Ipv4Truncated);
+    let ether_type = match first[0] >> 4 {
+        4 => EtherType::IPV4,
+        6 => EtherType::IPV6,
+        _ => return Err(Reason::EtherType.into()),
+    };
+    look_behind_link(window, policy, ether_type, 0, None)
+}
+
+/// Looks at the packet `at` octets into the frame, which a MAC address sent if it
+/// is a frame of Ethernet.
+#[inline(always)]
+fn look_behind_link<W>(
+    window: &W,
+    policy: &Policy,
+    ether_type: EtherType,
+    at: usize,
+    source: Option<MacBits>,
+) -> Result<Answer, Refusal>
+where
+    W: Window + ?Sized,
+{
+    let network = match ether_type {
+        EtherType::IPV4 => network::inspect_ipv4(window, policy, at)?,
+        EtherType::IPV6 => network::inspect_ipv6(window, policy, at)?,
         _ => return Err(Reason::EtherType.into()),
     };
     let (offset, end) = (network.transport_offset, network.end);
     let header = transport::inspect_header(window, policy, offset, end, network.carrier)?;
     // Asked while the header is at hand, told after the signature was found.
-    let (carrier, at) = (network.carrier, link.network_offset);
-    let is_named =
-        policy.has_named_hosts() && network::is_sender_named(window, policy, carrier, at);
-    let loop_risk =
-        guard::inspect_loop_risk(policy, header.source_port(), is_named, Some(link.header));
+    let carrier = network.carrier;
+    let is_named = network.is_sender_named;
+    let loop_risk = guard::inspect_loop_risk(policy, header.source_port(), is_named, source);
     let refused = loop_risk.err().or(network.guard);
     let kind = transport::recognise(window, policy, offset, header.length(), network.carrier)?;
     if let Some(reason) = refused {
         return Err(reason.into());
     }
-    if policy.has_own_addresses() && !network::is_for_host(window, policy, carrier, at) {
-        return Err(Reason::DestinationNotOwn.into());
-    }
     // The frame's end last: to find it may cost a call into the kernel.
     if end > window.len() && end > window.whole_len() {
         return Err(network.carrier.length_cause().into());
     }
-    Ok(Answer {
-        kind,
-        carrier: network.carrier,
-        network_offset: link.network_offset,
-        transport_offset: offset,
-    })
+    Ok(Answer { kind, carrier, network_offset: at, transport_offset: offset })
 }
 
 /// Exchanges what the mode says, and takes one from the hop limit. `None` if
@@ -242,11 +312,19 @@ where
 #[inline(always)]
 fn turn_round<W>(window: &mut W, answer: Answer, policy: &Policy) -> Option<()>
 where
-    W: Window + ?Sized,
+    W: WindowMut + ?Sized,
 {
-    let mode = policy.mode();
-    let is_falling = policy.hop_limit_fall() != 0;
     ethernet::swap_addresses(window.at_mut(0)?);
+    turn_packet_round(window, answer, policy, policy.mode())
+}
+
+/// As [`turn_round`], behind the Ethernet header.
+#[inline(always)]
+fn turn_packet_round<W>(window: &mut W, answer: Answer, policy: &Policy, mode: Mode) -> Option<()>
+where
+    W: WindowMut + ?Sized,
+{
+    let is_falling = policy.hop_limit_fall() != 0;
     if mode != Mode::Mac || is_falling {
         match answer.carrier {
             Carrier::Ipv4 => {

@@ -4,13 +4,9 @@
 //! An object of its own: no driver loads it.
 //!
 //! **Invariant:** no byte offset of any header stands here.
-#![feature(asm_experimental_arch)]
 #![no_std]
 #![no_main]
 #![deny(unsafe_code)]
-
-#[expect(dead_code, reason = "what the other objects ask of a window as well")]
-mod window;
 
 use core::hint::black_box;
 
@@ -20,9 +16,9 @@ use aya_ebpf::{
     maps::PerCpuArray,
     programs::XdpContext,
 };
-use farend_core::{Window, frame::wire::ethernet};
+use farend_core::{WindowMut, frame::wire::ethernet};
 
-use crate::window::XdpWindow;
+use farend_ebpf::window::XdpWindow;
 
 /// Words of eight octets at the front of a frame that the source writes and
 /// the counter compares: as many as the shortest frame has whole.

@@ -12,7 +12,6 @@ mod limit;
 mod policy;
 mod skb;
 mod state;
-mod window;
 
 use aya_ebpf::{
     bindings::{
@@ -24,27 +23,24 @@ use aya_ebpf::{
     programs::{TcContext, XdpContext},
 };
 use farend_core::{Window, inspect, reflect::verdict::Code, reflect_closely, reflect_common};
+use farend_ebpf::window::Parked;
 
-use crate::{
-    limit::PerCpuLimit,
-    window::{Parked, XdpWindow},
-};
+use crate::limit::PerCpuLimit;
 
 /// Turns test traffic round; everything else goes on to the host.
 #[xdp(frags)]
 pub fn farend_reflect(mut context: XdpContext) -> u32 {
-    let parked = Parked::new(&mut context);
+    let mut parked = Parked::new(&mut context);
     // One window after the other: each is alone with the frame while it lives.
     let common = {
-        let mut window = XdpWindow::new(&mut context);
+        let mut window = parked.window();
         let verdict = reflect_common(&mut window, policy::current());
         verdict.map(|verdict| verdict.map(|kind| (kind, window.len())))
     };
     let verdict = match common {
         Some(verdict) => verdict,
         None => {
-            let mut context = parked.back();
-            let mut window = XdpWindow::new(&mut context);
+            let mut window = parked.window_again();
             let verdict = reflect_closely(&mut window, policy::current(), &mut PerCpuLimit);
             verdict.map(|kind| (kind, window.known_octets()))
         }

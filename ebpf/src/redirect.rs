@@ -15,12 +15,11 @@ mod refused;
 mod sockets;
 #[expect(dead_code, reason = "the rate cap is asked in user space")]
 mod state;
-mod window;
 
 use aya_ebpf::{bindings::xdp_action::XDP_PASS, macros::xdp, programs::XdpContext};
 use farend_core::inspect;
 
-use crate::window::XdpWindow;
+use farend_ebpf::window::XdpWindow;
 
 /// Hands each frame that is to be answered to the socket of its queue. The
 /// rate cap is asked there.

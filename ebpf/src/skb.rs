@@ -65,12 +65,6 @@ impl Window for SkbWindow<'_> {
         self.first.at(offset)
     }
 
-    /// Always `None`: the octets may belong to others as well.
-    #[inline(always)]
-    fn at_mut<const N: usize>(&mut self, _offset: usize) -> Option<&mut [u8; N]> {
-        None
-    }
-
     #[inline(always)]
     fn len(&self) -> usize {
         self.first.len()

@@ -4,7 +4,7 @@
 use core::{arch::asm, cell::UnsafeCell, hint::assert_unchecked};
 
 use aya_ebpf::{bindings::xdp_md, helpers::generated::bpf_xdp_get_buff_len, programs::XdpContext};
-use farend_core::{RawWindow, Window};
+use farend_core::{RawWindow, Window, WindowMut};
 
 /// A frame that may be in fragments: the first one is readable, the length of
 /// all is known to the kernel.
@@ -16,25 +16,40 @@ pub struct XdpWindow<'frame> {
     whole: UnsafeCell<u32>,
 }
 
-/// A context that waits in memory, not in a register, for a second look.
-pub struct Parked(UnsafeCell<*mut xdp_md>);
+/// The one context of a run, of which a second look finds the address in memory:
+/// the first look has no register to spare for it.
+///
+/// Both windows borrow it mutably, so one ends before the other begins.
+pub struct Parked<'context> {
+    context: &'context mut XdpContext,
+    address: UnsafeCell<*mut xdp_md>,
+}
 
-impl Parked {
-    /// Keeps it.
+impl<'context> Parked<'context> {
+    /// Takes the context and writes its address down.
     #[inline(always)]
-    pub fn new(context: &mut XdpContext) -> Self {
-        let parked = Self(UnsafeCell::new(core::ptr::null_mut()));
+    pub fn new(context: &'context mut XdpContext) -> Self {
+        let address = UnsafeCell::<*mut xdp_md>::new(core::ptr::null_mut());
         // Volatile, so that it is written now and read again later.
-        // SAFETY: the field was just made.
-        unsafe { parked.0.get().write_volatile(context.ctx) };
-        parked
+        // SAFETY: the cell was just made.
+        unsafe { address.get().write_volatile(context.ctx) };
+        Self { context, address }
     }
 
-    /// Gives it back.
+    /// The window of the first look.
     #[inline(always)]
-    pub fn back(self) -> XdpContext {
-        // SAFETY: the field is this one's own.
-        XdpContext::new(unsafe { self.0.get().read_volatile() })
+    pub fn window(&mut self) -> XdpWindow<'_> {
+        XdpWindow::new(self.context)
+    }
+
+    /// The window of a second look, by the address in memory.
+    #[inline(always)]
+    pub fn window_again(&mut self) -> XdpWindow<'_> {
+        // SAFETY: the cell is this one's own.
+        let address = unsafe { self.address.get().read_volatile() };
+        // SAFETY: it is the address of the context that is borrowed here, for
+        // as long as the window lives.
+        unsafe { XdpWindow::over(address) }
     }
 }
 
@@ -45,20 +60,33 @@ impl<'frame> XdpWindow<'frame> {
     /// the only one of a run, and it cannot be copied.
     #[inline(always)]
     pub fn new(context: &'frame mut XdpContext) -> Self {
+        // SAFETY: the kernel gives this program a live context, which is
+        // borrowed mutably for as long as the window lives.
+        unsafe { Self::over(context.ctx) }
+    }
+
+    /// Takes the frame of the context at this address.
+    ///
+    /// # Safety
+    ///
+    /// It is the live context of this run, and no other window over its frame
+    /// is used during `'frame`.
+    #[inline(always)]
+    unsafe fn over(context: *mut xdp_md) -> Self {
         // Volatile, so that each window reads them anew and none is kept for
         // the next.
-        // SAFETY: the kernel gives this program a live context.
-        let data = unsafe { (&raw const (*context.ctx).data).read_volatile() } as usize;
+        // SAFETY: the caller says that the context lives.
+        let data = unsafe { (&raw const (*context).data).read_volatile() } as usize;
         // SAFETY: as before.
-        let data_end = unsafe { (&raw const (*context.ctx).data_end).read_volatile() } as usize;
+        let data_end = unsafe { (&raw const (*context).data_end).read_volatile() } as usize;
         let (data, data_end) = (data as *mut u8, data_end as *mut u8);
         // SAFETY: the kernel keeps data..data_end readable, writable and this
         // program's alone until the program returns, which 'frame does not
-        // outlive; the context is borrowed mutably, so no other window over the
-        // frame lives; no helper that moves the frame is called. The kernel
+        // outlive; the caller says that no other window over the frame is used
+        // meanwhile; no helper that moves the frame is called. The kernel
         // maps memory neither at 0 nor in its last 4 KiB (errors are there).
         let first = unsafe { RawWindow::new(data, data_end) };
-        Self { first, context: context.ctx, whole: UnsafeCell::new(0) }
+        Self { first, context, whole: UnsafeCell::new(0) }
     }
 }
 
@@ -83,11 +111,6 @@ impl Window for XdpWindow<'_> {
     }
 
     #[inline(always)]
-    fn at_mut<const N: usize>(&mut self, offset: usize) -> Option<&mut [u8; N]> {
-        self.first.at_mut(offset).map(anew)
-    }
-
-    #[inline(always)]
     fn len(&self) -> usize {
         self.first.len()
     }
@@ -100,6 +123,13 @@ impl Window for XdpWindow<'_> {
         // SAFETY: as in `known_octets`.
         unsafe { self.whole.get().write_volatile(octets as u32) };
         octets as usize
+    }
+}
+
+impl WindowMut for XdpWindow<'_> {
+    #[inline(always)]
+    fn at_mut<const N: usize>(&mut self, offset: usize) -> Option<&mut [u8; N]> {
+        self.first.at_mut(offset).map(anew)
     }
 }
 

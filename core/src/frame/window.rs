@@ -19,7 +19,7 @@ pub use raw::RawWindow;
 /// 326.
 pub const OFFSET_OCTETS_MAX: usize = 511;
 
-/// Bounds-checked, fixed-size access to the octets of one frame.
+/// Bounds-checked, fixed-size looks at the octets of one frame.
 ///
 /// Implemented for `[u8]` in safe code, and for [`RawWindow`] over the pair of
 /// pointers that XDP gives. Implementations answer `None`, never panic, and
@@ -31,9 +31,6 @@ pub trait Window {
     /// `None` if they are not all inside the directly readable part of the
     /// frame, or if `offset` is above [`OFFSET_OCTETS_MAX`].
     fn at<const N: usize>(&self, offset: usize) -> Option<&[u8; N]>;
-
-    /// As [`at`](Self::at), to change them.
-    fn at_mut<const N: usize>(&mut self, offset: usize) -> Option<&mut [u8; N]>;
 
     /// Octets in the frame that can be borrowed, Ethernet header in, FCS out:
     /// a number to compare with length fields, never a bound for access.
@@ -53,4 +50,14 @@ pub trait Window {
     fn whole_len(&self) -> usize {
         self.len()
     }
+}
+
+/// A window through which a frame can be changed too.
+///
+/// Apart from [`Window`], because some frames can only be looked at: the kernel
+/// lends those that a tap has seen for reading.
+pub trait WindowMut: Window {
+    /// As [`at`](Window::at), to change the octets. What can be read can be
+    /// changed.
+    fn at_mut<const N: usize>(&mut self, offset: usize) -> Option<&mut [u8; N]>;
 }

@@ -6,31 +6,43 @@ use super::frame::{Frame, Token};
 /// counts, few enough that their headers stay in the first cache.
 pub const BURST_FRAMES_MAX: usize = 64;
 
-/// Keeps an index in the array, for the compiler to see.
-const MASK: usize = BURST_FRAMES_MAX - 1;
-const _: () = assert!(BURST_FRAMES_MAX.is_power_of_two());
-
-/// Up to [`BURST_FRAMES_MAX`] frames, in order.
+/// Up to `FRAMES` frames, in order: a power of two, at most
+/// [`BURST_FRAMES_MAX`]. A microcontroller has room for few, 16 octets each, and
+/// a [turn](super::Port::turn) needs as many again.
 #[derive(Debug)]
 #[must_use = "frames that are dropped are lost to their pool: transmit or recycle them"]
-pub struct Burst {
-    frames: [Frame; BURST_FRAMES_MAX],
+pub struct Burst<const FRAMES: usize = BURST_FRAMES_MAX> {
+    frames: [Frame; FRAMES],
     /// Where the first one stands.
     head: usize,
     len: usize,
 }
 
-impl Default for Burst {
+impl<const FRAMES: usize> Default for Burst<FRAMES> {
     fn default() -> Self {
-        Self::new()
+        Self::sized()
     }
 }
 
 impl Burst {
-    /// No frames.
+    /// No frames, with room for [`BURST_FRAMES_MAX`].
     #[inline]
     pub const fn new() -> Self {
-        Self { frames: [const { Frame(Token::NONE) }; BURST_FRAMES_MAX], head: 0, len: 0 }
+        Self::sized()
+    }
+}
+
+impl<const FRAMES: usize> Burst<FRAMES> {
+    /// Keeps an index in the array, for the compiler to see.
+    const MASK: usize = {
+        assert!(FRAMES.is_power_of_two() && FRAMES <= BURST_FRAMES_MAX);
+        FRAMES - 1
+    };
+
+    /// No frames, with room for `FRAMES`.
+    #[inline]
+    pub const fn sized() -> Self {
+        Self { frames: [const { Frame(Token::NONE) }; FRAMES], head: 0, len: 0 }
     }
 
     /// Frames in the burst.
@@ -51,7 +63,7 @@ impl Burst {
     #[must_use]
     #[inline(always)]
     pub const fn room(&self) -> usize {
-        BURST_FRAMES_MAX.saturating_sub(self.len)
+        FRAMES.saturating_sub(self.len)
     }
 
     /// Adds a frame at the end.
@@ -61,7 +73,7 @@ impl Burst {
     /// The frame itself, if the burst is full.
     #[inline(always)]
     pub const fn push(&mut self, frame: Frame) -> Result<(), Frame> {
-        if self.len >= BURST_FRAMES_MAX {
+        if self.len >= FRAMES {
             return Err(frame);
         }
         self.set(self.len, frame.0);
@@ -84,7 +96,7 @@ impl Burst {
     /// Puts a frame back that was just taken from the front.
     #[expect(clippy::needless_pass_by_value, reason = "a token that is given away")]
     pub(super) const fn push_front(&mut self, frame: Frame) {
-        if self.len < BURST_FRAMES_MAX {
+        if self.len < FRAMES {
             self.head = self.head.wrapping_sub(1);
             self.set(0, frame.0);
             self.len = self.len.wrapping_add(1);
@@ -113,7 +125,7 @@ impl Burst {
         if at >= self.len {
             return None;
         }
-        Some(&self.frames[self.head.wrapping_add(at) & MASK])
+        Some(&self.frames[self.head.wrapping_add(at) & Self::MASK])
     }
 
     /// As [`get`](Self::get), for its octets to be borrowed.
@@ -123,7 +135,7 @@ impl Burst {
         if at >= self.len {
             return None;
         }
-        Some(&mut self.frames[self.head.wrapping_add(at) & MASK])
+        Some(&mut self.frames[self.head.wrapping_add(at) & Self::MASK])
     }
 
     /// The frames, first one first.
@@ -133,7 +145,7 @@ impl Burst {
 
     /// Moves frames of `other` to the end of this one, as long as there is
     /// room.
-    pub fn append(&mut self, other: &mut Self) {
+    pub fn append<const OTHERS: usize>(&mut self, other: &mut Burst<OTHERS>) {
         while self.room() > 0
             && let Some(frame) = other.pop_front()
         {
@@ -178,10 +190,10 @@ impl Burst {
         let (mut at, mut kept) = (from, from);
         let (head, len) = (self.head, self.len);
         while at < len {
-            let frame = &mut self.frames[head.wrapping_add(at) & MASK];
+            let frame = &mut self.frames[head.wrapping_add(at) & Self::MASK];
             let is_run = frame.has_more();
             let (frames, octets) = if is_run { self.packet_at(at) } else { (1, frame.len()) };
-            let frame = &mut self.frames[head.wrapping_add(at) & MASK];
+            let frame = &mut self.frames[head.wrapping_add(at) & Self::MASK];
             let is_moved = !is_kept(frame, octets) && others.room() >= frames;
             if is_moved || is_run || kept != at {
                 kept = self.displace(at, frames, kept, is_moved.then_some(&mut *others));
@@ -225,7 +237,7 @@ impl Burst {
         while added < room
             && let Some(Frame(token)) = next()
         {
-            self.frames[end.wrapping_add(added) & MASK].0 = token;
+            self.frames[end.wrapping_add(added) & Self::MASK].0 = token;
             added = added.wrapping_add(1);
         }
         self.len = self.len.wrapping_add(added);
@@ -238,7 +250,7 @@ impl Burst {
     pub fn take_while(&mut self, mut is_taken: impl FnMut(&Frame) -> bool) {
         let (head, len) = (self.head, self.len);
         let mut taken = 0;
-        while taken < len && is_taken(&self.frames[head.wrapping_add(taken) & MASK]) {
+        while taken < len && is_taken(&self.frames[head.wrapping_add(taken) & Self::MASK]) {
             taken = taken.wrapping_add(1);
         }
         self.head = head.wrapping_add(taken);
@@ -247,12 +259,12 @@ impl Burst {
 
     #[inline(always)]
     const fn token(&self, at: usize) -> Token {
-        self.frames[self.head.wrapping_add(at) & MASK].0
+        self.frames[self.head.wrapping_add(at) & Self::MASK].0
     }
 
     #[inline(always)]
     const fn set(&mut self, at: usize, token: Token) {
-        self.frames[self.head.wrapping_add(at) & MASK].0 = token;
+        self.frames[self.head.wrapping_add(at) & Self::MASK].0 = token;
     }
 }
 

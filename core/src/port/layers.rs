@@ -13,7 +13,10 @@ use super::Burst;
 
 /// Moves the first packet of a burst to the end of another, if it fits there;
 /// gives its frames.
-fn move_packet(from: &mut Burst, to: &mut Burst) -> Option<usize> {
+fn move_packet<const N: usize, const M: usize>(
+    from: &mut Burst<N>,
+    to: &mut Burst<M>,
+) -> Option<usize> {
     let (frames, _) = from.packet_at(0);
     if frames == 0 || frames > to.room() {
         return None;

@@ -2,17 +2,17 @@
 
 /// What a frame of a port starts with.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-#[non_exhaustive]
 pub enum Medium {
     /// An Ethernet header.
     Ethernet,
+    /// An IPv4 or IPv6 header: a tunnel's packets, or a system's that takes the
+    /// Ethernet header off.
+    Ip,
 }
 
 /// Fixed for the life of a port.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Limits {
-    /// What a frame starts with.
-    pub medium: Medium,
     /// Octets of the longest packet: Ethernet header and VLAN tags in, FCS
     /// out; all frames of a packet in several together.
     pub frame_octets_max: u32,

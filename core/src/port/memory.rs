@@ -5,7 +5,7 @@
 
 use core::{cell::RefCell, fmt};
 
-use super::{Burst, Frame, FramePool, Limits, Medium, PoolId, Port, pool::PoolError};
+use super::{Burst, Frame, FramePool, Limits, PoolId, Port, pool::PoolError};
 
 /// Both directions of a wire, each with room for `FRAMES` frames of `OCTETS`
 /// octets.
@@ -133,7 +133,6 @@ impl<'wire, const FRAMES: usize, const OCTETS: usize> MemoryPort<'wire, FRAMES, 
             pool: FramePool::new([0; FRAMES], id, 0, chunk_octets)?,
             octets: [[0; OCTETS]; FRAMES],
             limits: Limits {
-                medium: Medium::Ethernet,
                 frame_octets_max: chunk_octets,
                 burst_frames_max: 64,
                 is_copying: true,
@@ -149,7 +148,12 @@ impl<'wire, const FRAMES: usize, const OCTETS: usize> MemoryPort<'wire, FRAMES, 
 
     /// Copies a packet's frames from the wire into the burst; `false`, and the
     /// burst as it was, if not all of them find memory.
-    fn take(&mut self, way: &Way<FRAMES, OCTETS>, frames: usize, burst: &mut Burst) -> bool {
+    fn take<const N: usize>(
+        &mut self,
+        way: &Way<FRAMES, OCTETS>,
+        frames: usize,
+        burst: &mut Burst<N>,
+    ) -> bool {
         for at in 0..frames {
             let taken = way.get(at).and_then(|(octets, has_more)| {
                 let mut frame = self.pool.reserve()?;
@@ -181,7 +185,7 @@ impl<const FRAMES: usize, const OCTETS: usize> Port for MemoryPort<'_, FRAMES, O
         &self.limits
     }
 
-    fn receive(&mut self, burst: &mut Burst) -> Result<(), WireBusy> {
+    fn receive<const N: usize>(&mut self, burst: &mut Burst<N>) -> Result<(), WireBusy> {
         let back = self.back;
         let mut way = back.try_borrow_mut().map_err(|_| WireBusy)?;
         while let Some(frames) = way.packet()
@@ -193,7 +197,7 @@ impl<const FRAMES: usize, const OCTETS: usize> Port for MemoryPort<'_, FRAMES, O
         Ok(())
     }
 
-    fn transmit(&mut self, burst: &mut Burst) -> Result<(), WireBusy> {
+    fn transmit<const N: usize>(&mut self, burst: &mut Burst<N>) -> Result<(), WireBusy> {
         let out = self.out;
         let mut way = out.try_borrow_mut().map_err(|_| WireBusy)?;
         while !burst.is_empty() {
@@ -222,7 +226,7 @@ impl<const FRAMES: usize, const OCTETS: usize> Port for MemoryPort<'_, FRAMES, O
         Ok(())
     }
 
-    fn reserve(&mut self, burst: &mut Burst) {
+    fn reserve<const N: usize>(&mut self, burst: &mut Burst<N>) {
         while burst.room() > 0
             && let Some(frame) = self.pool.reserve()
         {
@@ -231,7 +235,7 @@ impl<const FRAMES: usize, const OCTETS: usize> Port for MemoryPort<'_, FRAMES, O
         }
     }
 
-    fn recycle(&mut self, burst: &mut Burst) {
+    fn recycle<const N: usize>(&mut self, burst: &mut Burst<N>) {
         for _ in 0..burst.len() {
             let Some(frame) = burst.pop_front() else { break };
             if let Err(foreign) = self.pool.recycle(frame) {

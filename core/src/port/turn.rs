@@ -1,7 +1,7 @@
 //! The reflector's loop, the same for every port.
 
-use super::{Burst, Observer, Port};
-use crate::{Counters, Limit, Policy, frame::window::Fragmented, reflect};
+use super::{Burst, Medium, Observer, Port};
+use crate::{Caller, Counters, Policy, frame::window::Fragmented, reflect, reflect_packet};
 
 /// What one turn moved.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -29,17 +29,17 @@ impl Turn {
 ///
 /// As [`Port::turn`].
 #[inline(always)]
-pub fn turn<P, L, O>(
+pub fn turn<const N: usize, P, C, O>(
     port: &mut P,
     policy: &Policy,
-    limit: &mut L,
+    caller: &mut C,
     counters: &mut Counters,
     observer: &mut O,
-    pending: &mut Burst,
+    pending: &mut Burst<N>,
 ) -> Result<Turn, P::Error>
 where
     P: Port,
-    L: Limit,
+    C: Caller,
     O: Observer,
 {
     let mut turn = Turn::default();
@@ -50,7 +50,7 @@ where
     let kept = pending.len();
     let received = port.receive(pending);
     turn.received_frames = pending.len().saturating_sub(kept);
-    let mut refused = Burst::new();
+    let mut refused = Burst::<N>::sized();
     if let Err(error) = received {
         pending.sift(kept, &mut refused, |_, _| false);
         port.recycle(&mut refused);
@@ -62,7 +62,10 @@ where
             let Some(octets) = port.octets(frame) else { return false };
             observer.received(octets, whole_octets);
             let mut window = Fragmented::new(octets, whole_octets);
-            let verdict = reflect(&mut window, policy, limit);
+            let verdict = match P::MEDIUM {
+                Medium::Ethernet => reflect(&mut window, policy, caller),
+                Medium::Ip => reflect_packet(&mut window, policy, caller),
+            };
             counters.count(verdict, whole_octets);
             observer.judged(window.first(), whole_octets, verdict);
             verdict.is_sent()
@@ -78,10 +81,10 @@ where
 }
 
 #[inline(always)]
-fn transmit<P: Port, O: Observer>(
+fn transmit<const N: usize, P: Port, O: Observer>(
     port: &mut P,
     observer: &mut O,
-    pending: &mut Burst,
+    pending: &mut Burst<N>,
     turn: &mut Turn,
 ) -> Result<(), P::Error> {
     let frames_before = pending.len();
@@ -95,4 +98,118 @@ fn transmit<P: Port, O: Observer>(
         }
     }
     outcome
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+
+    use std::{boxed::Box, vec::Vec};
+
+    use super::*;
+    use crate::port::{
+        Frame, Limits,
+        memory::{MemoryPort, Wire, WireBusy},
+    };
+
+    const PROBE: &[u8] = b"\x45\x00\x00\x28\x00\x00\x40\x00\x40\x11\xb6\xc1\xc0\x00\x02\x01\
+        \xc0\x00\x02\x02\x9c\x40\x0f\x02\x00\x14\x00\x00RFC2544.....";
+
+    /// A port whose frames are packets, as a tunnel's are.
+    struct Tunnel<'wire>(MemoryPort<'wire, 16, 128>);
+
+    impl Port for Tunnel<'_> {
+        type Error = WireBusy;
+        const MEDIUM: Medium = Medium::Ip;
+
+        fn limits(&self) -> &Limits {
+            self.0.limits()
+        }
+
+        fn receive<const N: usize>(&mut self, burst: &mut Burst<N>) -> Result<(), WireBusy> {
+            self.0.receive(burst)
+        }
+
+        fn transmit<const N: usize>(&mut self, burst: &mut Burst<N>) -> Result<(), WireBusy> {
+            self.0.transmit(burst)
+        }
+
+        fn reserve<const N: usize>(&mut self, burst: &mut Burst<N>) {
+            self.0.reserve(burst);
+        }
+
+        fn recycle<const N: usize>(&mut self, burst: &mut Burst<N>) {
+            self.0.recycle(burst);
+        }
+
+        fn octets<'a>(&'a mut self, frame: &'a mut Frame) -> Option<&'a mut [u8]> {
+            self.0.octets(frame)
+        }
+
+        fn kick(&mut self) -> Result<(), WireBusy> {
+            self.0.kick()
+        }
+    }
+
+    fn send(port: &mut impl Port, packets: usize) {
+        let (mut blank, mut ready) = (Burst::new(), Burst::new());
+        port.reserve(&mut blank);
+        for _ in 0..packets {
+            let mut frame = blank.pop_front().unwrap();
+            frame.truncate(PROBE.len());
+            port.octets(&mut frame).unwrap().copy_from_slice(PROBE);
+            ready.push(frame).unwrap();
+        }
+        port.recycle(&mut blank);
+        port.transmit(&mut ready).unwrap();
+        assert!(ready.is_empty());
+    }
+
+    fn received(port: &mut impl Port) -> Vec<Vec<u8>> {
+        let mut burst = Burst::new();
+        port.receive(&mut burst).unwrap();
+        let packets = (0..burst.len())
+            .map(|at| port.octets(burst.get_mut(at).unwrap()).unwrap().to_vec())
+            .collect();
+        port.recycle(&mut burst);
+        packets
+    }
+
+    #[test]
+    fn a_port_of_packets_is_turned_without_an_ethernet_header() {
+        let wire = Box::new(Wire::<16, 128>::new());
+        let [mut tester, port] = wire.ports().unwrap();
+        let (mut port, mut pending) = (Tunnel(port), Burst::new());
+        let policy = Policy::builder().any_destination().build().unwrap();
+        let mut counters = Counters::new();
+        send(&mut tester, 1);
+        port.turn(&policy, &mut (), &mut counters, &mut (), &mut pending).unwrap();
+        let answers = received(&mut tester);
+        assert_eq!(answers.len(), 1);
+        assert_eq!(answers[0][8], 0x3f, "one hop less");
+        assert_eq!(answers[0][12..24], *b"\xc0\x00\x02\x02\xc0\x00\x02\x01\x0f\x02\x9c\x40");
+        // The same octets as a frame of Ethernet are nobody's.
+        let [mut tester, mut frames] = wire.ports().unwrap();
+        send(&mut tester, 1);
+        frames.turn(&policy, &mut (), &mut counters, &mut (), &mut Burst::new()).unwrap();
+        assert!(received(&mut tester).is_empty());
+    }
+
+    #[test]
+    fn turns_of_two_frames_at_a_time_answer_all_in_order() {
+        let wire = Box::new(Wire::<16, 128>::new());
+        let [mut tester, port] = wire.ports().unwrap();
+        let (mut port, mut pending) = (Tunnel(port), Burst::<2>::sized());
+        let policy = Policy::builder().any_destination().build().unwrap();
+        let mut counters = Counters::new();
+        send(&mut tester, 7);
+        let mut frames = Vec::new();
+        while let Ok(turn) = port.turn(&policy, &mut (), &mut counters, &mut (), &mut pending)
+            && !turn.is_idle()
+        {
+            frames.push(turn.received_frames);
+        }
+        assert_eq!(frames, [2, 2, 2, 1]);
+        assert_eq!(received(&mut tester).len(), 7);
+    }
 }

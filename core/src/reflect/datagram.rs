@@ -8,7 +8,7 @@ use super::{
     transport,
 };
 use crate::{
-    Guards, Limit, Policy, Reason, Verdict, Window,
+    Caller, Guards, Policy, Reason, Verdict, WindowMut,
     frame::wire::{ipv4, ipv6, udp},
 };
 
@@ -36,14 +36,14 @@ pub struct Datagram {
 /// is no room for a header, and
 /// [`Reason::UdpLength`](crate::Reason::UdpLength) if there are more
 /// octets than a datagram can have.
-pub fn reflect_datagram<L: Limit>(
+pub fn reflect_datagram<C: Caller>(
     octets: &mut [u8],
     datagram: &Datagram,
     policy: &Policy,
-    limit: &mut L,
+    caller: &mut C,
 ) -> Verdict {
     match inspect(octets, datagram, policy) {
-        Ok(_) if !limit.admit(policy.rate_cap()) => Verdict::Refuse(Reason::RateCap),
+        Ok(_) if !caller.admit(policy.rate_cap()) => Verdict::Refuse(Reason::RateCap),
         Ok(kind) => Verdict::Reflect(kind),
         Err(Refusal::Known(reason) | Refusal::Absent { cause: reason, .. }) => {
             Verdict::Refuse(reason)
@@ -71,9 +71,7 @@ fn inspect(
     let destination = datagram.destination.ip().to_canonical();
     guard::inspect_socket_addresses(policy, source, destination)?;
     guard::inspect_loop_risk(policy, source_port, source.is_named(policy), None)?;
-    if policy.has_own_addresses() && !destination.is_own(policy) {
-        return Err(Reason::DestinationNotOwn.into());
-    }
+    guard::inspect_own(policy, destination)?;
     inspect_hop_limit(policy, datagram)?;
     Ok(kind)
 }
@@ -136,7 +134,7 @@ impl Address for IpAddr {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Kind, Unlimited, reflect::policy::Ipv4Prefix};
+    use crate::{Kind, reflect::policy::Ipv4Prefix};
 
     fn verdict(payload: &[u8], source: &str, destination: &str, policy: &Policy) -> Verdict {
         let mut octets = [0xaa; 64];
@@ -146,7 +144,7 @@ mod tests {
             destination: destination.parse().unwrap(),
             hop_limit: Some(64),
         };
-        reflect_datagram(&mut octets[..8 + payload.len()], &datagram, policy, &mut Unlimited)
+        reflect_datagram(&mut octets[..8 + payload.len()], &datagram, policy, &mut ())
     }
 
     fn policy() -> Policy {
@@ -161,7 +159,7 @@ mod tests {
             destination: "192.0.2.2:3842".parse().unwrap(),
             hop_limit: Some(64),
         };
-        let verdict = reflect_datagram(&mut octets, &datagram, &policy(), &mut Unlimited);
+        let verdict = reflect_datagram(&mut octets, &datagram, &policy(), &mut ());
         assert_eq!(verdict, Verdict::Reflect(Kind::Probeot));
         assert_eq!(&octets[8..], b"\x01\x02\x03\x04\x05PROBEOT......");
     }
@@ -229,7 +227,7 @@ mod tests {
                 hop_limit: None,
             };
             let mut octets = *b"........RFC2544.....";
-            reflect_datagram(&mut octets, &datagram, &policy, &mut Unlimited).is_sent()
+            reflect_datagram(&mut octets, &datagram, &policy, &mut ()).is_sent()
         };
         let ports = [1, 7, 862, 3842, 5_000, 32_767, 32_768, 40_000, 65_535];
         for (one, other) in ports.iter().flat_map(|one| ports.map(|other| (*one, other))) {
@@ -248,7 +246,7 @@ mod tests {
                 hop_limit,
             };
             let mut octets = *b"........RFC2544.....";
-            reflect_datagram(&mut octets, &datagram, &policy, &mut Unlimited).is_sent()
+            reflect_datagram(&mut octets, &datagram, &policy, &mut ()).is_sent()
         };
         let ports = [1, 7, 862, 3842, 5_000, 32_767, 32_768, 40_000, 65_535];
         for (told, untold) in ports.iter().flat_map(|one| ports.map(|other| (*one, other))) {
@@ -268,7 +266,7 @@ mod tests {
                 hop_limit,
             };
             let mut octets = *b"........RFC2544.....";
-            reflect_datagram(&mut octets, &datagram, &policy(), &mut Unlimited)
+            reflect_datagram(&mut octets, &datagram, &policy(), &mut ())
         };
         assert_eq!(verdict_at(Some(0)), Verdict::Refuse(Reason::HopLimit));
         assert_eq!(verdict_at(Some(1)), Verdict::Refuse(Reason::HopLimit));
@@ -284,7 +282,7 @@ mod tests {
             destination: "192.0.2.2:3842".parse().unwrap(),
             hop_limit: Some(64),
         };
-        let verdict = reflect_datagram(&mut [0; 7], &datagram, &policy(), &mut Unlimited);
+        let verdict = reflect_datagram(&mut [0; 7], &datagram, &policy(), &mut ());
         assert_eq!(verdict, Verdict::Refuse(Reason::UdpTruncated));
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     Guards, Policy, Reason,
-    frame::wire::{ethernet, ipv4, ipv6},
+    frame::wire::{ethernet::MacBits, ipv4, ipv6},
 };
 
 /// Ports from here on are those that systems give to clients: Linux from 32768,
@@ -104,6 +104,15 @@ pub(super) fn inspect_socket_addresses<A: Address>(
     inspect_addresses(policy, source, destination)
 }
 
+/// Refuses what is for another host, if the policy has a list of its own.
+#[inline(always)]
+pub(super) fn inspect_own<A: Address>(policy: &Policy, destination: A) -> Result<(), Reason> {
+    if policy.has_own_addresses() && !destination.is_own(policy) {
+        return Err(Reason::DestinationNotOwn);
+    }
+    Ok(())
+}
+
 #[inline(always)]
 fn inspect_prefixes<A: Address>(policy: &Policy, source: A) -> Result<(), Reason> {
     if policy.is_source_limited() && !source.is_allowed(policy) {
@@ -128,14 +137,14 @@ pub(super) fn inspect_loop_risk(
     policy: &Policy,
     source_port: u16,
     is_named: bool,
-    link_header: Option<ethernet::Header<'_>>,
+    source: Option<MacBits>,
 ) -> Result<(), Reason> {
     if policy.is_loop_port(source_port) {
         return Err(Reason::LoopRisk);
     }
     if policy.could_be_answer(source_port)
         && !is_named
-        && !link_header.is_some_and(|header| policy.is_tester(header.source()))
+        && !source.is_some_and(|source| policy.is_tester(source))
     {
         return Err(Reason::LoopRisk);
     }

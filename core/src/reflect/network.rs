@@ -18,6 +18,8 @@ pub(super) struct Network {
     pub(super) transport_offset: usize,
     /// Octets before the end of the IP packet, as its header has it.
     pub(super) end: usize,
+    /// Whether the policy names the sender's address as a tester's.
+    pub(super) is_sender_named: bool,
     /// The first of the costly guards that the packet fails. Asked where the
     /// header is at hand, told after port and signature were found right.
     pub(super) guard: Option<Reason>,
@@ -59,6 +61,7 @@ where
         carrier: Carrier::Ipv4,
         transport_offset,
         end: offset + header.total_length(),
+        is_sender_named: policy.has_named_hosts() && header.source().is_named(policy),
         guard: guard_ipv4(window, policy, header, offset, transport_offset).err(),
     })
 }
@@ -81,8 +84,13 @@ where
     let start = offset + ipv6::HEADER_OCTETS;
     let end = start + header.payload_length();
     let transport_offset = walk_extensions(window, first, start)?;
-    let guard = guard_ipv6(policy, header).err();
-    Ok(Network { carrier: Carrier::Ipv6, transport_offset, end, guard })
+    Ok(Network {
+        carrier: Carrier::Ipv6,
+        transport_offset,
+        end,
+        is_sender_named: policy.has_named_hosts() && header.source().is_named(policy),
+        guard: guard_ipv6(policy, header).err(),
+    })
 }
 
 /// Finds the UDP header behind hop-by-hop, routing and destination options.
@@ -125,7 +133,8 @@ where
 #[inline(always)]
 fn guard_ipv6(policy: &Policy, header: ipv6::Header<'_>) -> Result<(), Reason> {
     guard_hop_limit(policy, header.hop_limit())?;
-    guard::inspect_addresses(policy, header.source(), header.destination())
+    guard::inspect_addresses(policy, header.source(), header.destination())?;
+    guard::inspect_own(policy, header.destination())
 }
 
 /// As [`guard_ipv6`], and the sum over the header with its options.
@@ -154,7 +163,7 @@ where
     if has_source_route {
         return Err(Reason::SourceRoute);
     }
-    Ok(())
+    guard::inspect_own(policy, header.destination())
 }
 
 #[inline(always)]
@@ -189,44 +198,4 @@ where
         offset += 4;
     }
     (sum, has_source_route)
-}
-
-/// Whether the policy names the sender's address as a tester's. Read from the
-/// frame once more, for the few policies that ask.
-#[inline(always)]
-pub(super) fn is_sender_named<W>(window: &W, policy: &Policy, carrier: Carrier, at: usize) -> bool
-where
-    W: Window + ?Sized,
-{
-    match carrier {
-        Carrier::Ipv4 => {
-            let header = window.at(at).map(ipv4::Header);
-            header.is_some_and(|header| header.source().is_named(policy))
-        }
-        Carrier::Ipv6 => {
-            let header = window.at(at).map(ipv6::Header);
-            header.is_some_and(|header| header.source().is_named(policy))
-        }
-        Carrier::Socket => false,
-    }
-}
-
-/// Whether the packet is for one of the host's own addresses; as
-/// [`is_sender_named`].
-#[inline(always)]
-pub(super) fn is_for_host<W>(window: &W, policy: &Policy, carrier: Carrier, at: usize) -> bool
-where
-    W: Window + ?Sized,
-{
-    match carrier {
-        Carrier::Ipv4 => {
-            let header = window.at(at).map(ipv4::Header);
-            header.is_some_and(|header| header.destination().is_own(policy))
-        }
-        Carrier::Ipv6 => {
-            let header = window.at(at).map(ipv6::Header);
-            header.is_some_and(|header| header.destination().is_own(policy))
-        }
-        Carrier::Socket => false,
-    }
 }

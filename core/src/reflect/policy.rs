@@ -89,6 +89,18 @@ impl LoopRisk {
     const EVERY_PORT: u8 = 2;
 }
 
+/// Values of a policy's field: how much may take the short cut.
+struct Plainness;
+
+impl Plainness {
+    /// Everything is looked at closely.
+    const NONE: u8 = 0;
+    /// What stands behind the link layer, which has filters.
+    const PACKET: u8 = 1;
+    /// Whole frames.
+    const FRAME: u8 = 2;
+}
+
 /// What to answer. Read-only in the hot path.
 ///
 /// `repr(C)`, no padding, no pointer. Fields that every frame needs stand
@@ -114,9 +126,8 @@ pub struct Policy {
     mode: u8,
     /// 1 if sources are of one OUI, or VLAN ids among `vlans`, alone.
     pub(crate) is_link_filtered: u8,
-    /// 1 if the common case may be decided on the short cut: mode `all`, and
-    /// neither link filters nor prefixes nor rate cap. Derived from the other fields.
-    is_plain: u8,
+    /// How much may take the short cut. Derived from the other fields.
+    plainness: u8,
     /// 1 if only the VLAN ids of `vlans` are answered.
     pub(crate) is_vlan_filtered: u8,
     pub(crate) customs_used: u8,
@@ -180,7 +191,7 @@ impl Policy {
             signatures: 0,
             mode: Mode::All as u8,
             is_link_filtered: 0,
-            is_plain: 0,
+            plainness: Plainness::NONE,
             is_vlan_filtered: 0,
             customs_used: 0,
             tester_ouis_used: 0,
@@ -319,21 +330,31 @@ impl Policy {
         (destination.0 ^ self.own_mac) & self.destination_mask != 0
     }
 
-    /// Whether the common case may be decided on the short cut.
+    /// Whether a whole frame may be decided on the short cut.
     #[inline(always)]
     pub(crate) const fn is_plain(&self) -> bool {
-        self.is_plain != 0
+        self.plainness == Plainness::FRAME
     }
 
-    /// What [`is_plain`](Self::is_plain) is derived from.
-    const fn may_be_plain(&self) -> bool {
-        matches!(self.mode(), Mode::All)
-            && !self.is_link_filtered()
+    /// Whether a packet may be, whose link layer was looked at closely.
+    #[inline(always)]
+    pub(crate) const fn is_plain_behind_link(&self) -> bool {
+        self.plainness != Plainness::NONE
+    }
+
+    const fn derive_plainness(&self) -> u8 {
+        let is_plain_behind_link = matches!(self.mode(), Mode::All)
+            && self.hop_limit_fall != 0
             && !self.has_prefixes()
             && self.rate_cap.is_unlimited()
             && !self.has_own_addresses()
             && self.services_used == 0
-            && self.loop_risk != LoopRisk::EVERY_PORT
+            && self.loop_risk != LoopRisk::EVERY_PORT;
+        match (is_plain_behind_link, self.is_link_filtered()) {
+            (false, _) => Plainness::NONE,
+            (true, true) => Plainness::PACKET,
+            (true, false) => Plainness::FRAME,
+        }
     }
 
     /// What cannot be asked for together, whoever wrote the policy.
@@ -378,7 +399,7 @@ impl Policy {
         let highest = self.loop_ports().fold(start, |highest, port| highest.max(*port));
         self.highest_loop_port = if is_asked { highest } else { 0 };
         self.served_port = if is_asked { self.port } else { 0 };
-        self.is_plain = u8::from(self.may_be_plain());
+        self.plainness = self.derive_plainness();
         self
     }
 
@@ -406,20 +427,12 @@ impl Policy {
     /// Whether a service answers from this port that is never answered itself,
     /// not even where a tester is: its answers would come back for ever.
     #[inline(always)]
-    pub(crate) const fn is_loop_port(&self, source_port: u16) -> bool {
+    pub(crate) fn is_loop_port(&self, source_port: u16) -> bool {
         // Most testers send from a high port.
         if self.loop_risk == LoopRisk::NONE || source_port > self.highest_loop_port {
             return false;
         }
-        // By index: an iterator is twice as many instructions in the kernel.
-        let mut index = 0;
-        while index < self.loop_ports_used as usize {
-            if self.loop_ports[index & (LOOP_PORTS_MAX - 1)] == source_port {
-                return true;
-            }
-            index += 1;
-        }
-        false
+        self.loop_ports().any(|port| *port == source_port)
     }
 
     /// Whether a frame from this port could be another reflector's answer.
@@ -460,7 +473,7 @@ impl Policy {
     /// Ports that are never answered while the guard against loops is on.
     #[inline(always)]
     pub fn loop_ports(&self) -> impl Iterator<Item = &u16> {
-        self.loop_ports.iter().take(usize::from(self.loop_ports_used))
+        used(&self.loop_ports, self.loop_ports_used)
     }
 
     /// The service that answers a UDP destination port, an `EtherType` or an
@@ -468,9 +481,7 @@ impl Policy {
     #[must_use]
     #[inline(always)]
     pub fn service(&self, by: ServedBy, number: u16) -> Option<Service> {
-        self.services
-            .iter()
-            .take(usize::from(self.services_used))
+        used(&self.services, self.services_used)
             .find(|entry| entry.by == by && entry.number == number)
             .and_then(|entry| Service::from_code(entry.service))
     }
@@ -483,12 +494,12 @@ impl Policy {
 
     #[inline(always)]
     pub(crate) fn is_own_ipv4(&self, address: ipv4::Address) -> bool {
-        self.own_ipv4.iter().take(usize::from(self.own_ipv4_used)).any(|own| *own == address.0)
+        used(&self.own_ipv4, self.own_ipv4_used).any(|own| *own == address.0)
     }
 
     #[inline(always)]
     pub(crate) fn is_own_ipv6(&self, address: ipv6::Address) -> bool {
-        self.own_ipv6.iter().take(usize::from(self.own_ipv6_used)).any(|own| *own == address.0)
+        used(&self.own_ipv6, self.own_ipv6_used).any(|own| *own == address.0)
     }
 
     /// Whether prefixes name single hosts as testers.
@@ -514,17 +525,17 @@ impl Policy {
 
     #[inline(always)]
     pub(crate) fn customs(&self) -> impl Iterator<Item = &Custom> {
-        self.customs.iter().take(usize::from(self.customs_used))
+        used(&self.customs, self.customs_used)
     }
 
     #[inline(always)]
     pub(crate) fn ipv4_prefixes(&self) -> impl Iterator<Item = &Ipv4Prefix> {
-        self.ipv4_prefixes.iter().take(usize::from(self.ipv4_prefixes_used))
+        used(&self.ipv4_prefixes, self.ipv4_prefixes_used)
     }
 
     #[inline(always)]
     pub(crate) fn ipv6_prefixes(&self) -> impl Iterator<Item = &Ipv6Prefix> {
-        self.ipv6_prefixes.iter().take(usize::from(self.ipv6_prefixes_used))
+        used(&self.ipv6_prefixes, self.ipv6_prefixes_used)
     }
 
     #[inline(always)]
@@ -537,4 +548,20 @@ impl Policy {
     pub(crate) const fn has_prefixes(&self) -> bool {
         self.ipv4_prefixes_used | self.ipv6_prefixes_used != 0
     }
+}
+
+/// The entries of a list that are in use. By index: an iterator over a slice is
+/// twice as many instructions in the kernel.
+#[inline(always)]
+fn used<T, const ENTRIES: usize>(entries: &[T; ENTRIES], used: u8) -> impl Iterator<Item = &T> {
+    const { assert!(ENTRIES.is_power_of_two()) };
+    let mut index = 0;
+    core::iter::from_fn(move || {
+        if index >= usize::from(used) {
+            return None;
+        }
+        let entry = &entries[index & (ENTRIES - 1)];
+        index += 1;
+        Some(entry)
+    })
 }

@@ -4,24 +4,10 @@
 //! its jiffies, a driver a coarse clock it reads once a burst. Nothing is
 //! divided per frame.
 
-use crate::reflect::policy::{RateCap, UNITS_PER_FRAME};
-
-/// Decides, after a frame was found to be ours, whether it may be answered.
-pub trait Limit {
-    /// Takes a permit for one frame; `false` if there is none left.
-    fn admit(&mut self, cap: &RateCap) -> bool;
-}
-
-/// No limit: every frame may be answered.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Unlimited;
-
-impl Limit for Unlimited {
-    #[inline(always)]
-    fn admit(&mut self, _cap: &RateCap) -> bool {
-        true
-    }
-}
+use crate::reflect::{
+    caller::Caller,
+    policy::{RateCap, UNITS_PER_FRAME},
+};
 
 /// A token bucket. All-zero octets are a valid, full one.
 ///
@@ -84,7 +70,7 @@ pub struct RateLimit {
     pub now_tick: u64,
 }
 
-impl Limit for RateLimit {
+impl Caller for RateLimit {
     #[inline(always)]
     fn admit(&mut self, cap: &RateCap) -> bool {
         self.bucket.admit(cap, self.now_tick)

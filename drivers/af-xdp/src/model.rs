@@ -7,7 +7,7 @@
 use std::{vec, vec::Vec};
 
 use farend_core::{
-    port::{Burst, Limits, Medium, PoolId, Port},
+    port::{Burst, Limits, PoolId, Port},
     seeded::search::{
         FoundBy::{Both, Loom},
         Row, each_is_found,
@@ -272,12 +272,7 @@ fn round(chunks: usize, slots: usize) {
         pool: PoolId(1),
         base: 0,
         chunk_octets: CHUNK_OCTETS,
-        limits: Limits {
-            medium: Medium::Ethernet,
-            frame_octets_max: CHUNK_OCTETS,
-            burst_frames_max: 64,
-            is_copying: false,
-        },
+        limits: Limits { frame_octets_max: CHUNK_OCTETS, burst_frames_max: 64, is_copying: false },
     })
     .unwrap();
     let kernel = thread::spawn(move || driver.run());

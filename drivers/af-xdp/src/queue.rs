@@ -29,7 +29,7 @@ use core::fmt;
 pub use watch::{Progress, StuckRing, Watch};
 
 use farend_core::{
-    Counters, Limit, Policy,
+    Caller, Counters, Policy,
     port::{
         self, Burst, Frame, FramePool, Limits, Observer, PoolId, Port, Turn,
         pool::{Places, PoolError},
@@ -322,15 +322,15 @@ impl<K: Kernel> Queue<K> {
 impl<K: Kernel> Queue<K> {
     /// The turn that every port has.
     #[inline(never)]
-    fn turn_in_steps<L: Limit, O: Observer>(
+    fn turn_in_steps<const N: usize, C: Caller, O: Observer>(
         &mut self,
         policy: &Policy,
-        limit: &mut L,
+        caller: &mut C,
         counters: &mut Counters,
         observer: &mut O,
-        pending: &mut Burst,
+        pending: &mut Burst<N>,
     ) -> Result<Turn, QueueError<K::Error>> {
-        port::turn(self, policy, limit, counters, observer, pending)
+        port::turn(self, policy, caller, counters, observer, pending)
     }
 }
 
@@ -342,17 +342,17 @@ impl<K: Kernel> Port for Queue<K> {
     }
 
     #[inline]
-    fn receive(&mut self, burst: &mut Burst) -> Result<(), Self::Error> {
+    fn receive<const N: usize>(&mut self, burst: &mut Burst<N>) -> Result<(), Self::Error> {
         self.recirculate()?;
         self.take_received(burst)
     }
 
     #[inline]
-    fn transmit(&mut self, burst: &mut Burst) -> Result<(), Self::Error> {
+    fn transmit<const N: usize>(&mut self, burst: &mut Burst<N>) -> Result<(), Self::Error> {
         self.hand_over(burst)
     }
 
-    fn reserve(&mut self, burst: &mut Burst) {
+    fn reserve<const N: usize>(&mut self, burst: &mut Burst<N>) {
         while burst.room() > 0
             && let Some(frame) = self.pool.reserve()
         {
@@ -362,7 +362,7 @@ impl<K: Kernel> Port for Queue<K> {
     }
 
     #[inline]
-    fn recycle(&mut self, burst: &mut Burst) {
+    fn recycle<const N: usize>(&mut self, burst: &mut Burst<N>) {
         for _ in 0..burst.len() {
             let Some(frame) = burst.pop_front() else { break };
             if let Err(foreign) = self.pool.recycle(frame) {
@@ -384,28 +384,28 @@ impl<K: Kernel> Port for Queue<K> {
     }
 
     #[inline(always)]
-    fn turn<L, O>(
+    fn turn<const N: usize, C, O>(
         &mut self,
         policy: &Policy,
-        limit: &mut L,
+        caller: &mut C,
         counters: &mut Counters,
         observer: &mut O,
-        pending: &mut Burst,
+        pending: &mut Burst<N>,
     ) -> Result<Turn, Self::Error>
     where
-        L: Limit,
+        C: Caller,
         O: Observer,
     {
         let mut turn = Turn::default();
         if !O::IS_LOOKING && pending.is_empty() {
-            let (done, is_whole) = self.turn_in_one_pass(policy, limit, counters)?;
+            let (done, is_whole) = self.turn_in_one_pass(policy, caller, counters)?;
             if is_whole {
                 self.kick()?;
                 return Ok(done);
             }
             turn = done;
         }
-        let rest = self.turn_in_steps(policy, limit, counters, observer, pending)?;
+        let rest = self.turn_in_steps(policy, caller, counters, observer, pending)?;
         turn.received_frames = turn.received_frames.saturating_add(rest.received_frames);
         turn.transmitted_frames = turn.transmitted_frames.saturating_add(rest.transmitted_frames);
         turn.pending_frames = rest.pending_frames;

@@ -5,7 +5,7 @@ use farend_af_xdp::{
     ring::{Descriptor, RingError},
 };
 use farend_core::{
-    Counters, Unlimited,
+    Counters,
     port::{Burst, Port, Turn},
 };
 use farend_scripted_kernel::{
@@ -36,7 +36,7 @@ type Outcome = Result<Turn, QueueError<Gone>>;
 
 fn turn(queue: &mut Queue<ScriptedKernel>, pending: &mut Burst) -> Outcome {
     let mut counters = Counters::new();
-    queue.turn(&frames::policy(), &mut Unlimited, &mut counters, &mut (), pending)
+    queue.turn(&frames::policy(), &mut (), &mut counters, &mut (), pending)
 }
 
 fn receive_jumbo(queue: &mut Queue<ScriptedKernel>, number: u32, pieces: usize) -> bool {

@@ -65,7 +65,7 @@ fn read(clock: ClockId) -> (u64, u64) {
 mod tests {
     use std::time::Duration;
 
-    use farend_core::{Limit, RateLimit, reflect::policy::RateCap};
+    use farend_core::{Caller, RateLimit, reflect::policy::RateCap};
 
     use super::*;
 

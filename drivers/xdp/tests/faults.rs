@@ -13,7 +13,7 @@ use std::{
 };
 
 use aya::programs::XdpMode;
-use farend_core::{Kind, Policy, Unlimited, reflect, reflect::signature};
+use farend_core::{Kind, Policy, reflect, reflect::signature};
 use farend_lab::{
     Lab, Reflector, Wire,
     frames::Flow,
@@ -54,7 +54,7 @@ fn traffic(lab: &Lab) -> Traffic<'_> {
     let policy = Policy::builder().own_mac(lab.far.mac).build().unwrap();
     let sent = Flow::ipv4(lab.near.mac, lab.far.mac).frame(64);
     let mut expected = sent.clone();
-    let _reflected = reflect(&mut expected[..], &policy, &mut Unlimited);
+    let _reflected = reflect(&mut expected[..], &policy, &mut ());
     Traffic::new(lab, &sent, &expected).unwrap()
 }
 

@@ -119,7 +119,7 @@ impl Ends {
 
 #[cfg(test)]
 mod tests {
-    use farend_core::{Unlimited, Verdict, reflect};
+    use farend_core::{Verdict, reflect};
 
     use super::*;
 
@@ -127,12 +127,12 @@ mod tests {
     fn the_core_gives_the_answer_that_is_written_here() {
         for octets in [0, 64, 100, 1_000] {
             let mut packet = probe(7, octets);
-            assert!(reflect(&mut packet[..], &policy(), &mut Unlimited).is_sent());
+            assert!(reflect(&mut packet[..], &policy(), &mut ()).is_sent());
             assert_eq!(packet, answer(7, octets));
             assert_eq!(number_of(&packet), 7);
         }
         let mut packet = foreign(7, 100);
-        let verdict = reflect(&mut packet[..], &policy(), &mut Unlimited);
+        let verdict = reflect(&mut packet[..], &policy(), &mut ());
         assert!(matches!(verdict, Verdict::Refuse(_)));
         assert_eq!(packet, foreign(7, 100));
     }

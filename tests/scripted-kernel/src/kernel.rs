@@ -6,7 +6,7 @@ use farend_af_xdp::{
     queue::{self, Held, Parts},
     ring::{AddressSlot, Descriptor, DescriptorSlot},
 };
-use farend_core::port::{Limits, Medium, PoolId};
+use farend_core::port::{Limits, PoolId};
 
 use crate::ring::SharedRing;
 
@@ -165,7 +165,6 @@ impl ScriptedKernel {
             base: sizes.base,
             chunk_octets: sizes.chunk_octets,
             limits: Limits {
-                medium: Medium::Ethernet,
                 frame_octets_max: sizes.chunk_octets,
                 burst_frames_max: sizes.burst_frames_max,
                 is_copying: true,

@@ -2,7 +2,7 @@
 
 use farend_af_xdp::Queue;
 use farend_core::{
-    Counters, Policy, Unlimited, Verdict,
+    Counters, Policy, Verdict,
     port::{Burst, Observer, Port},
 };
 
@@ -198,9 +198,9 @@ impl Script {
     fn turn(&mut self, is_watched: bool) -> Result<(), String> {
         let Self { queue, policy, counters, pending, looks, .. } = self;
         let turn = if is_watched {
-            queue.turn(policy, &mut Unlimited, counters, looks, pending)
+            queue.turn(policy, &mut (), counters, looks, pending)
         } else {
-            queue.turn(policy, &mut Unlimited, counters, &mut (), pending)
+            queue.turn(policy, &mut (), counters, &mut (), pending)
         };
         let turn = turn.map_err(|error| error.to_string())?;
         self.summary.pending_turns += u64::from(turn.pending_frames > 0);

@@ -3,9 +3,10 @@
 //! One body for the corpus, for random frames and for the fuzzers.
 
 use farend_core::{
-    Class, Guards, Limit, Mode, Policy, RawWindow, Verdict, inspect, reflect as core_reflect,
+    Caller, Class, Guards, Mode, Policy, RawWindow, Reason, Verdict, inspect,
+    reflect as core_reflect,
     reflect::{policy::RateCap, rate::Bucket},
-    reflect_datagram,
+    reflect_datagram, reflect_packet,
 };
 use std::{
     fmt,
@@ -42,7 +43,7 @@ fn limit() -> Refilled {
 /// A bucket that was emptied [`oracle::REFILL_TICKS`] before.
 struct Refilled(Bucket);
 
-impl Limit for Refilled {
+impl Caller for Refilled {
     fn admit(&mut self, cap: &RateCap) -> bool {
         self.0.admit(cap, oracle::REFILL_TICKS)
     }
@@ -102,7 +103,45 @@ pub fn check(
         _ => Ok(()),
     };
     held.map_err(fails)?;
+    check_packet(frame, options).map_err(fails)?;
     Ok(truth)
+}
+
+/// Checks that the packet without its Ethernet header gets the verdict and the
+/// answer that it gets with it, under a policy that asks nothing of the link.
+fn check_packet(frame: &[u8], options: &PolicyOptions) -> Result<(), String> {
+    let Some((header, packet)) = frame.split_at_checked(14) else { return Ok(()) };
+    let version = packet.first().map(|first| first >> 4);
+    if !matches!((&header[12..], version), ([0x08, 0], Some(4)) | ([0x86, 0xdd], Some(6))) {
+        return Ok(());
+    }
+    let mut whole = frame.to_vec();
+    whole[..12].copy_from_slice(&[2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2]);
+    let options = PolicyOptions {
+        own_mac: [2, 0, 0, 0, 0, 1],
+        is_any_destination: true,
+        source_oui: None,
+        vlans: Vec::new(),
+        tester_ouis: Vec::new(),
+        mode: if options.mode == Mode::Mac { Mode::MacIp } else { options.mode },
+        ..options.clone()
+    };
+    // Some policies cannot do without what was taken away.
+    let Ok(policy) = options.build() else { return Ok(()) };
+    let truth = oracle::reflect(&whole, &options);
+    if truth.verdict == Verdict::Refuse(Reason::HeaderDepth) {
+        return Ok(()); // Without the header, more is in sight.
+    }
+    let mut octets = packet.to_vec();
+    let verdict = reflect_packet(&mut octets[..], &policy, &mut limit());
+    if verdict != truth.verdict {
+        return Err(format!("packet: {verdict:?}, but the oracle says {:?}", truth.verdict));
+    }
+    if octets != truth.octets[14..] {
+        let at = first_difference(&octets, &truth.octets[14..]);
+        return Err(format!("packet: not the oracle's answer, from octet {at} on"));
+    }
+    Ok(())
 }
 
 /// Whether looking alone, which asks no rate cap, came to the same.

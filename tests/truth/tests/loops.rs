@@ -4,9 +4,7 @@
 //! Whether it could is asked of the whole walk: a frame that someone answers is
 //! put before the other end, until one of them refuses it.
 
-use farend_core::{
-    Datagram, Guards, Kind, MacAddress, Policy, Unlimited, reflect, reflect_datagram,
-};
+use farend_core::{Datagram, Guards, Kind, MacAddress, Policy, reflect, reflect_datagram};
 use farend_truth::options::{PolicyOptions, Prefix};
 
 /// Answers that one frame may draw: one for each hop that is left, and there are
@@ -92,7 +90,7 @@ fn grid(end: usize) -> Vec<(String, Policy)> {
 /// answers there were. Gives up when there were more than may be.
 fn bounce(mut frame: Vec<u8>, mut end: usize, policies: [&Policy; 2]) -> usize {
     for answers in 0..=ANSWERS_MAX {
-        if !reflect(&mut frame[..], policies[end], &mut Unlimited).is_sent() {
+        if !reflect(&mut frame[..], policies[end], &mut ()).is_sent() {
             return answers;
         }
         end = 1 - end;
@@ -175,8 +173,7 @@ fn answer_from_socket(frame: &mut [u8], policy: &Policy, ports: [u16; 2]) -> boo
         destination: (ADDRESSES[1], to).into(),
         hop_limit: None,
     };
-    reflect_datagram(&mut frame[34..], &datagram, policy, &mut Unlimited).is_sent()
-        && serve(frame, to)
+    reflect_datagram(&mut frame[34..], &datagram, policy, &mut ()).is_sent() && serve(frame, to)
 }
 
 #[test]
@@ -191,7 +188,7 @@ fn no_reflector_keeps_a_frame_going_with_one_that_cannot_lower_the_hop_limit() {
             // No known tester's.
             octets[6..12].copy_from_slice(&[2, 0, 0, 0, 0, 2]);
             let mut answers = 0;
-            while reflect(&mut octets[..], &near, &mut Unlimited).is_sent() {
+            while reflect(&mut octets[..], &near, &mut ()).is_sent() {
                 answered[0] += 1;
                 if !answer_from_socket(&mut octets, &far, [own, other]) {
                     break;
@@ -246,7 +243,7 @@ fn no_service_that_answers_by_itself_is_answered_twice() {
                 let port = policy.port().unwrap_or(40_000);
                 let mut octets = frame(0, [service, port], is_ipv6, 64);
                 let mut answers = 0;
-                while reflect(&mut octets[..], &policy, &mut Unlimited).is_sent()
+                while reflect(&mut octets[..], &policy, &mut ()).is_sent()
                     && serve(&mut octets, service)
                 {
                     answers += 1;
@@ -269,7 +266,7 @@ fn a_service_is_answered_for_ever_where_the_guard_is_off() {
         .unwrap();
     let mut octets = frame(0, [7, 3_842], false, 64);
     for _ in 0..1_000 {
-        assert!(reflect(&mut octets[..], &policy, &mut Unlimited).is_sent());
+        assert!(reflect(&mut octets[..], &policy, &mut ()).is_sent());
         assert!(serve(&mut octets, 7));
     }
 }

@@ -193,7 +193,7 @@ fn checksum(octets: &[u8]) -> [u8; 2] {
 
 #[cfg(test)]
 mod tests {
-    use farend_core::{Policy, Unlimited, Verdict, reflect};
+    use farend_core::{Policy, Verdict, reflect};
 
     use super::*;
 
@@ -207,7 +207,7 @@ mod tests {
             for tags in [&[][..], &[(0x8100, 5)], &[(0x88a8, 5), (0x8100, 6)]] {
                 for frame_octets in [64, 100, 1518, 9000] {
                     let mut frame = flow.clone().tagged(tags).frame(frame_octets);
-                    let verdict = reflect(&mut frame[..], &policy, &mut Unlimited);
+                    let verdict = reflect(&mut frame[..], &policy, &mut ());
                     assert_eq!(verdict, Verdict::Reflect(Kind::Probeot), "{tags:?} {frame_octets}");
                 }
             }

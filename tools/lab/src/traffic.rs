@@ -129,7 +129,7 @@ impl<'lab> Traffic<'lab> {
 
 #[cfg(test)]
 mod tests {
-    use farend_core::{Policy, Unlimited, reflect};
+    use farend_core::{Policy, reflect};
 
     use super::*;
     use crate::{Wire, frames::Flow, is_skipped_without_root};
@@ -145,7 +145,7 @@ mod tests {
         let reflector = reflector.attach(&lab.far, XdpMode::Driver).unwrap();
         let sent = Flow::ipv4(lab.near.mac, lab.far.mac).frame(64);
         let mut expected = sent.clone();
-        let _reflected = reflect(&mut expected[..], &policy, &mut Unlimited);
+        let _reflected = reflect(&mut expected[..], &policy, &mut ());
         let traffic = Traffic::new(&lab, &sent, &expected).unwrap();
         // A busy machine may let the ring between the hosts overflow.
         let attempts = (0..5).map(|_| traffic.send(100_000).unwrap());

@@ -17,7 +17,7 @@ use std::{
 };
 
 use common::{Probed, TESTER, number, read};
-use farend_core::{Guards, Mode, Policy, Unlimited, reflect, reflect::policy::Builder};
+use farend_core::{Guards, Mode, Policy, reflect, reflect::policy::Builder};
 use farend_linux::ethtool;
 use farend_tester::path::{Receive, packet::Interface};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
@@ -143,7 +143,7 @@ impl Reflector {
                             frame.splice(12..12, [a, b, c, d]);
                         }
                         let sent = frame.clone();
-                        if reflect(frame.as_mut_slice(), &policy, &mut Unlimited).is_sent() {
+                        if reflect(frame.as_mut_slice(), &policy, &mut ()).is_sent() {
                             frames.lock().unwrap().push(sent);
                             meddle(number, &mut frame);
                             number += 1;

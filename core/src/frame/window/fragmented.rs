@@ -1,6 +1,6 @@
 //! User space: the first piece of a frame that may have more.
 
-use super::Window;
+use super::{Window, WindowMut};
 
 /// A packet of which the first frame alone can be looked at.
 ///
@@ -36,11 +36,6 @@ impl Window for Fragmented<'_> {
     }
 
     #[inline(always)]
-    fn at_mut<const N: usize>(&mut self, offset: usize) -> Option<&mut [u8; N]> {
-        self.first.at_mut(offset)
-    }
-
-    #[inline(always)]
     fn len(&self) -> usize {
         self.first.len()
     }
@@ -51,10 +46,17 @@ impl Window for Fragmented<'_> {
     }
 }
 
+impl WindowMut for Fragmented<'_> {
+    #[inline(always)]
+    fn at_mut<const N: usize>(&mut self, offset: usize) -> Option<&mut [u8; N]> {
+        self.first.at_mut(offset)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{MacAddress, Policy, Reason, Unlimited, Verdict, reflect};
+    use crate::{MacAddress, Policy, Reason, Verdict, reflect};
 
     #[test]
     fn only_what_lies_past_the_whole_packet_is_malformed() {
@@ -62,10 +64,10 @@ mod tests {
         // An Ethernet header for us that ends after the EtherType.
         let mut octets = [2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 0];
         let mut alone = Fragmented::new(&mut octets, 14);
-        let verdict = reflect(&mut alone, &policy, &mut Unlimited);
+        let verdict = reflect(&mut alone, &policy, &mut ());
         assert_eq!(verdict, Verdict::Refuse(Reason::Ipv4Truncated));
         let mut first = Fragmented::new(&mut octets, 9_000);
-        let verdict = reflect(&mut first, &policy, &mut Unlimited);
+        let verdict = reflect(&mut first, &policy, &mut ());
         assert_eq!(verdict, Verdict::Refuse(crate::Reason::HeaderDepth));
     }
 }

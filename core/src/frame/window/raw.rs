@@ -3,7 +3,7 @@
 
 use core::{marker::PhantomData, ptr::NonNull};
 
-use super::{OFFSET_OCTETS_MAX, Window};
+use super::{OFFSET_OCTETS_MAX, Window, WindowMut};
 
 /// A frame between two raw pointers.
 ///
@@ -92,16 +92,18 @@ impl Window for RawWindow<'_> {
     }
 
     #[inline(always)]
+    fn len(&self) -> usize {
+        self.data_end.addr().wrapping_sub(self.data.addr())
+    }
+}
+
+impl WindowMut for RawWindow<'_> {
+    #[inline(always)]
     fn at_mut<const N: usize>(&mut self, offset: usize) -> Option<&mut [u8; N]> {
         let start = self.start_of::<N>(offset)?;
         // SAFETY: as in `at`; nothing else reads or writes the frame, by the
         // contract of `new`, and `self` is borrowed exclusively.
         Some(unsafe { &mut *start.cast::<[u8; N]>() })
-    }
-
-    #[inline(always)]
-    fn len(&self) -> usize {
-        self.data_end.addr().wrapping_sub(self.data.addr())
     }
 }
 

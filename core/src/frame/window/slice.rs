@@ -1,6 +1,6 @@
 //! User space and firmware: an ordinary slice, in safe code.
 
-use super::{OFFSET_OCTETS_MAX, Window};
+use super::{OFFSET_OCTETS_MAX, Window, WindowMut};
 
 impl Window for [u8] {
     #[inline(always)]
@@ -14,16 +14,18 @@ impl Window for [u8] {
     }
 
     #[inline(always)]
+    fn len(&self) -> usize {
+        <[u8]>::len(self)
+    }
+}
+
+impl WindowMut for [u8] {
+    #[inline(always)]
     fn at_mut<const N: usize>(&mut self, offset: usize) -> Option<&mut [u8; N]> {
         if offset > OFFSET_OCTETS_MAX {
             return None;
         }
         self.get_mut(offset..offset + N)?.first_chunk_mut()
-    }
-
-    #[inline(always)]
-    fn len(&self) -> usize {
-        <[u8]>::len(self)
     }
 }
 

@@ -79,6 +79,18 @@ impl Header<'_> {
         bits & MASK == IpProtocol::UDP as u32
     }
 
+    /// As [`is_whole_udp`](Self::is_whole_udp), and the TTL is 2 or more.
+    #[inline(always)]
+    pub(crate) const fn is_whole_udp_with_hops_left(&self) -> bool {
+        const FRAGMENT: u16 = u16::from_le_bytes([0x3f, 0xff]);
+        // TTL and protocol as one number, TTL lowest: one range holds all.
+        const FIRST: u16 = u16::from_le_bytes([2, IpProtocol::UDP]);
+        const { assert!(PROTOCOL == TTL + 1) };
+        let fragment = u16::from_le_bytes(get::<FLAGS_AND_FRAGMENT_OFFSET, 2, _>(self.0));
+        let hops = u16::from_le_bytes(get::<TTL, 2, _>(self.0));
+        fragment & FRAGMENT == 0 && hops.wrapping_sub(FIRST) <= 0xfd
+    }
+
     #[inline(always)]
     pub(crate) const fn ttl(&self) -> u8 {
         self.0[TTL]
@@ -212,7 +224,7 @@ impl Address {
 /// 0.0.0.0/8 nor in 127.0.0.0/8.
 #[inline(always)]
 const fn is_host_class(first: u8) -> bool {
-    first.wrapping_sub(1) < 223 && first != 127
+    (first as u32).wrapping_sub(1) < 223 && first != 127
 }
 
 #[cfg(test)]

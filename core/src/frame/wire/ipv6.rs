@@ -1,6 +1,6 @@
 //! IPv6 and its extension headers (RFC 8200 sections 3 and 4).
 
-use super::{get, put, swap_u64};
+use super::{get, ip_protocol::IpProtocol, put, swap_u64};
 
 /// Octets of the fixed header.
 pub const HEADER_OCTETS: usize = 40;
@@ -70,6 +70,22 @@ impl Header<'_> {
             u64::from_le_bytes(get::<DESTINATION, 8, _>(self.0)),
             u64::from_le_bytes(get::<{ DESTINATION + 8 }, 8, _>(self.0)),
         ])
+    }
+
+    /// Whether UDP follows at once, and the hop limit is 2 or more.
+    #[inline(always)]
+    pub(crate) const fn is_udp_with_hops_left(&self) -> bool {
+        self.0[NEXT_HEADER] == IpProtocol::UDP && self.0[HOP_LIMIT] > 1
+    }
+
+    /// Whether both addresses surely are single hosts': neither begins with the
+    /// octet of groups, 255, nor with that of `::` and `::1`, 0.
+    #[inline(always)]
+    pub(crate) const fn is_surely_between_hosts(&self) -> bool {
+        const fn is_host(first: u8) -> bool {
+            (first as u32).wrapping_sub(1) < 254
+        }
+        is_host(self.0[SOURCE]) && is_host(self.0[DESTINATION])
     }
 }
 

@@ -150,7 +150,7 @@ fn parse_ipv6(packet: &[u8]) -> Option<(Addresses, bool, &[u8])> {
 mod tests {
     use super::*;
     use crate::{
-        Kind, Policy, Unlimited, Verdict,
+        Kind, Policy, Verdict,
         measure::probe::{Flags, Headers, Probe, Template},
         reflect,
     };
@@ -221,7 +221,7 @@ mod tests {
                         template.renew(frame, &sent).unwrap();
                         let forth = Received::parse(frame, None).unwrap();
                         assert_eq!(forth.checksum_state(), ChecksumState::Sound);
-                        let verdict = reflect(frame, &policy, &mut Unlimited);
+                        let verdict = reflect(frame, &policy, &mut ());
                         assert_eq!(verdict, Verdict::Reflect(Kind::Rfc2544));
                         let back = Received::parse(frame, None).unwrap();
                         assert_eq!(back.checksum_state(), ChecksumState::Sound);
@@ -247,7 +247,7 @@ mod tests {
             .guards(crate::Guards::NONE)
             .build()
             .unwrap();
-        assert!(reflect(frame, &policy, &mut Unlimited).is_sent());
+        assert!(reflect(frame, &policy, &mut ()).is_sent());
     }
 
     #[test]

@@ -115,8 +115,7 @@ fn a_reflector_recognises_every_form() {
             destination: "198.18.0.2:3842".parse().unwrap(),
             hop_limit: Some(64),
         };
-        let verdict =
-            crate::reflect_datagram(&mut octets, &datagram, &policy, &mut crate::Unlimited);
+        let verdict = crate::reflect_datagram(&mut octets, &datagram, &policy, &mut ());
         assert_eq!(verdict, Verdict::Reflect(kind));
     }
 }

@@ -1,7 +1,7 @@
 //! Spoiling what goes through, as a seed decides.
 
 use super::move_packet;
-use crate::port::{Burst, Frame, Limits, Port};
+use crate::port::{Burst, Frame, Limits, Medium, Port};
 
 /// How often each fault happens, in parts of a million.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -77,7 +77,7 @@ impl<P: Port> Faulty<P> {
     }
 
     /// Changes one octet of the first frame of a packet.
-    fn corrupt(&mut self, packet: &mut Burst) {
+    fn corrupt<const N: usize>(&mut self, packet: &mut Burst<N>) {
         let (at, change) = (self.draw(), self.draw());
         if let Some(frame) = packet.get_mut(0)
             && let Some(octets) = self.port.octets(frame)
@@ -91,7 +91,7 @@ impl<P: Port> Faulty<P> {
     }
 
     /// A frame of the port's with the same octets, if it has one to spare.
-    fn copy(&mut self, packet: &mut Burst) -> Option<Frame> {
+    fn copy<const N: usize>(&mut self, packet: &mut Burst<N>) -> Option<Frame> {
         let mut octets = [0; 2_048];
         let original = packet.get_mut(0).filter(|frame| !frame.has_more())?;
         let from = self.port.octets(original)?;
@@ -120,7 +120,7 @@ impl<P: Port> Faulty<P> {
     }
 
     /// Hands one packet on, or does not; `false` if the rest has to wait.
-    fn hand_on(&mut self, burst: &mut Burst) -> bool {
+    fn hand_on<const N: usize>(&mut self, burst: &mut Burst<N>) -> bool {
         let (frames, _) = self.held.packet_at(0);
         if frames > burst.room() {
             return false;
@@ -157,18 +157,19 @@ const NO_HARM: Harm = Harm { dropped: 0, duplicated: 0, delayed: 0, corrupted: 0
 
 impl<P: Port> Port for Faulty<P> {
     type Error = P::Error;
+    const MEDIUM: Medium = P::MEDIUM;
 
     fn limits(&self) -> &Limits {
         self.port.limits()
     }
 
-    fn receive(&mut self, burst: &mut Burst) -> Result<(), P::Error> {
+    fn receive<const N: usize>(&mut self, burst: &mut Burst<N>) -> Result<(), P::Error> {
         let outcome = self.port.receive(&mut self.held);
         while !self.held.is_empty() && self.hand_on(burst) {}
         outcome
     }
 
-    fn transmit(&mut self, burst: &mut Burst) -> Result<(), P::Error> {
+    fn transmit<const N: usize>(&mut self, burst: &mut Burst<N>) -> Result<(), P::Error> {
         if self.happens(self.faults.refuse_ppm) {
             self.harm.refused = self.harm.refused.wrapping_add(1);
             return Ok(());
@@ -176,11 +177,11 @@ impl<P: Port> Port for Faulty<P> {
         self.port.transmit(burst)
     }
 
-    fn reserve(&mut self, burst: &mut Burst) {
+    fn reserve<const N: usize>(&mut self, burst: &mut Burst<N>) {
         self.port.reserve(burst);
     }
 
-    fn recycle(&mut self, burst: &mut Burst) {
+    fn recycle<const N: usize>(&mut self, burst: &mut Burst<N>) {
         self.port.recycle(burst);
     }
 

@@ -1,7 +1,7 @@
 //! Keeping what goes through.
 
 use super::move_packet;
-use crate::port::{Burst, Frame, Limits, Port};
+use crate::port::{Burst, Frame, Limits, Medium, Port};
 
 /// Which way a frame goes, seen from the interface.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -42,7 +42,7 @@ impl<P: Port, R: Record> Recorded<P, R> {
     }
 
     /// Tells frames of a burst, from this place on.
-    fn tell(&mut self, direction: Direction, burst: &mut Burst, from: usize) {
+    fn tell<const N: usize>(&mut self, direction: Direction, burst: &mut Burst<N>, from: usize) {
         for at in from..burst.len() {
             let Some(frame) = burst.get_mut(at) else { break };
             let has_more = frame.has_more();
@@ -58,12 +58,13 @@ impl<P: Port, R: Record> Recorded<P, R> {
 
 impl<P: Port, R: Record> Port for Recorded<P, R> {
     type Error = P::Error;
+    const MEDIUM: Medium = P::MEDIUM;
 
     fn limits(&self) -> &Limits {
         self.port.limits()
     }
 
-    fn receive(&mut self, burst: &mut Burst) -> Result<(), P::Error> {
+    fn receive<const N: usize>(&mut self, burst: &mut Burst<N>) -> Result<(), P::Error> {
         let before = burst.len();
         let outcome = self.port.receive(burst);
         self.tell(Direction::Ingress, burst, before);
@@ -72,7 +73,7 @@ impl<P: Port, R: Record> Port for Recorded<P, R> {
 
     /// Packet by packet, because a frame that was taken cannot be looked at
     /// any more, and one that is refused is not to be recorded.
-    fn transmit(&mut self, burst: &mut Burst) -> Result<(), P::Error> {
+    fn transmit<const N: usize>(&mut self, burst: &mut Burst<N>) -> Result<(), P::Error> {
         let mut packet = Burst::new();
         while move_packet(burst, &mut packet).is_some() {
             self.tell(Direction::Egress, &mut packet, 0);
@@ -88,11 +89,11 @@ impl<P: Port, R: Record> Port for Recorded<P, R> {
         Ok(())
     }
 
-    fn reserve(&mut self, burst: &mut Burst) {
+    fn reserve<const N: usize>(&mut self, burst: &mut Burst<N>) {
         self.port.reserve(burst);
     }
 
-    fn recycle(&mut self, burst: &mut Burst) {
+    fn recycle<const N: usize>(&mut self, burst: &mut Burst<N>) {
         self.port.recycle(burst);
     }
 

@@ -1,6 +1,6 @@
 //! Telling of each call.
 
-use crate::port::{Burst, Frame, Limits, Port};
+use crate::port::{Burst, Frame, Limits, Medium, Port};
 
 /// What a port did.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -62,12 +62,13 @@ impl<P: Port, L: FnMut(Event)> Traced<P, L> {
 
 impl<P: Port, L: FnMut(Event)> Port for Traced<P, L> {
     type Error = P::Error;
+    const MEDIUM: Medium = P::MEDIUM;
 
     fn limits(&self) -> &Limits {
         self.port.limits()
     }
 
-    fn receive(&mut self, burst: &mut Burst) -> Result<(), P::Error> {
+    fn receive<const N: usize>(&mut self, burst: &mut Burst<N>) -> Result<(), P::Error> {
         let before = burst.len();
         let outcome = self.port.receive(burst);
         let frames = burst.len().saturating_sub(before);
@@ -75,7 +76,7 @@ impl<P: Port, L: FnMut(Event)> Port for Traced<P, L> {
         outcome
     }
 
-    fn transmit(&mut self, burst: &mut Burst) -> Result<(), P::Error> {
+    fn transmit<const N: usize>(&mut self, burst: &mut Burst<N>) -> Result<(), P::Error> {
         let before = burst.len();
         let outcome = self.port.transmit(burst);
         let refused = burst.len();
@@ -84,14 +85,14 @@ impl<P: Port, L: FnMut(Event)> Port for Traced<P, L> {
         outcome
     }
 
-    fn reserve(&mut self, burst: &mut Burst) {
+    fn reserve<const N: usize>(&mut self, burst: &mut Burst<N>) {
         let before = burst.len();
         self.port.reserve(burst);
         let frames = burst.len().saturating_sub(before);
         self.tell(false, Event::Reserved { frames });
     }
 
-    fn recycle(&mut self, burst: &mut Burst) {
+    fn recycle<const N: usize>(&mut self, burst: &mut Burst<N>) {
         let before = burst.len();
         self.port.recycle(burst);
         let frames = before.saturating_sub(burst.len());

@@ -51,7 +51,7 @@ impl Policy {
         is_port
             && customs == wanted_customs
             && self.mode <= Mode::All as u8
-            && self.is_plain == u8::from(self.may_be_plain())
+            && self.plainness == self.derive_plainness()
             && self.guards & !Guards::ALL.0 == 0
             && self.reserved.iter().all(|octet| *octet == 0)
             && self.rate_cap.is_whole()
@@ -200,7 +200,7 @@ mod tests {
         assert!(is_refused(|policy| policy.is_vlan_filtered = 0));
         assert!(is_refused(|policy| policy.is_vlan_filtered = 2));
         assert!(is_refused(|policy| policy.vlans[0] = 0));
-        assert!(is_refused(|policy| policy.is_plain = 1));
+        assert!(is_refused(|policy| policy.plainness ^= 1));
     }
 
     #[test]

@@ -7,8 +7,8 @@ use std::{
 };
 
 use farend_core::{
-    Counters, Limit, Policy,
-    port::{Burst, Frame, Limits, Medium, Observer, PoolId, Port, Turn},
+    Caller, Counters, Policy,
+    port::{Burst, Frame, Limits, Observer, PoolId, Port, Turn},
 };
 use rustix::{
     io::Errno,
@@ -105,7 +105,6 @@ impl Socket {
             pool: PoolId(u16::try_from(number).unwrap_or(u16::MAX)),
             chunk_octets: layout.chunk_octets(),
             limits: Limits {
-                medium: Medium::Ethernet,
                 frame_octets_max: layout.frame_octets_max(),
                 burst_frames_max: BURST_FRAMES,
                 is_copying: !is_zero_copy,
@@ -192,22 +191,22 @@ impl Port for Socket {
     }
 
     #[inline]
-    fn receive(&mut self, burst: &mut Burst) -> Result<(), Self::Error> {
+    fn receive<const N: usize>(&mut self, burst: &mut Burst<N>) -> Result<(), Self::Error> {
         self.queue.receive(burst)
     }
 
     #[inline]
-    fn transmit(&mut self, burst: &mut Burst) -> Result<(), Self::Error> {
+    fn transmit<const N: usize>(&mut self, burst: &mut Burst<N>) -> Result<(), Self::Error> {
         self.queue.transmit(burst)
     }
 
     #[inline]
-    fn reserve(&mut self, burst: &mut Burst) {
+    fn reserve<const N: usize>(&mut self, burst: &mut Burst<N>) {
         self.queue.reserve(burst);
     }
 
     #[inline]
-    fn recycle(&mut self, burst: &mut Burst) {
+    fn recycle<const N: usize>(&mut self, burst: &mut Burst<N>) {
         self.queue.recycle(burst);
     }
 
@@ -222,19 +221,19 @@ impl Port for Socket {
     }
 
     #[inline]
-    fn turn<L, O>(
+    fn turn<const N: usize, C, O>(
         &mut self,
         policy: &Policy,
-        limit: &mut L,
+        caller: &mut C,
         counters: &mut Counters,
         observer: &mut O,
-        pending: &mut Burst,
+        pending: &mut Burst<N>,
     ) -> Result<Turn, Self::Error>
     where
-        L: Limit,
+        C: Caller,
         O: Observer,
     {
-        self.queue.turn(policy, limit, counters, observer, pending)
+        self.queue.turn(policy, caller, counters, observer, pending)
     }
 }
 

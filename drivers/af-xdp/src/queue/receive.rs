@@ -52,7 +52,10 @@ impl<K: Kernel> Queue<K> {
 
     /// Moves whole packets from the rx ring into the burst.
     #[inline]
-    pub(super) fn take_received(&mut self, burst: &mut Burst) -> Result<(), QueueError<K::Error>> {
+    pub(super) fn take_received<const N: usize>(
+        &mut self,
+        burst: &mut Burst<N>,
+    ) -> Result<(), QueueError<K::Error>> {
         let most = usize::from(self.limits.burst_frames_max).clamp(1, BURST_FRAMES_MAX);
         let room = burst.room().min(most);
         let peeked = self.rx.peek(entries(room)).map_err(of("rx"))?;
@@ -97,7 +100,11 @@ impl Odd<'_> {
     /// Moves whole packets into the burst, which has room for all; says how
     /// many descriptors are done with.
     #[cold]
-    fn take(&mut self, descriptors: impl Iterator<Item = Descriptor>, burst: &mut Burst) -> u32 {
+    fn take<const N: usize>(
+        &mut self,
+        descriptors: impl Iterator<Item = Descriptor>,
+        burst: &mut Burst<N>,
+    ) -> u32 {
         // Descriptors that were seen, those done with, and frames of the
         // packet that is not.
         let (mut seen, mut done, mut open) = (0_u32, 0_u32, 0_usize);
@@ -147,7 +154,7 @@ impl Odd<'_> {
     }
 
     /// Frees the last frames of the burst.
-    fn discard(&mut self, burst: &mut Burst, frames: usize) {
+    fn discard<const N: usize>(&mut self, burst: &mut Burst<N>, frames: usize) {
         for _ in 0..frames {
             let Some(frame) = burst.pop_back() else { break };
             self.free(&frame);

@@ -21,7 +21,10 @@ enum Step {
 impl<K: Kernel> Queue<K> {
     /// Moves whole packets from the front of the burst into the tx ring.
     #[inline]
-    pub(super) fn hand_over(&mut self, burst: &mut Burst) -> Result<(), QueueError<K::Error>> {
+    pub(super) fn hand_over<const N: usize>(
+        &mut self,
+        burst: &mut Burst<N>,
+    ) -> Result<(), QueueError<K::Error>> {
         let size = self.tx.size();
         let mut reserved = self.tx.reserve(entries(burst.len())).map_err(of("tx"))?;
         let mut outcome = Ok(());
@@ -94,7 +97,7 @@ fn send(books: &mut Books<'_>, frame: &Frame) -> Option<Descriptor> {
 
 /// Decides about the packet at the front, of which there is one.
 #[cold]
-fn odd_step(burst: &Burst, room: u32, size: u32) -> Step {
+fn odd_step<const N: usize>(burst: &Burst<N>, room: u32, size: u32) -> Step {
     let (frames, _) = burst.packet_at(0);
     // The kernel would never give the chunk of an empty frame back.
     let is_whole = (0..frames).all(|at| burst.get(at).is_some_and(|frame| !frame.is_empty()))
@@ -110,8 +113,12 @@ fn odd_step(burst: &Burst, room: u32, size: u32) -> Step {
 
 /// Frees the first frames of the burst. Another pool's are lost to it.
 #[cold]
-fn throw_away<S>(pool: &mut FramePool<S>, losses: &mut Losses, burst: &mut Burst, frames: usize)
-where
+fn throw_away<const N: usize, S>(
+    pool: &mut FramePool<S>,
+    losses: &mut Losses,
+    burst: &mut Burst<N>,
+    frames: usize,
+) where
     S: AsRef<[u32]> + AsMut<[u32]>,
 {
     for _ in 0..frames {

@@ -7,7 +7,7 @@
 //! passes.
 
 use farend_core::{
-    Counters, Limit, Policy,
+    Caller, Counters, Policy,
     frame::window::Fragmented,
     port::{BURST_FRAMES_MAX, Turn},
     reflect,
@@ -19,10 +19,10 @@ use crate::ring::Slot;
 impl<K: Kernel> Queue<K> {
     /// Turns a burst round, up to what is not the common case.
     #[inline(always)]
-    pub(super) fn turn_in_one_pass<L: Limit>(
+    pub(super) fn turn_in_one_pass<C: Caller>(
         &mut self,
         policy: &Policy,
-        limit: &mut L,
+        caller: &mut C,
         counters: &mut Counters,
     ) -> Result<(Turn, bool), QueueError<K::Error>> {
         let mut turn = Turn::default();
@@ -54,7 +54,7 @@ impl<K: Kernel> Queue<K> {
                 let is_answered = if let Some(octets) = self.kernel.octets(&held) {
                     let whole_octets = octets.len();
                     let mut window = Fragmented::new(octets, whole_octets);
-                    let verdict = reflect(&mut window, policy, limit);
+                    let verdict = reflect(&mut window, policy, caller);
                     counters.count(verdict, whole_octets);
                     verdict.is_sent()
                 } else {

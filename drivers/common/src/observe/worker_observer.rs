@@ -118,7 +118,7 @@ impl ReportingObserver for WorkerObserver {
 mod tests {
     use std::net::IpAddr;
 
-    use farend_core::{Kind, MacAddress, Mode, Policy, Unlimited, reflect};
+    use farend_core::{Kind, MacAddress, Mode, Policy, reflect};
 
     use super::*;
     use crate::values::TesterCount;
@@ -153,7 +153,7 @@ mod tests {
         let verdicts = frames.iter_mut().map(|frame| {
             let octets = frame.len();
             observer.received(frame, octets);
-            let verdict = reflect(&mut frame[..], policy, &mut Unlimited);
+            let verdict = reflect(&mut frame[..], policy, &mut ());
             observer.judged(frame, octets, verdict);
             verdict
         });

@@ -3,7 +3,7 @@
 
 use anyhow::{Result, ensure};
 use aya::programs::XdpMode;
-use farend_core::{Policy, Unlimited, frame::wire::ethernet::swap_addresses, reflect};
+use farend_core::{Policy, frame::wire::ethernet::swap_addresses, reflect};
 use farend_lab::{Lab, Wire, frames::Flow, kernel::Program, traffic::Traffic};
 
 use super::{
@@ -38,7 +38,7 @@ impl Exchange {
             .map_err(|error| anyhow::anyhow!("{error}"))?;
         let sent = Flow::ipv4(lab.near.mac, lab.far.mac).frame(frame_octets);
         let (mut reflected, mut swapped) = (sent.clone(), sent.clone());
-        let _verdict = reflect(&mut reflected[..], &policy, &mut Unlimited);
+        let _verdict = reflect(&mut reflected[..], &policy, &mut ());
         if let Some(header) = swapped.first_chunk_mut() {
             swap_addresses(header);
         }

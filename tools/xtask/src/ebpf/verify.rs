@@ -14,7 +14,7 @@ use crate::{
 /// Most instructions of the reflecting program as the kernel holds it under the
 /// default policy. A ratchet: whatever goes beyond what was before is paid for
 /// in speed or in a guard (docs/decisions/0007-verdicts-and-loops.md).
-const INSTRUCTIONS_MAX: u32 = 910;
+const INSTRUCTIONS_MAX: u32 = 1160;
 
 /// Loads each program of the object at hand.
 pub(crate) fn programs(shell: &Shell) -> Result<()> {

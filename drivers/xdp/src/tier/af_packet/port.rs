@@ -6,7 +6,7 @@
 
 use std::convert::Infallible;
 
-use farend_core::port::{BURST_FRAMES_MAX, Burst, Frame, Limits, Medium, Mint, PoolId, Port, Span};
+use farend_core::port::{BURST_FRAMES_MAX, Burst, Frame, Limits, Mint, PoolId, Port, Span};
 
 use super::{
     block::{self, Cursor},
@@ -45,7 +45,6 @@ impl PacketPort {
     pub(super) fn new(ring: Ring, transmitter: Transmitter) -> Self {
         let octets = ring.block_octets().saturating_sub(OVERHEAD_OCTETS);
         let limits = Limits {
-            medium: Medium::Ethernet,
             frame_octets_max: u32::try_from(octets).unwrap_or(u32::MAX),
             burst_frames_max: u16::try_from(BURST_FRAMES_MAX).unwrap_or(u16::MAX),
             is_copying: true,
@@ -65,7 +64,7 @@ impl PacketPort {
 
     /// Moves frames of the block that is being read into the burst; `true` if
     /// that was the last one of the block.
-    fn read(&mut self, burst: &mut Burst) -> bool {
+    fn read<const N: usize>(&mut self, burst: &mut Burst<N>) -> bool {
         let Some(Reading { index, cursor }) = &mut self.reading else { return true };
         let index = *index;
         let Some(block) = self.ring.block_mut(index) else { return true };
@@ -146,7 +145,7 @@ impl Port for PacketPort {
     }
 
     /// A burst is of one block, which keeps what is sent together together.
-    fn receive(&mut self, burst: &mut Burst) -> Result<(), Infallible> {
+    fn receive<const N: usize>(&mut self, burst: &mut Burst<N>) -> Result<(), Infallible> {
         let before = burst.len();
         for _ in 0..self.ring.blocks() {
             if self.reading.is_none() {
@@ -172,7 +171,7 @@ impl Port for PacketPort {
 
     /// Sends each frame, or counts it as lost after trying for a bounded time:
     /// nothing is ever left in the burst but another pool's frames.
-    fn transmit(&mut self, burst: &mut Burst) -> Result<(), Infallible> {
+    fn transmit<const N: usize>(&mut self, burst: &mut Burst<N>) -> Result<(), Infallible> {
         // The block of the frames that are queued, and how many of it.
         let (mut queued, mut holds) = (0, 0);
         for _ in 0..burst.len() {
@@ -205,9 +204,9 @@ impl Port for PacketPort {
     }
 
     /// Gives none: the memory of the ring is for what the kernel receives.
-    fn reserve(&mut self, _burst: &mut Burst) {}
+    fn reserve<const N: usize>(&mut self, _burst: &mut Burst<N>) {}
 
-    fn recycle(&mut self, burst: &mut Burst) {
+    fn recycle<const N: usize>(&mut self, burst: &mut Burst<N>) {
         for _ in 0..burst.len() {
             let Some(frame) = burst.pop_front() else { break };
             match self.mint.redeem(frame) {
