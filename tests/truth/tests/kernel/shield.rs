@@ -10,7 +10,8 @@ use crate::{
     program::{Program, RunError},
 };
 
-const TC_ACT_OK: u32 = 0;
+/// `TC_ACT_UNSPEC`, -1: whoever comes after the program decides.
+const TC_ACT_UNSPEC: u32 = u32::MAX;
 const TC_ACT_SHOT: u32 = 2;
 
 /// A page without the room before and behind: `BPF_PROG_TEST_RUN` refuses
@@ -36,7 +37,7 @@ fn check(program: &mut Program, entry: &Entry) -> Result<(), RunError> {
     // host either.
     let wanted = match entry.verdict.class() {
         Class::Reflected | Class::Dropped => TC_ACT_SHOT,
-        Class::Answered | Class::Passed | Class::Malformed => TC_ACT_OK,
+        Class::Answered | Class::Passed | Class::Malformed => TC_ACT_UNSPEC,
     };
     let run = program.run(&entry.octets)?;
     if run.action != wanted {
