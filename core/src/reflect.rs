@@ -35,6 +35,7 @@ use crate::{
 
 /// Why a frame is not answered, before it is known whether octets that could
 /// not be read are missing or only out of sight.
+#[derive(Clone, Copy)]
 enum Refusal {
     Known(Reason),
     /// The octets before `end` could not be read.

@@ -12,6 +12,8 @@
 //! tags, and for IPv6, the link layer is looked at closely and the packet behind
 //! it takes the short cut ([`reflect_packet`]).
 
+#![expect(clippy::cast_possible_truncation, reason = "lengths are fields of 16 bits")]
+
 use crate::{
     Kind, Policy, Reason, WindowMut,
     frame::checksum::Sum,
@@ -131,8 +133,10 @@ fn inspect_ipv4(
     if !ip.is_plain() || !ip.is_whole_udp_with_hops_left() {
         return None;
     }
-    if let Some(outcome) = inspect_ports(datagram, policy) {
-        return outcome;
+    match ports_of(datagram, policy) {
+        Ports::Served => {}
+        Ports::Foreign => return Some(Err(Reason::UdpPort)),
+        Ports::Suspicious => return None,
     }
     let (udp_octets, ip_octets) = (length_of(datagram), ip.total_length() as u32);
     if udp_octets < DATAGRAM as u32
@@ -157,8 +161,10 @@ fn inspect_ipv6(
     if ip.version() != 6 || !ip.is_udp_with_hops_left() {
         return None;
     }
-    if let Some(outcome) = inspect_ports(datagram, policy) {
-        return outcome;
+    match ports_of(datagram, policy) {
+        Ports::Served => {}
+        Ports::Foreign => return Some(Err(Reason::UdpPort)),
+        Ports::Suspicious => return None,
     }
     let (udp_octets, ip_octets) = (length_of(datagram), ip.payload_length() as u32);
     if udp_octets < DATAGRAM as u32
@@ -177,20 +183,24 @@ fn length_of(datagram: &[u8; DATAGRAM]) -> u32 {
     udp::Header(part::<0, _, _>(datagram)).length() as u32
 }
 
-/// What the ports decide, or `None` if they are right and without risk.
+/// What the UDP ports say of a datagram.
+enum Ports {
+    Served,
+    Foreign,
+    /// The guard against loops has to look at them.
+    Suspicious,
+}
+
 #[inline(always)]
-fn inspect_ports(
-    datagram: &[u8; DATAGRAM],
-    policy: &Policy,
-) -> Option<Option<Result<Kind, Reason>>> {
+fn ports_of(datagram: &[u8; DATAGRAM], policy: &Policy) -> Ports {
     let udp = udp::Header(part::<0, _, _>(datagram));
     if !policy.is_port_wanted(udp.destination_port()) {
-        return Some(Some(Err(Reason::UdpPort)));
+        Ports::Foreign
+    } else if policy.may_be_at_loop_risk(udp.source_port()) {
+        Ports::Suspicious
+    } else {
+        Ports::Served
     }
-    if policy.may_be_at_loop_risk(udp.source_port()) {
-        return Some(None);
-    }
-    None
 }
 
 #[inline(always)]
