@@ -54,7 +54,9 @@ pub type Sender<'m, F, L> = broadcast::Writer<'m, F, L>;
 
 /// Octets of a lane that is such a ring.
 const fn lane_octets(lane: &Layout) -> u64 {
-    lane.octets().next_multiple_of(LINE_OCTETS as u64)
+    // A lane has far fewer octets than would turn round.
+    let line_octets = LINE_OCTETS as u64;
+    lane.octets().wrapping_add(line_octets - 1) & !(line_octets - 1)
 }
 
 /// Where the lanes start. There are at most [`RECEIVERS_MAX`] receivers.
@@ -121,7 +123,7 @@ impl<'m> Channel<'m> {
     /// # Errors
     /// [`Error::NoSenderFree`]; [`Error::Corrupt`].
     pub fn sender<F: Futex<Shared>, L: Liveness>(&self) -> Result<Sender<'m, F, L>, Error> {
-        for (index, lane) in (0..).zip(self.lanes()) {
+        for (index, lane) in self.lanes() {
             // Before the sender is there: a message in a lane without its bit is not found.
             if !is_seeded(Fault::LaneUnmarked) {
                 // Release: pairs with the Acquire in `is_used`.
@@ -154,7 +156,7 @@ impl<'m> Channel<'m> {
     /// How many senders there are. Dead ones count until another takes their place.
     #[must_use]
     pub fn senders(&self) -> usize {
-        self.lanes().filter(|lane| lane.writer_claim().owner().is_process()).count()
+        self.lanes().filter(|(_, lane)| lane.writer_claim().owner().is_process()).count()
     }
 
     /// How many receivers there are. Dead ones count until another takes their place.
@@ -175,9 +177,10 @@ impl<'m> Channel<'m> {
         Ok(Self { layout, lane: layout.lane()?, memory, bell, used })
     }
 
-    /// The lanes, in their order.
-    fn lanes(self) -> impl Iterator<Item = broadcast::Ring<'m>> {
-        (0..self.layout.senders_max()).map_while(move |index| self.lane(index))
+    /// The lanes, in their order, with their numbers.
+    fn lanes(self) -> impl Iterator<Item = (usize, broadcast::Ring<'m>)> {
+        (0..self.layout.senders_max())
+            .map_while(move |index| Some((usize::try_from(index).ok()?, self.lane(index)?)))
     }
 
     fn lane(&self, index: u32) -> Option<broadcast::Ring<'m>> {
@@ -203,7 +206,7 @@ impl<'m> Channel<'m> {
 
     /// Who the senders are, of lanes that were ever used, and the numbers of those.
     pub(super) fn sender_claims(self) -> impl Iterator<Item = (usize, Claim<'m>)> {
-        let lanes = (0_usize..).zip(self.lanes());
+        let lanes = self.lanes();
         let used = lanes.filter(move |(lane, _)| self.is_used(*lane));
         used.map(|(lane, ring)| (lane, ring.writer_claim()))
     }

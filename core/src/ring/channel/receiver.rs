@@ -48,7 +48,7 @@ pub struct Message {
 impl<'m, F: Futex<Shared>, L: Liveness> Receiver<'m, F, L> {
     pub(super) fn new(channel: Channel<'m>, place: Claim<'m>, index: u32) -> Result<Self, Error> {
         let mut lanes = array::from_fn(|_| None);
-        for (lane, reader) in channel.lanes().zip(&mut lanes) {
+        for ((_, lane), reader) in channel.lanes().zip(&mut lanes) {
             *reader = Some(lane.reader_at::<F, L>(index)?);
         }
         let (watch, dead) = (Watch::default(), array::from_fn(|_| Cell::new(Owner::NOBODY)));

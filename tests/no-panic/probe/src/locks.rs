@@ -145,8 +145,9 @@ entries! {
         Ok(event.reset())
     }
 
-    fn entry_once(once: &Once<Private, Restless>, done: &mut u32) {
+    fn entry_once(once: &Once<Private, Restless>, done: &mut u32) -> bool {
         once.call_once(|| *done ^= 1);
+        once.is_done()
     }
 
     fn entry_shared_once(once: &Once<Shared, Restless>, done: &mut u32) -> Result<(), Refused> {
