@@ -145,7 +145,11 @@ fn inspect_ipv4(
     {
         return None;
     }
-    recognise(datagram, policy, || ip.is_surely_between_hosts() && Sum::of_ipv4(ip.0).is_sound())
+    let verdict = recognise(datagram, policy)?;
+    if verdict.is_ok() && !(ip.is_surely_between_hosts() && Sum::of_ipv4(ip.0).is_sound()) {
+        return None;
+    }
+    Some(verdict)
 }
 
 /// As [`inspect_ipv4`].
@@ -173,7 +177,11 @@ fn inspect_ipv6(
     {
         return None;
     }
-    recognise(datagram, policy, || ip.is_surely_between_hosts())
+    let verdict = recognise(datagram, policy)?;
+    if verdict.is_ok() && !ip.is_surely_between_hosts() {
+        return None;
+    }
+    Some(verdict)
 }
 
 /// Octets of the datagram, in 32 bits: the kernel's program has no shorter way
@@ -203,16 +211,13 @@ fn ports_of(datagram: &[u8; DATAGRAM], policy: &Policy) -> Ports {
     }
 }
 
+/// Looks for a signature.
 #[inline(always)]
-fn recognise(
-    datagram: &[u8; DATAGRAM],
-    policy: &Policy,
-    is_between_hosts: impl FnOnce() -> bool,
-) -> Option<Result<Kind, Reason>> {
+fn recognise(datagram: &[u8; DATAGRAM], policy: &Policy) -> Option<Result<Kind, Reason>> {
     let Some(kind) = signature::recognise(part::<{ udp::HEADER_OCTETS }, _, _>(datagram)) else {
         return policy.has_built_in_kinds_only().then_some(Err(Reason::Signature));
     };
-    (policy.kinds().contains(kind) && is_between_hosts()).then_some(Ok(kind))
+    policy.kinds().contains(kind).then_some(Ok(kind))
 }
 
 /// Exchanges all that the only mode of a plain policy says.

@@ -38,7 +38,7 @@ impl<K: Kernel> Queue<K> {
                 }
                 send(&mut books, frame).is_some_and(|descriptor| reserved.push(descriptor))
             });
-            self.packets += before.saturating_sub(burst.len()) as u64;
+            self.packets = self.packets.wrapping_add(before.saturating_sub(burst.len()) as u64);
             if burst.is_empty() {
                 break;
             }
@@ -61,7 +61,7 @@ impl<K: Kernel> Queue<K> {
                 reserved.push(descriptor);
                 let _handed_over = burst.pop_front();
             }
-            self.packets += 1;
+            self.packets = self.packets.wrapping_add(1);
         }
         reserved.submit();
         outcome
