@@ -221,12 +221,7 @@ fn recognise(datagram: &[u8; DATAGRAM], policy: &Policy) -> Option<Result<Kind, 
 }
 
 /// Exchanges all that the only mode of a plain policy says.
-///
-/// Apart from the look, where it is a function of its own: together they need
-/// more registers than are free, and saving some costs every frame, foreign
-/// ones above all, more than the jump.
-#[cfg_attr(target_arch = "bpf", inline(always))]
-#[cfg_attr(not(target_arch = "bpf"), inline(never))]
+#[inline(always)]
 fn turn_round(octets: &mut [u8; FRAME]) {
     if let Some((link, octets)) = octets.split_first_chunk_mut()
         && let Some(packet) = octets.first_chunk_mut()

@@ -28,7 +28,7 @@ pub fn line(out: &mut impl Write, text: &str) -> Goes {
 ///
 /// # Errors
 ///
-/// As in [`line`].
+/// As in [`line()`].
 pub fn reply(out: &mut impl Write, driver: &str, reply: &impl Serialize) -> Goes {
     let mut said = json!({ "driver": driver });
     if let (Some(said), Ok(Value::Object(reply))) =

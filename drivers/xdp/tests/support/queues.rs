@@ -1,12 +1,18 @@
 //! The queues of a veth pair, by ethtool(8).
 
 use std::{
+    fs,
     process::{Command, Output},
     thread,
     time::{Duration, Instant},
 };
 
-use super::{PATIENCE, flood::probe_from, namespace::Pair, raw::Raw};
+use super::{
+    PATIENCE,
+    flood::probe_from,
+    namespace::{Pair, inside},
+    raw::Raw,
+};
 
 /// A pair of this many queues, of at most four.
 pub(crate) fn pair_with_queues(queues: u32) -> Option<Pair> {
@@ -53,6 +59,11 @@ fn ask_ethtool(namespace: &str, arguments: &str) -> Output {
 /// The queue of the far end that each flow reaches, by its source port. Only the
 /// kernel knows: it hashes the flow with a seed of its own.
 pub(crate) fn queues_of_flows(pair: &Pair, raw: &Raw, source_ports: &[u16]) -> Vec<usize> {
+    // Frames of the hosts' own would be taken for the probes.
+    for (namespace, link) in [(&pair.near, "near"), (&pair.far, "far")] {
+        let path = format!("/proc/sys/net/ipv6/conf/{link}/disable_ipv6");
+        inside(namespace, || fs::write(&path, "1").unwrap());
+    }
     let queue_of = |port: &u16| {
         let before = frames_of_queues(pair);
         assert!(raw.send(&probe_from(*port, 0)));
