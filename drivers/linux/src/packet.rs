@@ -45,13 +45,8 @@ impl RingLayout {
         set_option(socket, libc::PACKET_VERSION, &version)
     }
 
-    /// Gives a socket a ring of this layout. Do this before binding, or frames of every
-    /// interface come first.
-    ///
-    /// # Errors
-    ///
-    /// What the kernel says.
-    pub fn set(&self, socket: impl AsFd) -> io::Result<()> {
+    /// Gives a socket a ring of this layout.
+    fn set(&self, socket: impl AsFd) -> io::Result<()> {
         let value = |octets: usize| c_uint::try_from(octets).unwrap_or(c_uint::MAX);
         let request = libc::tpacket_req3 {
             tp_block_size: value(self.block_octets),

@@ -6,6 +6,7 @@ mod support;
 use std::{
     fs,
     io::{Read, Write},
+    net::Shutdown,
     os::unix::{fs::PermissionsExt, net::UnixStream},
     thread,
     time::{Duration, Instant},
@@ -19,7 +20,10 @@ use farend_control::{
     request::Reply,
     service,
 };
-use rustix::{process::Uid, thread::set_thread_res_uid};
+use rustix::{
+    process::{Pid, Resource, Rlimit, Uid, getrlimit, prlimit},
+    thread::set_thread_res_uid,
+};
 
 use support::{Controlled, PATIENCE, reflected};
 
@@ -228,6 +232,42 @@ fn reader_that_never_reads_holds_little_memory_and_nobody_up() {
     let grown = rss_kib(&it).saturating_sub(before);
     assert!(grown < 15 * 1_024, "grew by {grown} KiB");
     drop(deaf);
+    assert_sound(&it);
+    it.stop();
+}
+
+#[test]
+fn calls_that_wait_for_room_are_answered_though_nothing_more_is_sent() {
+    let it = Controlled::ready("room", "mem0 --stats json");
+    let mut socket = connect(&it);
+    let calls = 200; // Each reply has some KiB, and 64 KiB are kept.
+    for _ in 0..calls {
+        socket.write_all(&request("GetStatistics", "{\"max_age_ms\":1000}")).unwrap();
+    }
+    socket.shutdown(Shutdown::Write).unwrap();
+    // The server is full by now, and waits for a reader.
+    thread::sleep(Duration::from_millis(300));
+    for number in 0..calls {
+        assert!(reply(&mut socket).outcome.is_ok(), "reply {number}");
+    }
+    assert_eq!(socket.read(&mut [0]).unwrap(), 0, "and then it ends");
+    it.stop();
+}
+
+#[test]
+fn server_out_of_descriptors_accepts_again_once_there_are_some() {
+    let it = Controlled::ready("descriptors", "mem0 --stats json");
+    assert_sound(&it);
+    let pid = Pid::from_raw(it.driver.child.id().cast_signed());
+    let few = Rlimit { current: Some(3), ..getrlimit(Resource::Nofile) };
+    let before = prlimit(pid, Resource::Nofile, few).unwrap();
+    let mut socket = connect(&it);
+    socket.write_all(&request("GetStatus", "{}")).unwrap();
+    socket.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
+    assert!(socket.read(&mut [0]).is_err(), "it has no descriptor for this one");
+    prlimit(pid, Resource::Nofile, before).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    assert!(reply(&mut socket).outcome.is_ok());
     assert_sound(&it);
     it.stop();
 }

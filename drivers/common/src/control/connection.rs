@@ -106,6 +106,11 @@ impl Connection {
         self.unsent.is_empty()
     }
 
+    /// Whether as much is unsent as may be: no request is taken meanwhile.
+    pub(super) const fn is_full(&self) -> bool {
+        self.unsent.len() >= UNSENT_OCTETS_MAX
+    }
+
     /// Whether nothing more will come of it.
     pub(super) fn is_over(&self) -> bool {
         let is_idle = matches!(self.pending, Pending::Nothing);
@@ -137,7 +142,7 @@ impl Connection {
     /// The next request, if one may be taken now; `None` if there is none.
     pub(super) fn take(&mut self, now: Instant) -> Option<Result<Request, Error>> {
         let is_idle = matches!(self.pending, Pending::Nothing);
-        if !is_idle || self.life >= Life::Closing || self.unsent.len() >= UNSENT_OCTETS_MAX {
+        if !is_idle || self.life >= Life::Closing || self.is_full() {
             return None;
         }
         match self.inbox.take() {

@@ -115,7 +115,8 @@ impl Server {
             let timeout = self.due().map(|due| due.saturating_duration_since(Instant::now()));
             let ready = self.wait(timeout);
             let now = Instant::now();
-            if ready {
+            // After a pause, whether somebody waits is asked by accepting.
+            if ready || self.accept_after.is_some_and(|at| now >= at) {
                 self.accept(now);
             }
             self.take_answers();
@@ -180,7 +181,8 @@ impl Server {
             let stream = match &connection.pending {
                 Pending::Stream(stream) => match stream.as_ref() {
                     Stream::Statistics(readings) => Some(readings.due()),
-                    Stream::Status(changes) => changes.due(),
+                    // Until what was told is taken, nothing is asked.
+                    Stream::Status(changes) => changes.due().filter(|_| connection.is_taken()),
                     Stream::Monitor(_) => None,
                 },
                 _ => None,
@@ -268,7 +270,8 @@ impl Server {
     /// Does what is to be done for one client.
     fn work(&mut self, connection: &mut Connection, now: Instant) {
         loop {
-            let mut goes_on = false;
+            // What is taken here makes room for requests that wait.
+            let mut goes_on = connection.is_full();
             while let Some(taken) = connection.take(now) {
                 goes_on = true;
                 match taken {

@@ -10,6 +10,7 @@ use std::{
         Arc,
         mpsc::{self, Receiver, Sender},
     },
+    time::{Duration, Instant},
 };
 
 use farend_control::{
@@ -21,6 +22,10 @@ use farend_control::{
 
 use super::{Platform, Run};
 use crate::control::Reading;
+
+/// How long calls are answered before the rest of the loop has its turn: one may
+/// take longer.
+const CALLS_TIME_MAX: Duration = Duration::from_millis(10);
 
 /// What came of a call.
 pub(crate) type Outcome = Result<Answer, Error>;
@@ -95,6 +100,12 @@ impl Calls {
         self.handle.clone()
     }
 
+    /// Makes the descriptor ready: calls wait that nobody will ask for again.
+    fn wake(&self) {
+        // A full socket wakes as well.
+        let _ = (&*self.handle.wake).write(&[0]);
+    }
+
     /// Makes the descriptor wait again.
     pub(super) fn drain(&mut self) {
         let mut octets = [0; 64];
@@ -109,11 +120,19 @@ impl AsFd for Calls {
 }
 
 impl<P: Platform> Run<'_, P> {
-    /// Answers what was asked meanwhile.
+    /// Answers what was asked meanwhile, for a while: however fast clients ask,
+    /// signals and deadlines have their turn.
     pub(super) fn answer_calls(&mut self) {
+        let deadline = Instant::now() + CALLS_TIME_MAX;
         while let Some(Ok(asked)) = self.calls.as_ref().map(|calls| calls.received.try_recv()) {
             let outcome = self.answer(asked.call, asked.role);
             (asked.hear)(outcome);
+            if Instant::now() >= deadline {
+                if let Some(calls) = &self.calls {
+                    calls.wake();
+                }
+                return;
+            }
         }
     }
 

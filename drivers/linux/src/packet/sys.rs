@@ -129,13 +129,18 @@ pub struct RingMemory {
 unsafe impl Send for RingMemory {}
 
 impl RingMemory {
-    /// Maps the ring of this layout that the socket was given before
-    /// ([`RingLayout::set`]).
+    /// Gives a packet socket a ring of this layout and maps it. Do this before
+    /// binding, or frames of every interface come first.
+    ///
+    /// Both in one, because the memory is borrowed on the word of the layout: the
+    /// kernel takes no ring for a socket whose ring is mapped, so no socket's memory
+    /// is mapped twice, or by another layout than its own.
     ///
     /// # Errors
     ///
-    /// What the kernel says.
-    pub fn map(socket: impl AsFd, layout: &RingLayout) -> io::Result<Self> {
+    /// What the kernel says: among others that the socket has a ring already.
+    pub fn new(socket: impl AsFd, layout: &RingLayout) -> io::Result<Self> {
+        layout.set(&socket)?;
         let RingLayout { block_octets, blocks, .. } = *layout;
         let octets = block_octets.checked_mul(blocks).ok_or(Errno::NOMEM)?;
         if block_octets < size_of::<libc::tpacket_block_desc>() {

@@ -21,8 +21,7 @@ impl Ring {
     /// every interface come first.
     pub(super) fn new(socket: impl AsFd) -> io::Result<Self> {
         RingLayout::set_version(&socket)?;
-        LAYOUT.set(&socket)?;
-        Ok(Self { memory: RingMemory::map(&socket, &LAYOUT)?, next_block: 0 })
+        Ok(Self { memory: RingMemory::new(&socket, &LAYOUT)?, next_block: 0 })
     }
 
     /// Hands over the frames of the next block, if the kernel is done with it.

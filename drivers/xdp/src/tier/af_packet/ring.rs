@@ -63,9 +63,8 @@ impl Ring {
             .next_power_of_two();
         let blocks = RING_OCTETS / block_octets;
         let layout = RingLayout { block_octets, blocks, retire_interval_ms: RETIRE_INTERVAL_MS };
-        layout.set(fd).map_err(|error| OpenError::Option { what: "PACKET_RX_RING", error })?;
-        let memory = RingMemory::map(fd, &layout)
-            .map_err(|error| OpenError::Option { what: "mmap of the ring", error })?;
+        let memory = RingMemory::new(fd, &layout)
+            .map_err(|error| OpenError::Option { what: "PACKET_RX_RING", error })?;
 
         // Last, so that no frame comes in before all is set.
         packet::bind(fd, interface_index, packet::ETHER_TYPE_ANY).map_err(OpenError::Bind)?;
