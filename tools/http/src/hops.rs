@@ -27,7 +27,9 @@ pub fn without_hops<'a>(fields: &Fields<'a>) -> impl Iterator<Item = Field<'a>> 
     fields.iter().filter(move |field| {
         let is_named =
             || str::from_utf8(field.name).is_ok_and(|name| all.lists("connection", name));
-        // Content-Length frames the message itself, whatever Connection says.
-        !is_hop_by_hop(field.name) && (field.is("content-length") || !is_named())
+        // Content-Length frames the message itself, and Host says whom it is for,
+        // whatever Connection says.
+        let is_kept = field.is("content-length") || field.is("host");
+        !is_hop_by_hop(field.name) && (is_kept || !is_named())
     })
 }

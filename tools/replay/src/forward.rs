@@ -119,7 +119,7 @@ impl Forward {
         // What may have an effect twice is not risked on a connection that may be closed.
         let is_safe =
             matches!(&self.method[..], b"GET" | b"HEAD" | b"OPTIONS" | b"PUT" | b"DELETE");
-        let is_fresh = is_fresh || !is_safe && self.sent.is_none();
+        let is_fresh = is_fresh || !is_safe;
         let ticket = context.ticket;
         let Some(outward) = &mut context.outward else {
             return client.refuse(502, "this proxy opens no connection", Outcome::Missed, context);

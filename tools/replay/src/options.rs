@@ -27,6 +27,7 @@ use crate::settings::{CursorPer, Mode, Pace, Repeat, Settings};
 ///
 /// Exit codes: 0 well, 1 failed or damaged, 2 wrong options, 3 as --fail-on says.
 #[expect(clippy::doc_markdown, reason = "it is the text of --help")]
+#[expect(rustdoc::bare_urls, reason = "as before")]
 #[derive(Debug, Parser)]
 #[command(name = "farend-replay", version, verbatim_doc_comment)]
 pub(crate) struct Options {

@@ -121,6 +121,8 @@ impl Play {
                 client.output.push(hop_fields(self.is_chunked, self.version, self.is_kept));
             }
             Part::Piece(_) if self.is_head => {}
+            // As a chunk it would end the answer.
+            Part::Piece(octets) if octets.is_empty() => {}
             Part::Piece(octets) if self.is_chunked => {
                 client.output.push(format!("{:x}\r\n", octets.len()).as_bytes());
                 client.output.push(&octets);

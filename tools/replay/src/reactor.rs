@@ -44,6 +44,8 @@ struct Slot {
 pub(crate) struct Reactor {
     poll: Poll,
     listener: TcpListener,
+    /// Whether somebody may wait to be accepted: the listener tells it once.
+    has_waiting: bool,
     slots: Vec<Slot>,
     free: Vec<usize>,
     touched: Vec<usize>,
@@ -81,6 +83,7 @@ impl Reactor {
         Ok(Self {
             poll,
             listener,
+            has_waiting: true,
             slots: Vec::new(),
             free: Vec::new(),
             touched: Vec::new(),
@@ -100,9 +103,8 @@ impl Reactor {
     /// Serves until it is told to stop; gives the library back, with what was used of it.
     pub(crate) fn run(mut self) -> io::Result<Option<Library>> {
         let mut events = Events::with_capacity(256);
-        let mut has_waiting = true;
         while !self.is_stopping.load(Ordering::Relaxed) {
-            let timeout = if self.again.is_empty() && !has_waiting {
+            let timeout = if self.again.is_empty() && !self.has_waiting {
                 self.timers.peek().map(|Reverse((due, _))| self.timer.wait(*due))
             } else {
                 Some(Duration::ZERO)
@@ -113,14 +115,14 @@ impl Reactor {
             }
             for event in &events {
                 match event.token() {
-                    LISTENER => has_waiting = true,
+                    LISTENER => self.has_waiting = true,
                     WAKER => {}
                     TIMER => self.timer.clear(),
                     Token(token) => self.ready(token, event),
                 }
             }
-            if has_waiting {
-                has_waiting = self.accept();
+            if self.has_waiting {
+                self.has_waiting = self.accept();
             }
             self.turn();
         }
@@ -288,6 +290,8 @@ impl Reactor {
         slot.generation += 1;
         slot.is_touched = false;
         self.free.push(index);
+        // Whoever found no room, or no descriptor, is not told of twice.
+        self.has_waiting = true;
         match client.phase {
             Phase::Forward(forward) => forward.abandoned(),
             Phase::Relay(relay) => relay.abandoned(),

@@ -303,7 +303,8 @@ impl Recording {
                 Part::Trailers(_) => break,
                 Part::Ends | Part::Nothing => {}
             }
-            let is_whole = part == Part::Ends;
+            // A chunk that was divided may have ended with its last part.
+            let is_whole = part == Part::Ends && !pieces.chunk.is_empty();
             if is_whole || pieces.chunk.len() >= PIECE_OCTETS_MAX {
                 let flag = if mem::take(&mut pieces.is_begun) { FLAG_CHUNK } else { 0 };
                 self.add_piece(FLAG_SERVER | flag, &mem::take(&mut pieces.chunk));

@@ -85,6 +85,26 @@ fn curl_sees_the_same_octets_after_the_origin_is_gone() {
 }
 
 #[test]
+fn chunks_longer_than_a_piece_come_back_whole_and_the_connection_goes_on() {
+    let (origin, path) = (Origin::start(), cassette("long-chunks"));
+    let urls = [origin.url("/chunks-long"), origin.url("/plain")];
+    let ask = |proxy: &Proxy| {
+        let output = proxy.curl(&["--no-raw", &urls[0], &urls[1]]);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        output.stdout
+    };
+    let proxy = Proxy::start("record", &path, &[]);
+    let recorded = ask(&proxy);
+    proxy.stop();
+    origin.stop();
+    assert!(recorded.len() > 2 << 20);
+    let proxy = Proxy::start("replay", &path, &[]);
+    assert!(ask(&proxy) == recorded);
+    proxy.stop();
+    fs::remove_file(&path).unwrap();
+}
+
+#[test]
 fn replay_opens_no_connection_and_asks_for_no_name() {
     if Command::new("strace").arg("-V").output().is_err() {
         return farend_effort::skip("no strace");

@@ -83,6 +83,17 @@ pub(crate) fn answer(path: &str, body: &[u8]) -> (Vec<Vec<u8>>, bool) {
             all.extend_from_slice(&body);
             (vec![all], true)
         }
+        // Chunks as long as a piece of a recording may be, and longer.
+        "/chunks-long" => {
+            let mut all = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
+            for octets in [1 << 20, (1 << 20) + 1, 5] {
+                all.extend(format!("{octets:x}\r\n").into_bytes());
+                all.extend(vec![b'a'; octets]);
+                all.extend(b"\r\n");
+            }
+            all.extend(b"0\r\n\r\n");
+            (vec![all], true)
+        }
         "/close" => (vec![b"HTTP/1.1 200 OK\r\nX-A: b\r\n\r\nuntil the end".to_vec()], false),
         "/none" => plain("HTTP/1.1 204 No Content\r\nX-A: b\r\n\r\n"),
         "/cookies" => plain(
