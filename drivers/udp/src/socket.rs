@@ -73,6 +73,10 @@ impl Socket {
     /// The socket is connected to itself, so that it is nobody else's. Only Linux
     /// sends answers from a connected socket to others (`udp(7)`); elsewhere
     /// datagrams come until it is closed.
+    #[cfg_attr(
+        not(target_os = "linux"),
+        expect(clippy::unused_self, reason = "only Linux refuses")
+    )]
     pub(crate) fn refuse_more(&self) {
         #[cfg(target_os = "linux")]
         {

@@ -1,5 +1,7 @@
 //! Clients of the control socket that behave badly: a named error or a closed
-//! connection, and the driver goes on.
+//! connection, and the driver goes on. Users of threads and limits of processes are
+//! Linux's.
+#![cfg(target_os = "linux")]
 
 mod support;
 

@@ -12,6 +12,8 @@ pub struct Capability {
 impl Capability {
     /// UDP ports below 1024.
     pub const NET_BIND_SERVICE: Self = Self { name: "net_bind_service" };
+    /// As on Linux: it is asked for and never there.
+    pub const NET_ADMIN: Self = Self { name: "net_admin" };
     /// Read files of others.
     pub const DAC_READ_SEARCH: Self = Self { name: "dac_read_search" };
 
