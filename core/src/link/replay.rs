@@ -82,6 +82,13 @@ impl ReplayWindow {
         sighting
     }
 
+    /// Whether the highest number so far is this one or above.
+    #[must_use]
+    #[inline]
+    pub const fn has_passed(&self, sequence: u64) -> bool {
+        self.next > sequence
+    }
+
     /// By how many numbers this one would move the window forward.
     #[must_use]
     #[inline]

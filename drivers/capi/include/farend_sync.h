@@ -183,6 +183,10 @@ int32_t farend_mutex_open(const char *name, struct farend_mutex **mutex);
 /*
  Closes a mutex. Null is nothing.
 
+ The handle that made the mutex takes its name away with it: who opens the name
+ after that makes another mutex, while those who have this one still share it. So
+ the maker closes last.
+
  # Safety
  `mutex` is null or open, and no longer used.
  */

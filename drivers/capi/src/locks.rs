@@ -48,6 +48,10 @@ pub unsafe extern "C" fn farend_mutex_open(name: *const c_char, mutex: *mut *mut
 
 /// Closes a mutex. Null is nothing.
 ///
+/// The handle that made the mutex takes its name away with it: who opens the name
+/// after that makes another mutex, while those who have this one still share it. So
+/// the maker closes last.
+///
 /// # Safety
 /// `mutex` is null or open, and no longer used.
 #[unsafe(no_mangle)]

@@ -7,8 +7,8 @@
 //! So the first mapping of such a file sets a handler of that signal. If the address lies
 //! in one of the mappings here, the handler gives the file its length back, filled with
 //! ones, and the access is made again. No ring takes ones for a message or a cursor, so the
-//! caller gets an error. Each page is filled before the file reaches it: nobody finds zeros,
-//! which would be a ring without messages.
+//! caller gets an error. Each page is filled before the file reaches it. What a cut leaves
+//! of its own page reads as zeros, which are no messages, until another page is missed.
 //!
 //! This is for rings. Values are left to the signal: a lock that is held has links in its
 //! memory, by which its thread finds the others that it holds.

@@ -16,8 +16,9 @@ use std::{
 use bytes::BytesMut;
 use farend_core::link::header::Epoch;
 use quinn_proto::{
-    ClientConfig, Connection, ConnectionHandle, DatagramEvent, Endpoint, EndpointConfig, Event,
-    IdleTimeout, Incoming, ServerConfig, TransportConfig, VarInt, crypto::rustls::HandshakeData,
+    ClientConfig, Connection, ConnectionHandle, DatagramEvent, Endpoint, EndpointConfig,
+    EndpointEvent, Event, IdleTimeout, Incoming, ServerConfig, TransportConfig, VarInt,
+    crypto::rustls::HandshakeData,
 };
 
 use self::knock::{KNOCK_OCTETS, Knock};
@@ -33,8 +34,7 @@ const LABEL: &[u8] = b"EXPORTER-farend-link-v1";
 /// A handshake that takes longer is given up, and tried again.
 pub(crate) const HANDSHAKE_TIME: Duration = Duration::from_secs(5);
 
-/// Handshakes at one time: one each way, and what a replayed first datagram
-/// can begin.
+/// Handshakes under way at one time that the same side began: the oldest goes.
 const ATTEMPTS_MAX: usize = 4;
 
 /// Octets of the connection ids of this side.
@@ -56,6 +56,7 @@ pub(crate) struct Established {
 struct Attempt {
     connection: Connection,
     epoch: Epoch,
+    begun: Instant,
     is_initiator: bool,
     is_done: bool,
 }
@@ -118,11 +119,36 @@ impl Handshakes {
         // The name is not looked at: keys are pinned.
         match self.endpoint.connect(now, config, peer, "peer") {
             Ok((handle, connection)) => {
-                let attempt = Attempt { connection, epoch, is_initiator: true, is_done: false };
-                self.attempts.insert(handle, attempt);
+                self.add(handle, connection, epoch, now, true);
             }
             Err(error) => self.failure = Some(error.to_string()),
         }
+    }
+
+    /// Keeps a new attempt. Those of either side have room of their own, and the
+    /// oldest of them goes: attempts without an answer must not keep the peer's out,
+    /// nor old ones that somebody repeats.
+    fn add(
+        &mut self,
+        handle: ConnectionHandle,
+        connection: Connection,
+        epoch: Epoch,
+        now: Instant,
+        is_initiator: bool,
+    ) {
+        let of_side = || {
+            let attempts = self.attempts.iter();
+            attempts.filter(|(_, attempt)| attempt.is_initiator == is_initiator && !attempt.is_done)
+        };
+        if of_side().count() >= ATTEMPTS_MAX
+            && let Some(oldest) =
+                of_side().min_by_key(|(_, one)| one.begun).map(|(handle, _)| *handle)
+        {
+            self.attempts.remove(&oldest);
+            let _nothing_to_tell = self.endpoint.handle_event(oldest, EndpointEvent::drained());
+        }
+        let attempt = Attempt { connection, epoch, begun: now, is_initiator, is_done: false };
+        self.attempts.insert(handle, attempt);
     }
 
     /// Whether a handshake that this side began is under way.
@@ -223,15 +249,11 @@ impl Handshakes {
         send: &mut dyn FnMut(SocketAddr, &[u8]),
     ) {
         let epoch = incoming.orig_dst_cid().first().copied().unwrap_or(0);
-        if self.attempts.len() >= ATTEMPTS_MAX {
-            return self.endpoint.ignore(incoming);
-        }
         let mut answer = Vec::new();
         match self.endpoint.accept(incoming, now, &mut answer, None) {
             Ok((handle, connection)) => {
                 let epoch = Epoch::new(epoch);
-                let attempt = Attempt { connection, epoch, is_initiator: false, is_done: false };
-                self.attempts.insert(handle, attempt);
+                self.add(handle, connection, epoch, now, false);
             }
             Err(error) => {
                 if let Some(transmit) = error.response {

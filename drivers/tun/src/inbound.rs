@@ -23,6 +23,10 @@ use crate::{
     sys::{ARRIVALS_MAX, Arrival},
 };
 
+/// The first frames of a peer in clear, of which one shows that it has begun anew: the
+/// very first may be lost.
+const RESTART_FRAMES: u64 = 64;
+
 /// Parts of one packet: offload header, headers, payloads.
 const PARTS_MAX: usize = PACKETS_MAX as usize + 2;
 
@@ -165,6 +169,14 @@ impl Inbound {
         let is_sealed = session.opening.is_sealed();
         if !is_sealed && self.peer != Some(from) {
             return counts.lost_stranger.add(1);
+        }
+        // In clear nothing says that a peer has begun anew, but that it counts from 0.
+        let is_first = match header.sequence {
+            0 => session.window.has_passed(0),
+            number => number < RESTART_FRAMES && session.window.has_passed(RESTART_FRAMES),
+        };
+        if !is_sealed && header.kind != Kind::EchoReply && is_first {
+            session.window = ReplayWindow::default();
         }
         // In clear, a reply has the number of its request.
         let is_numbered = is_sealed || header.kind != Kind::EchoReply;

@@ -134,8 +134,9 @@ fn killed_peer_is_back_within_five_seconds() {
     if is_skipped_without_root() {
         return;
     }
-    for is_initiator in [true, false] {
-        let mut ends = Ends::start(Mode::Sealed, &[]);
+    let cases = [Mode::Sealed, Mode::Plain].map(|mode| [(mode, true), (mode, false)]);
+    for (mode, is_initiator) in cases.concat() {
+        let mut ends = Ends::start(mode, &[]);
         ping(&ends, NEAR, FAR, 3);
         ends.kill(is_initiator);
         // Nothing is left of the interface: the next one has the same name.
