@@ -1,4 +1,4 @@
-//! Locks and signals with a name: each a [`Shared`](crate::Shared) value of its own.
+//! Locks and signals with a name: each a [`Shared`] value of its own.
 //!
 //! ```
 //! use farend_shm::named::{Condvar, Mutex, Semaphore};

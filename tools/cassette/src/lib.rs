@@ -6,7 +6,7 @@
 //!
 //! **Invariant:** nothing here reads a clock, opens a socket or interprets what was
 //! recorded. No file, however broken, makes it panic, answer wrongly or take more
-//! memory than the file has octets; only [`file`] names the file system.
+//! memory than the file has octets; only [`mod@file`] names the file system.
 #![deny(unsafe_code)]
 
 mod build;
