@@ -74,7 +74,11 @@ fn every_entry_of_the_core_links_without_a_panic_handler() {
         .symbols()
         .filter(|symbol| symbol.kind() != SymbolKind::File)
         .filter_map(|symbol| symbol.name().ok())
-        .filter(|name| name.contains("panic") || name.contains("unwind") || name.contains("alloc"))
+        .filter(|name| {
+            // The probe's own name has one of the words.
+            let name = name.replace("farend_no_panic_probe", "");
+            ["panic", "unwind", "alloc"].iter().any(|word| name.contains(word))
+        })
         .collect();
     assert!(suspects.is_empty(), "symbols that should not be there: {suspects:?}");
 
