@@ -4,7 +4,7 @@
 use std::{sync::atomic::Ordering, time::Duration};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use farend_core::sync::{LockError, MutexGuard};
+use farend_core::sync::{Futex, LockError, MutexGuard, Owners, Shared};
 use farend_shm::{
     Deadline, SlowReader, broadcast,
     channel::{Channel, Options},
@@ -126,22 +126,19 @@ impl Worker {
                     ensure!(guard[0] == guard[1], "named mutex: two had it: {guard:?}");
                     guard
                 }
-                Err(LockError::OwnerDied(mut guard)) => {
-                    let is_sound = guard[0] == guard[1] || guard[0] == guard[1] + 1;
-                    ensure!(is_sound, "named mutex: {guard:?}");
-                    guard[1] = guard[0];
-                    MutexGuard::make_consistent(&guard).context("it is mine")?;
-                    self.seat.owners_died.fetch_add(1, Ordering::Relaxed);
-                    guard
-                }
+                Err(LockError::OwnerDied(guard)) => self.mended(guard)?,
                 Err(LockError::Refused(refused)) => bail!("named mutex: {refused}"),
             };
             guard[0] += 1;
             guard[1] += 1;
             if self.numbers.below(64) == 0 {
-                // Whoever has it next may be told of a death.
-                if let Err(LockError::Refused(refused)) = counted.wait_for(guard, SHORT) {
-                    bail!("named condition variable: {refused}");
+                match counted.wait_for(guard, SHORT) {
+                    Ok(_guard) => {}
+                    // It died while this one waited, with the mutex in hand.
+                    Err(LockError::OwnerDied(guard)) => drop(self.mended(guard)?),
+                    Err(LockError::Refused(refused)) => {
+                        bail!("named condition variable: {refused}")
+                    }
                 }
             } else {
                 drop(guard);
@@ -152,6 +149,19 @@ impl Worker {
             units.acquire_for(WAIT).context("named semaphore")?;
             self.seat.operations.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    /// What a dead owner left, made whole.
+    fn mended<'m, F: Futex<Shared> + Owners>(
+        &self,
+        mut guard: MutexGuard<'m, [u64; 2], Shared, F>,
+    ) -> Result<MutexGuard<'m, [u64; 2], Shared, F>> {
+        let is_sound = guard[0] == guard[1] || guard[0] == guard[1] + 1;
+        ensure!(is_sound, "named mutex: {guard:?}");
+        guard[1] = guard[0];
+        MutexGuard::make_consistent(&guard).context("it is mine")?;
+        self.seat.owners_died.fetch_add(1, Ordering::Relaxed);
+        Ok(guard)
     }
 }
 
