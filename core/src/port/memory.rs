@@ -258,14 +258,15 @@ impl<const FRAMES: usize, const OCTETS: usize> Port for MemoryPort<'_, FRAMES, O
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     extern crate std;
 
     use std::{boxed::Box, vec::Vec};
 
     use super::*;
 
-    fn send(port: &mut impl Port, packets: &[&[u8]]) -> usize {
+    /// Sends packets; says how many of them found room.
+    pub(in crate::port) fn send(port: &mut impl Port, packets: &[&[u8]]) -> usize {
         let mut blank = Burst::new();
         port.reserve(&mut blank);
         let mut ready = Burst::new();
@@ -282,7 +283,8 @@ mod tests {
         packets.len() - left
     }
 
-    fn receive(port: &mut impl Port) -> Vec<Vec<u8>> {
+    /// What is there to receive.
+    pub(in crate::port) fn receive(port: &mut impl Port) -> Vec<Vec<u8>> {
         let mut burst = Burst::new();
         port.receive(&mut burst).unwrap();
         let packets = (0..burst.len())

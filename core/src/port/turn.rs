@@ -109,7 +109,10 @@ mod tests {
     use super::*;
     use crate::port::{
         Frame, Limits,
-        memory::{MemoryPort, Wire, WireBusy},
+        memory::{
+            MemoryPort, Wire, WireBusy,
+            tests::{receive, send},
+        },
     };
 
     const PROBE: &[u8] = b"\x45\x00\x00\x28\x00\x00\x40\x00\x40\x11\xb6\xc1\xc0\x00\x02\x01\
@@ -151,30 +154,6 @@ mod tests {
         }
     }
 
-    fn send(port: &mut impl Port, packets: usize) {
-        let (mut blank, mut ready) = (Burst::new(), Burst::new());
-        port.reserve(&mut blank);
-        for _ in 0..packets {
-            let mut frame = blank.pop_front().unwrap();
-            frame.truncate(PROBE.len());
-            port.octets(&mut frame).unwrap().copy_from_slice(PROBE);
-            ready.push(frame).unwrap();
-        }
-        port.recycle(&mut blank);
-        port.transmit(&mut ready).unwrap();
-        assert!(ready.is_empty());
-    }
-
-    fn received(port: &mut impl Port) -> Vec<Vec<u8>> {
-        let mut burst = Burst::new();
-        port.receive(&mut burst).unwrap();
-        let packets = (0..burst.len())
-            .map(|at| port.octets(burst.get_mut(at).unwrap()).unwrap().to_vec())
-            .collect();
-        port.recycle(&mut burst);
-        packets
-    }
-
     #[test]
     fn a_port_of_packets_is_turned_without_an_ethernet_header() {
         let wire = Box::new(Wire::<16, 128>::new());
@@ -182,17 +161,17 @@ mod tests {
         let (mut port, mut pending) = (Tunnel(port), Burst::new());
         let policy = Policy::builder().any_destination().build().unwrap();
         let mut counters = Counters::new();
-        send(&mut tester, 1);
+        send(&mut tester, &[PROBE]);
         port.turn(&policy, &mut (), &mut counters, &mut (), &mut pending).unwrap();
-        let answers = received(&mut tester);
+        let answers = receive(&mut tester);
         assert_eq!(answers.len(), 1);
         assert_eq!(answers[0][8], 0x3f, "one hop less");
         assert_eq!(answers[0][12..24], *b"\xc0\x00\x02\x02\xc0\x00\x02\x01\x0f\x02\x9c\x40");
         // The same octets as a frame of Ethernet are nobody's.
         let [mut tester, mut frames] = wire.ports().unwrap();
-        send(&mut tester, 1);
+        send(&mut tester, &[PROBE]);
         frames.turn(&policy, &mut (), &mut counters, &mut (), &mut Burst::new()).unwrap();
-        assert!(received(&mut tester).is_empty());
+        assert!(receive(&mut tester).is_empty());
     }
 
     #[test]
@@ -202,7 +181,7 @@ mod tests {
         let (mut port, mut pending) = (Tunnel(port), Burst::<2>::sized());
         let policy = Policy::builder().any_destination().build().unwrap();
         let mut counters = Counters::new();
-        send(&mut tester, 7);
+        send(&mut tester, &[PROBE; 7]);
         let mut frames = Vec::new();
         while let Ok(turn) = port.turn(&policy, &mut (), &mut counters, &mut (), &mut pending)
             && !turn.is_idle()
@@ -210,6 +189,6 @@ mod tests {
             frames.push(turn.received_frames);
         }
         assert_eq!(frames, [2, 2, 2, 1]);
-        assert_eq!(received(&mut tester).len(), 7);
+        assert_eq!(receive(&mut tester).len(), 7);
     }
 }

@@ -37,6 +37,7 @@ fn taken(taken: Taken) -> i32 {
 ///
 /// # Safety
 /// `name` is null or ends with 0; `mutex` is null or room for an address.
+// SAFETY: no other library has names that begin with `farend_`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn farend_mutex_open(name: *const c_char, mutex: *mut *mut Mutex) -> i32 {
     // SAFETY: by the caller's promise.
@@ -54,6 +55,7 @@ pub unsafe extern "C" fn farend_mutex_open(name: *const c_char, mutex: *mut *mut
 ///
 /// # Safety
 /// `mutex` is null or open, and no longer used.
+// SAFETY: no other library has names that begin with `farend_`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn farend_mutex_close(mutex: *mut Mutex) {
     // SAFETY: by the caller's promise.
@@ -64,6 +66,7 @@ pub unsafe extern "C" fn farend_mutex_close(mutex: *mut Mutex) {
 ///
 /// # Safety
 /// `mutex` is null or open.
+// SAFETY: no other library has names that begin with `farend_`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn farend_mutex_lock(mutex: *const Mutex, timeout_ns: u64) -> i32 {
     // SAFETY: by the caller's promise.
@@ -80,6 +83,7 @@ pub unsafe extern "C" fn farend_mutex_lock(mutex: *const Mutex, timeout_ns: u64)
 ///
 /// # Safety
 /// `mutex` is null or open.
+// SAFETY: no other library has names that begin with `farend_`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn farend_mutex_unlock(mutex: *const Mutex) -> i32 {
     // SAFETY: by the caller's promise.
@@ -91,6 +95,7 @@ pub unsafe extern "C" fn farend_mutex_unlock(mutex: *const Mutex) -> i32 {
 ///
 /// # Safety
 /// `mutex` is null or open.
+// SAFETY: no other library has names that begin with `farend_`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn farend_mutex_make_consistent(mutex: *const Mutex) -> i32 {
     // SAFETY: by the caller's promise.
@@ -102,6 +107,7 @@ pub unsafe extern "C" fn farend_mutex_make_consistent(mutex: *const Mutex) -> i3
 ///
 /// # Safety
 /// `name` is null or ends with 0; `condvar` is null or room for an address.
+// SAFETY: no other library has names that begin with `farend_`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn farend_condvar_open(
     name: *const c_char,
@@ -118,6 +124,7 @@ pub unsafe extern "C" fn farend_condvar_open(
 ///
 /// # Safety
 /// `condvar` is null or open, and no longer used.
+// SAFETY: no other library has names that begin with `farend_`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn farend_condvar_close(condvar: *mut Condvar) {
     // SAFETY: by the caller's promise.
@@ -129,6 +136,7 @@ pub unsafe extern "C" fn farend_condvar_close(condvar: *mut Condvar) {
 ///
 /// # Safety
 /// `condvar` and `mutex` are null or open.
+// SAFETY: no other library has names that begin with `farend_`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn farend_condvar_wait(
     condvar: *const Condvar,
@@ -154,6 +162,7 @@ pub unsafe extern "C" fn farend_condvar_wait(
 ///
 /// # Safety
 /// `condvar` is null or open.
+// SAFETY: no other library has names that begin with `farend_`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn farend_condvar_notify_one(condvar: *const Condvar) -> i32 {
     // SAFETY: by the caller's promise.
@@ -164,6 +173,7 @@ pub unsafe extern "C" fn farend_condvar_notify_one(condvar: *const Condvar) -> i
 ///
 /// # Safety
 /// `condvar` is null or open.
+// SAFETY: no other library has names that begin with `farend_`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn farend_condvar_notify_all(condvar: *const Condvar) -> i32 {
     // SAFETY: by the caller's promise.
@@ -174,6 +184,7 @@ pub unsafe extern "C" fn farend_condvar_notify_all(condvar: *const Condvar) -> i
 ///
 /// # Safety
 /// `name` is null or ends with 0; `semaphore` is null or room for an address.
+// SAFETY: no other library has names that begin with `farend_`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn farend_semaphore_open(
     name: *const c_char,
@@ -194,6 +205,7 @@ pub unsafe extern "C" fn farend_semaphore_open(
 ///
 /// # Safety
 /// `semaphore` is null or open, and no longer used.
+// SAFETY: no other library has names that begin with `farend_`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn farend_semaphore_close(semaphore: *mut Semaphore) {
     // SAFETY: by the caller's promise.
@@ -204,6 +216,7 @@ pub unsafe extern "C" fn farend_semaphore_close(semaphore: *mut Semaphore) {
 ///
 /// # Safety
 /// `semaphore` is null or open.
+// SAFETY: no other library has names that begin with `farend_`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn farend_semaphore_acquire(
     semaphore: *const Semaphore,
@@ -220,6 +233,7 @@ pub unsafe extern "C" fn farend_semaphore_acquire(
 ///
 /// # Safety
 /// `semaphore` is null or open.
+// SAFETY: no other library has names that begin with `farend_`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn farend_semaphore_post(semaphore: *const Semaphore, units: u32) -> i32 {
     // SAFETY: by the caller's promise.
@@ -231,6 +245,7 @@ pub unsafe extern "C" fn farend_semaphore_post(semaphore: *const Semaphore, unit
 ///
 /// # Safety
 /// `semaphore` is null or open; `units` is null or room for a number.
+// SAFETY: no other library has names that begin with `farend_`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn farend_semaphore_count(
     semaphore: *const Semaphore,

@@ -59,6 +59,7 @@ pub enum Receiver {
 ///
 /// # Safety
 /// `options` is null or room for options.
+// SAFETY: no other library has names that begin with `farend_`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn farend_ring_options_default(options: *mut RingOptions) -> i32 {
     let usual = channel::Options::default();
@@ -130,6 +131,7 @@ fn status<T, E: Status>(result: Result<T, E>) -> Result<T, i32> {
 ///
 /// # Safety
 /// `name` is null or ends with 0; `sender` is null or room for an address.
+// SAFETY: no other library has names that begin with `farend_`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn farend_queue_sender(
     name: *const c_char,
@@ -151,6 +153,7 @@ pub unsafe extern "C" fn farend_queue_sender(
 ///
 /// # Safety
 /// `name` is null or ends with 0; `receiver` is null or room for an address.
+// SAFETY: no other library has names that begin with `farend_`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn farend_queue_receiver(
     name: *const c_char,
@@ -172,6 +175,7 @@ pub unsafe extern "C" fn farend_queue_receiver(
 /// # Safety
 /// `name` is null or ends with 0; `options` is null or of the size that it says; `sender` is
 /// null or room for an address.
+// SAFETY: no other library has names that begin with `farend_`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn farend_route_sender(
     name: *const c_char,
@@ -192,6 +196,7 @@ pub unsafe extern "C" fn farend_route_sender(
 ///
 /// # Safety
 /// As `farend_route_sender`.
+// SAFETY: no other library has names that begin with `farend_`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn farend_route_receiver(
     name: *const c_char,
@@ -211,6 +216,7 @@ pub unsafe extern "C" fn farend_route_receiver(
 ///
 /// # Safety
 /// As `farend_route_sender`.
+// SAFETY: no other library has names that begin with `farend_`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn farend_channel_sender(
     name: *const c_char,
@@ -234,6 +240,7 @@ pub unsafe extern "C" fn farend_channel_sender(
 ///
 /// # Safety
 /// As `farend_route_sender`.
+// SAFETY: no other library has names that begin with `farend_`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn farend_channel_receiver(
     name: *const c_char,
@@ -258,6 +265,7 @@ pub unsafe extern "C" fn farend_channel_receiver(
 /// # Safety
 /// `sender` is null or open, and no other thread's meanwhile; `message` is null or so many
 /// octets.
+// SAFETY: no other library has names that begin with `farend_`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn farend_sender_send(
     sender: *mut Sender,
@@ -284,6 +292,7 @@ pub unsafe extern "C" fn farend_sender_send(
 ///
 /// # Safety
 /// `sender` is null or open, and no other thread's meanwhile.
+// SAFETY: no other library has names that begin with `farend_`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn farend_sender_wait_receivers(
     sender: *mut Sender,
@@ -304,6 +313,7 @@ pub unsafe extern "C" fn farend_sender_wait_receivers(
 ///
 /// # Safety
 /// `sender` is null or open, and no longer used.
+// SAFETY: no other library has names that begin with `farend_`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn farend_sender_close(sender: *mut Sender) {
     // SAFETY: by the caller's promise.
@@ -315,6 +325,7 @@ pub unsafe extern "C" fn farend_sender_close(sender: *mut Sender) {
 /// # Safety
 /// `receiver` is null or open, and no other thread's meanwhile; `buffer` is null or so many
 /// octets; `message_octets` is null or room for a number.
+// SAFETY: no other library has names that begin with `farend_`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn farend_receiver_receive(
     receiver: *mut Receiver,
@@ -352,6 +363,7 @@ fn receive(
 ///
 /// # Safety
 /// `receiver` is null or open, and no longer used.
+// SAFETY: no other library has names that begin with `farend_`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn farend_receiver_close(receiver: *mut Receiver) {
     // SAFETY: by the caller's promise.

@@ -19,6 +19,7 @@ pub struct Segment(SharedOctets);
 ///
 /// # Safety
 /// `name` is null or ends with 0; `segment` is null or room for an address.
+// SAFETY: no other library has names that begin with `farend_`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn farend_segment_open(
     name: *const c_char,
@@ -41,6 +42,7 @@ pub unsafe extern "C" fn farend_segment_open(
 ///
 /// # Safety
 /// `segment` is null or open.
+// SAFETY: no other library has names that begin with `farend_`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn farend_segment_base(segment: *const Segment) -> *mut c_void {
     // SAFETY: by the caller's promise.
@@ -52,6 +54,7 @@ pub unsafe extern "C" fn farend_segment_base(segment: *const Segment) -> *mut c_
 ///
 /// # Safety
 /// `segment` is null or open.
+// SAFETY: no other library has names that begin with `farend_`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn farend_segment_octets(segment: *const Segment) -> usize {
     // SAFETY: by the caller's promise.
@@ -62,6 +65,7 @@ pub unsafe extern "C" fn farend_segment_octets(segment: *const Segment) -> usize
 ///
 /// # Safety
 /// `segment` is null or open, and no longer used.
+// SAFETY: no other library has names that begin with `farend_`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn farend_segment_close(segment: *mut Segment) {
     // SAFETY: by the caller's promise.
@@ -72,6 +76,7 @@ pub unsafe extern "C" fn farend_segment_close(segment: *mut Segment) {
 ///
 /// # Safety
 /// `name` is null or ends with 0.
+// SAFETY: no other library has names that begin with `farend_`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn farend_unlink(name: *const c_char) -> i32 {
     // SAFETY: by the caller's promise.

@@ -72,6 +72,7 @@ fn text(status: i32) -> &'static CStr {
 
 /// What a status means, in English. Never null, and valid for ever.
 #[expect(unsafe_code, reason = "a name for C")]
+// SAFETY: no other library has names that begin with `farend_`.
 #[unsafe(no_mangle)]
 pub extern "C" fn farend_status_text(status: i32) -> *const c_char {
     text(status).as_ptr()

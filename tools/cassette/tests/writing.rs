@@ -109,9 +109,10 @@ fn more_exchanges_than_one_index_holds_are_all_found() {
 
 /// Run by the next test, which kills it: appends, and says what is flushed.
 #[test]
-#[ignore = "a child process of recording_that_is_killed_loses_nothing_flushed"]
+#[ignore = "a process that other tests start"]
 fn child_that_records() {
-    let path = PathBuf::from(env::var_os("FAREND_CASSETTE").unwrap());
+    let Some(path) = env::var_os("FAREND_CASSETTE") else { return };
+    let path = PathBuf::from(path);
     let mut writer = resume(&path);
     let mut said = io::stdout().lock();
     loop {

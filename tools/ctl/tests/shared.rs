@@ -310,10 +310,11 @@ fn killed_publisher(name: &str, message: &str) {
     child.wait().unwrap();
 }
 
+/// Not a test: what others kill.
 #[test]
-#[ignore = "a child of other tests"]
+#[ignore = "a process that other tests start"]
 fn publisher_that_waits_to_be_killed() {
-    let name = std::env::var("FAREND_RING").unwrap();
+    let Ok(name) = std::env::var("FAREND_RING") else { return };
     let mut ring = publisher(&name);
     ring.try_send(std::env::var("FAREND_MESSAGE").unwrap().as_bytes()).unwrap();
     ring.flush();
